@@ -1,0 +1,37 @@
+#ifndef SALLYPORT_CLI_H
+#define SALLYPORT_CLI_H
+
+#include <stdio.h>
+
+/* The commands. Each gets its own name as argv[0] and its arguments after it, so
+ * that getopt_long works as in a main(); `--help` has been taken out before. */
+enum cli_status {
+	CLI_DONE = 0,      /* done */
+	CLI_NO = 1,        /* the answer is no: a policy with errors, an unhealthy server */
+	CLI_WRONG_USE = 2, /* the command line was not understood */
+};
+
+int cli_run(int argc, char **argv);
+int cli_check(int argc, char **argv);
+int cli_status(int argc, char **argv);
+int cli_reload(int argc, char **argv);
+int cli_stop(int argc, char **argv);
+int cli_version(int argc, char **argv);
+int cli_help(int argc, char **argv);
+
+struct cli_command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *synopsis; /* arguments, after the name */
+	const char *summary;  /* one line */
+	const char *details;  /* more lines, each ending in LF; may be empty */
+};
+
+/* NULL where there is no such command. */
+const struct cli_command *cli_find(const char *name);
+/* How one command is used. */
+void cli_print_usage(const struct cli_command *command, FILE *out);
+/* "sallyport COMMAND: sentence" and how to learn more, on standard error. Returns CLI_WRONG_USE. */
+int cli_wrong_use(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

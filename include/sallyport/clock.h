@@ -1,0 +1,18 @@
+#ifndef SALLYPORT_CLOCK_H
+#define SALLYPORT_CLOCK_H
+
+#include <stdint.h>
+
+/* Milliseconds and microseconds of CLOCK_MONOTONIC: for deadlines and durations. */
+uint64_t clock_mono_ms(void);
+uint64_t clock_mono_us(void);
+/* Microseconds since 1970 (CLOCK_REALTIME): for logs. */
+uint64_t clock_wall_us(void);
+/* "2026-11-23T21:08:24.123Z", NUL-terminated. */
+#define CLOCK_ISO_SIZE 25
+void clock_format_iso(uint64_t wall_us, char out[CLOCK_ISO_SIZE]);
+/* IMF-fixdate (RFC 9110 section 5.6.7), "Mon, 23 Nov 2026 21:08:24 GMT". */
+#define CLOCK_HTTP_SIZE 30
+void clock_format_http(uint64_t wall_us, char out[CLOCK_HTTP_SIZE]);
+
+#endif

@@ -1,0 +1,58 @@
+#ifndef SALLYPORT_CONSOLE_H
+#define SALLYPORT_CONSOLE_H
+
+#include "sallyport/loop.h"
+#include "sallyport/settings.h"
+#include "sallyport/stats.h"
+#include "sallyport/strbuf.h"
+
+/* The control API and page (libmicrohttpd) on a Unix socket and, where set, on
+ * loopback TCP. It owns nothing: orders go to the master, figures come from
+ * shared memory. libmicrohttpd runs inside our loop by its epoll descriptor.
+ *
+ *   GET  /livez            200 always
+ *   GET  /readyz           200 while a generation accepts, else 503
+ *   GET  /api/status       JSON, see below; 503 or 504 where the master does not say
+ *   GET  /metrics          the same counters, Prometheus text format 0.0.4
+ *   POST /api/reload       200 {"ok":true} or 409 {"ok":false,"errors":"…"}
+ *   POST /api/stop         202
+ *   GET  /                 the page; its files are read once, from www/console by data_path
+ *
+ * A POST over TCP needs the header X-Sallyport-Order: 1, which no foreign page
+ * can make a browser send; Host must be an address of loopback, "localhost" or the listener's
+ * address (DNS rebinding). A listener on every address takes any address, but no name.
+ *
+ * /api/status: what the master says, and beside it
+ *   "version": "0.1.0", "now_ms": milliseconds since 1970, "slots": workers alive,
+ *   "counters": {"requests": 1, …}, by the names in STATS (stats.h), summed over workers,
+ *   "responses": {"closed": 0, "1xx": 0, "2xx": 1, …},
+ *   "reasons": [{"name": "rule", "status": 403, "text": "…", "count": 1}], those that occurred */
+
+enum console_order { CONSOLE_ORDER_UNSET = 0, CONSOLE_STATUS, CONSOLE_RELOAD, CONSOLE_STOP };
+
+struct console;
+
+struct console_setup {
+	const struct stats *stats;
+	int unix_fd;            /* listening, owned from here on */
+	int tcp_fd;             /* or -1 */
+	/* Sends an order to the master. The answer comes by console_answer with the same
+	 * ticket, at once or later; where none comes in time the peer gets 504. */
+	void (*order)(void *context, enum console_order order, uint64_t ticket);
+	void *context;
+};
+
+struct console *console_new(struct loop *loop, const struct console_setup *setup, struct err *err);
+/* text: for STATUS a JSON object of what the master knows ({"generation":3,"ready":true,
+ * "uptime_s":12,"policy":"…","workers":2,"processes":[{"role":"worker","pid":1,"slot":0,"restarts":0,"state":"…"}]}),
+ * for RELOAD the errors. A ticket that is not waiting any more is passed over. */
+void console_answer(struct console *console, uint64_t ticket, bool ok, struct span text);
+void console_free(struct console *console);
+
+/* The demo origin: serves dir (www/demo) by libmicrohttpd; index.html for folders. */
+struct demo;
+/* Owns listen_fd from here on, also where it fails. Opens files below dir while it serves. */
+struct demo *demo_new(struct loop *loop, int listen_fd, const char *dir, struct err *err);
+void demo_free(struct demo *demo);
+
+#endif

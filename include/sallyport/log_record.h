@@ -1,0 +1,66 @@
+#ifndef SALLYPORT_LOG_RECORD_H
+#define SALLYPORT_LOG_RECORD_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "sallyport/addr.h"
+#include "sallyport/span.h"
+
+/* What a worker tells the scribe: one record per request, and events. The fixed
+ * part, then the texts one after the other in the order of log_text. The scribe
+ * formats and escapes; a worker never writes a line itself. */
+
+enum log_record_kind { LOG_RECORD_UNSET = 0, LOG_RECORD_ACCESS, LOG_RECORD_EVENT };
+
+enum log_text {
+	LOG_TEXT_METHOD,    /* as sent */
+	LOG_TEXT_TARGET,    /* raw request-target, as far as it was read */
+	LOG_TEXT_CANON,     /* canonical path; empty where it is the raw path */
+	LOG_TEXT_HOST,
+	LOG_TEXT_USER_AGENT,
+	LOG_TEXT_REFERER,
+	LOG_TEXT_SITE,      /* the site's name */
+	LOG_TEXT_RULE,      /* the rule's id */
+	LOG_TEXT_EVIDENCE,
+	LOG_TEXT_ORIGIN,    /* address of the origin asked, or the event's sentence */
+	LOG_TEXT_COUNT
+};
+
+/* A text longer than this is cut by the worker and marked with "…" by the scribe. */
+enum { LOG_TEXT_MAX = 4096 };
+
+struct log_record {
+	uint8_t kind;       /* enum log_record_kind */
+	uint8_t version;    /* enum http_version, 0: unknown */
+	uint8_t action;     /* enum verdict_action */
+	uint8_t enforced;
+	uint16_t status;    /* 0: closed without an answer */
+	uint16_t reason;    /* enum reason */
+	uint16_t text_len[LOG_TEXT_COUNT];
+	uint16_t truncated; /* bit per log_text */
+	uint16_t slot;
+	uint64_t wall_us;   /* when the first byte of the head came */
+	uint64_t request_id[2];
+	uint32_t total_us;  /* first byte of the head to last byte of the answer */
+	uint32_t head_us;   /* until the head was complete */
+	uint32_t connect_us;   /* to get an origin connection */
+	uint32_t first_byte_us; /* request sent to first byte of the response */
+	uint64_t bytes_in, bytes_out; /* content */
+	struct addr client;  /* after trusted proxies */
+	struct addr peer;    /* the connection's */
+	uint64_t limit;      /* the limit hit, where one was */
+	uint32_t folded;     /* events: how many more like this were folded into it */
+	uint32_t pad;
+};
+
+/* Builds a record with its texts into buf; returns its length (<= LOG_RECORD_MAX). */
+size_t log_record_pack(struct log_record *record, const struct span texts[LOG_TEXT_COUNT], char *buf,
+		       size_t room);
+/* Checks every length; false: not a record. The texts point into buf. */
+bool log_record_unpack(const char *buf, size_t len, struct log_record *record,
+		       struct span texts[LOG_TEXT_COUNT]);
+
+#define REQUEST_ID_SIZE 33 /* 32 hexadecimal digits and a NUL */
+void log_format_request_id(const uint64_t id[2], char out[REQUEST_ID_SIZE]);
+
+#endif

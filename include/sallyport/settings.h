@@ -1,0 +1,117 @@
+#ifndef SALLYPORT_SETTINGS_H
+#define SALLYPORT_SETTINGS_H
+
+#include "sallyport/site.h"
+
+/* A whole policy, compiled. Immutable once read; all of it lives in one arena. */
+
+struct listen_settings {
+	const char *address;
+	struct addr addr;
+	struct policy_where where;
+};
+
+struct limit_settings {        /* for all sites: known before the site is */
+	uint64_t head_bytes;       /* request head, 16 KiB */
+	uint64_t field_bytes;      /* one field line, 8 KiB */
+	uint64_t fields;           /* 100 */
+	uint64_t target_bytes;     /* limits.url, 8 KiB */
+	uint64_t response_head_bytes; /* 32 KiB */
+	uint64_t response_fields;  /* 128 */
+};
+
+struct timeout_settings {      /* milliseconds */
+	uint64_t head;             /* whole head, 10 s */
+	uint64_t idle;             /* between requests, 60 s */
+	uint64_t body_grace;       /* before min_rate counts, 5 s */
+	uint64_t min_rate;         /* bytes a second, both ways, 500 B/s */
+	uint64_t stall;            /* no byte at all, either way of the client, 30 s */
+	uint64_t collect;          /* how long a small upload is collected, 1 s */
+	uint64_t connect;          /* 3 s */
+	uint64_t first_byte;       /* 60 s */
+	uint64_t between_bytes;    /* 60 s */
+	uint64_t origin_idle;      /* pooled connection kept, 30 s */
+	uint64_t linger;           /* after a refusal, 2 s */
+	uint64_t drain;            /* how long an old generation or a SIGTERM waits for running exchanges, 30 s */
+};
+
+struct quota_settings {
+	uint64_t connections;      /* in all, 20,000 */
+	uint64_t per_client;       /* per address, 512 */
+	uint64_t memory;           /* per worker, 256 MiB */
+	uint64_t collect_bytes;    /* uploads up to this are collected, 64 KiB */
+	uint64_t origin_idle;      /* pooled connections per origin and worker, 64 */
+	uint64_t generations;      /* draining at once, 4 */
+};
+
+enum log_format { LOG_FORMAT_UNSET = 0, LOG_FORMAT_COMBINED, LOG_FORMAT_JSON };
+
+struct log_settings {
+	const char *access;        /* file, "-" for standard output, "off" */
+	const char *events;        /* file, "-" for standard error, "off" */
+	int format;                /* enum log_format */
+};
+
+enum sandbox_mode { SANDBOX_UNSET = 0, SANDBOX_OFF, SANDBOX_BEST_EFFORT, SANDBOX_REQUIRED };
+
+struct process_settings {
+	uint64_t workers;          /* 0: one per usable CPU; at most 16 */
+	const char *user;          /* to run as, where started as root; NULL: "nobody" */
+	int sandbox;               /* enum sandbox_mode */
+	const char *runtime;       /* directory of the control socket; NULL: see conf/README.md */
+};
+
+struct console_settings {
+	const char *address;       /* TCP, loopback; NULL: the Unix socket only */
+	struct addr addr;
+};
+
+struct settings {
+	struct arena *arena;
+	struct policy_list listens;   /* of struct listen_settings */
+	struct policy_list sites;     /* of struct site */
+	const char *default_site;     /* name; NULL: unknown hosts are refused */
+	struct policy_strings trusted_proxies;
+	struct cidr *trusted;         /* trusted_count of them */
+	size_t trusted_count;
+	struct policy_list rules;     /* of struct rule_settings: worms.cfg and the like */
+	const char *error_pages;      /* directory of www/errors, NULL: built in */
+	struct limit_settings limits;
+	struct timeout_settings timeouts;
+	struct quota_settings quotas;
+	struct log_settings log;
+	struct process_settings process;
+	struct console_settings console;
+	struct site_table *table;
+	size_t origin_count, route_count;
+	struct rule_spec *rule_specs; /* of rules */
+	struct shield **shields;      /* every shield once, for shield_scratch_new */
+	size_t shield_count;
+};
+
+/* What the command line and the environment add: NULL where not given. */
+struct settings_overrides {
+	const char *listen;   /* --listen, SALLYPORT_LISTEN: replaces all listeners; comma-separated */
+	const char *origin;   /* --origin, SALLYPORT_ORIGIN: replaces all sites by one, "default", for every host; comma-separated */
+	const char *console;  /* SALLYPORT_CONSOLE */
+	const char *log;      /* SALLYPORT_LOG: access log */
+};
+
+/* SALLYPORT_LISTEN, SALLYPORT_ORIGIN, SALLYPORT_CONSOLE and SALLYPORT_LOG where they are set and not
+ * empty. Borrowed from the environment. */
+void settings_overrides_from_environment(struct settings_overrides *overrides);
+
+/* Reads and compiles. path NULL: no file. Where nothing sets `rules`, those that come with the program
+ * (conf/policy.d/worms.cfg) count. NULL where errors were reported. The result owns
+ * everything it points to. Opens files that the policy names, but no socket and no other right is needed. */
+struct settings *settings_load(const char *path, const struct settings_overrides *overrides,
+			       struct policy_errors *errors);
+/* The same from text, for tests and fuzzing: without the rules that come with the program. */
+struct settings *settings_load_text(const char *text, const struct settings_overrides *overrides,
+				    struct policy_errors *errors);
+void settings_free(struct settings *settings);
+/* conf/README.md's tables: of settings, and of reasons. */
+void settings_document(struct strbuf *out);
+void settings_document_reasons(struct strbuf *out);
+
+#endif

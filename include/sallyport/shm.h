@@ -1,0 +1,18 @@
+#ifndef SALLYPORT_SHM_H
+#define SALLYPORT_SHM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "sallyport/err.h"
+
+/* Memory shared by processes: a memfd of fixed size, sealed against shrinking
+ * and growing, so that a mapping can never fault. Pages cost nothing until
+ * they are touched. */
+
+/* Returns the descriptor (close-on-exec) or -1. The name shows in /proc. */
+MUST_CHECK int shm_create(const char *name, size_t size, struct err *err);
+/* Maps size bytes of fd from its start; NULL on failure or where the object is
+ * smaller than size or lacks the seals. Unmap with munmap. */
+MUST_CHECK void *shm_map(int fd, size_t size, bool writable, struct err *err);
+
+#endif

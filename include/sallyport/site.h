@@ -1,0 +1,86 @@
+#ifndef SALLYPORT_SITE_H
+#define SALLYPORT_SITE_H
+
+#include "sallyport/addr.h"
+#include "sallyport/policy.h"
+#include "sallyport/shield_schema.h"
+
+/* Sites as compiled from a policy: immutable, shared copy-on-write by workers. */
+
+enum balance { BALANCE_UNSET = 0, BALANCE_ROUND_ROBIN, BALANCE_LEAST_CONNECTIONS };
+
+/* Active and passive health checks of the origins of a route. */
+struct health_settings {
+	const char *path;        /* active probe: GET path; NULL: no active probes */
+	uint64_t interval_ms;
+	uint64_t timeout_ms;
+	uint64_t rise, fall;     /* successes to be up again, failures to be down */
+	uint64_t down_ms;        /* how long a passively failed origin is left alone */
+	uint64_t status_min, status_max; /* what counts as healthy */
+	struct policy_where where;
+};
+
+/* One origin server. Its index is its place in the shared health table. */
+struct origin_spec {
+	const char *url;   /* as written */
+	const char *host;  /* name or literal, without brackets */
+	uint16_t port;
+	bool tls;
+	bool is_literal;   /* addr is set; else the name is resolved */
+	struct addr addr;
+	uint32_t index;    /* of all origins of the policy, 0 to ORIGINS_MAX - 1 */
+};
+
+enum { ORIGINS_MAX = 1024, SITES_MAX = 1024 };
+
+/* Requests of a site whose path starts with prefix (on a segment boundary) go to these origins. */
+struct route {
+	const char *prefix;      /* canonical; "/" for the site's own origins. Longest first */
+	size_t prefix_len;
+	struct policy_strings urls;
+	struct origin_spec *origins;
+	size_t origin_count;
+	int balance;             /* enum balance */
+	uint64_t max_connections; /* to each origin by each worker; 0: no limit */
+	const char *host;        /* Host sent to the origin; NULL: the visitor's */
+	struct health_settings health;
+	struct policy_where where;
+	uint32_t index;          /* of all routes of the policy */
+};
+
+struct site {
+	const char *name;
+	struct policy_strings hosts; /* exact names and "*.example" */
+	struct policy_strings origin_urls;
+	struct policy_list route_list;
+	struct route root;       /* what the site itself says; its prefix is "/" */
+	struct route **routes;   /* route_count of them, longest prefix first, root last */
+	size_t route_count;
+	struct shield_policy shield_policy;     /* as it was read */
+	struct shield_settings shield_settings; /* the same as shield_new took it */
+	struct shield *shield;                  /* sites with equal settings share one */
+	struct policy_where where;
+	uint32_t index;
+};
+
+/* One of `sites`. Its finish checks and compiles everything that concerns this site
+ * alone; indices, the shield and the table are made where all sites are known. */
+extern const struct schema site_schema;
+
+struct site_table;
+
+/* An empty table for that many hosts, in the arena; NULL without memory. */
+struct site_table *site_table_new(struct arena *arena, size_t host_count);
+/* Adds a host as site.hosts has it after its finish, in lower case. NULL: done; else the site that has it already. */
+const struct site *site_table_add(struct site_table *table, const char *host,
+				  const struct site *site);
+/* The site of hosts that no site has. */
+void site_table_set_default(struct site_table *table, const struct site *site);
+
+/* The site of a host (already checked by url_parse_host, case ignored, without port),
+ * exact before wildcard (longest first) before the default; NULL: none. */
+const struct site *site_lookup(const struct site_table *table, struct span host);
+/* The route of a canonical path. Never NULL. */
+const struct route *site_route(const struct site *site, struct span path);
+
+#endif

@@ -1,0 +1,66 @@
+#ifndef SALLYPORT_STATS_H
+#define SALLYPORT_STATS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include "sallyport/reason.h"
+
+/* Counters in shared memory. Every worker writes its own slot and nobody else's;
+ * readers add the slots up. They outlive generations. */
+
+/* STAT(name, "help") monotonic; GAUGE(name, "help") goes up and down. */
+#define STATS(STAT, GAUGE)                                                                         \
+	STAT(connections_accepted, "client connections accepted")                                  \
+	STAT(requests, "requests answered or refused")                                             \
+	STAT(requests_rejected, "requests refused by the shield or the framing")                   \
+	STAT(bytes_in, "content bytes received from clients")                                      \
+	STAT(bytes_out, "content bytes sent to clients")                                           \
+	STAT(origin_connections, "connections opened to origins")                                  \
+	STAT(origin_reused, "requests sent on a pooled connection")                                \
+	STAT(origin_retries, "requests sent again on a fresh connection")                          \
+	STAT(origin_failures, "requests that an origin failed")                                    \
+	STAT(log_dropped, "log records dropped because the ring was full")                         \
+	STAT(handed_over, "idle connections given to the next generation")                         \
+	STAT(adopted, "idle connections taken over from the last generation")                      \
+	GAUGE(connections, "client connections open")                                              \
+	GAUGE(connections_idle, "client connections between requests")                             \
+	GAUGE(exchanges, "requests under way")                                                     \
+	GAUGE(origin_open, "origin connections open")                                              \
+	GAUGE(origin_idle, "origin connections in the pool")                                       \
+	GAUGE(memory_bytes, "bytes held for connections and requests")
+
+enum {
+	STATS_SLOTS = 64,           /* workers of all generations alive at once */
+	STATS_STATUS_CLASSES = 6,   /* by status / 100 */
+	STATS_CENSUS_ENTRIES = 32768, /* client addresses one worker can count, a power of two */
+};
+
+struct stats_slot {
+#define STAT_MEMBER(name, help) _Atomic uint64_t name;
+	STATS(STAT_MEMBER, STAT_MEMBER)
+#undef STAT_MEMBER
+	_Atomic uint64_t status_class[STATS_STATUS_CLASSES];
+	_Atomic uint64_t reasons[REASON_COUNT];
+	_Atomic uint32_t in_use; /* a worker lives here */
+	char pad[60];
+};
+
+struct stats {
+	struct stats_slot slots[STATS_SLOTS];
+};
+
+/* Only the slot's worker adds, so no locked instruction is needed. */
+static inline void stat_add(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+			      memory_order_relaxed);
+}
+static inline void stat_sub(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) - n,
+			      memory_order_relaxed);
+}
+/* Zeroes the gauges: the slot's worker died or is new. */
+void stats_slot_reset_gauges(struct stats_slot *slot);
+
+#endif

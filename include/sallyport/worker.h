@@ -1,0 +1,47 @@
+#ifndef SALLYPORT_WORKER_H
+#define SALLYPORT_WORKER_H
+
+#include "sallyport/census.h"
+#include "sallyport/log_ring.h"
+#include "sallyport/loop.h"
+#include "sallyport/origin.h"
+#include "sallyport/resolve.h"
+#include "sallyport/settings.h"
+#include "sallyport/stats.h"
+
+/* The data plane of one worker: everything between an accepted connection and
+ * the log record. The process around it (proc/worker.c) makes the shared
+ * memory, the loop and the sandbox, and tells it when to drain. */
+
+struct worker_memory {
+	struct stats *stats;
+	struct log_ring *ring;          /* this slot's */
+	void *census;                   /* census_bytes() */
+	struct origin_health *health;   /* ORIGINS_MAX, of the generation */
+};
+
+struct worker_setup {
+	const struct settings *settings;
+	struct worker_memory memory;
+	unsigned slot;
+	const int *listen_fds;          /* one per settings->listens, in order; borrowed */
+	int log_event_fd;               /* the scribe's eventfd */
+	int adopt_fd;                   /* idle connections of older generations come here; -1: none */
+	int hand_over_fd;               /* … and are sent here when draining; -1: none */
+	/* Called once when a drain has ended. */
+	void (*on_drained)(void *context);
+	void *context;
+};
+
+struct front;
+
+/* Takes the descriptors into the loop and prepares everything that needs files
+ * or names. Call it before the sandbox closes; front_start accepts from then on. */
+struct front *front_new(struct loop *loop, const struct worker_setup *setup, struct err *err);
+MUST_CHECK bool front_start(struct front *front, struct err *err);
+/* Stops accepting. hand_over: idle connections go to the next generation; otherwise they are closed.
+ * Running exchanges finish; those that last longer than deadline_ms (monotonic) are cut. */
+void front_drain(struct front *front, bool hand_over, uint64_t deadline_ms);
+void front_free(struct front *front);
+
+#endif

@@ -1,0 +1,23 @@
+/* Random bytes from OpenSSL. A generator that fails is reported and never
+ * replaced by a weaker one. */
+#include "sallyport/crypto.h"
+
+#include <limits.h>
+#include <openssl/err.h>
+#include <openssl/rand.h>
+
+bool crypto_random(void *out, size_t len, struct err *err)
+{
+	unsigned char *at = out;
+	while (len > 0) {
+		int part = len < INT_MAX ? (int)len : INT_MAX;
+		if (RAND_bytes(at, part) != 1) {
+			char why[256];
+			ERR_error_string_n(ERR_get_error(), why, sizeof(why));
+			return err_set(err, "no random bytes: %s", why);
+		}
+		at += part;
+		len -= (size_t)part;
+	}
+	return true;
+}

@@ -1,0 +1,270 @@
+/* JSON by jansson: a writer that is checked once at its end, and a reader.
+ *
+ * Trusts jansson with nesting (it stops at 2,048) and with UTF-8. Texts may hold
+ * any byte. Keys are our own literals.
+ * Does not stream: a document is a tree in memory until it is printed. */
+#include "sallyport/json.h"
+
+#include <jansson.h>
+
+enum { PRINT_FLAGS = JSON_COMPACT | JSON_ENSURE_ASCII };
+
+static json_t *tree_of(const struct json_value *value)
+{
+	/* jansson counts references inside, so it takes no const */
+	return (json_t *)(uintptr_t)value;
+}
+
+static struct json_value *value_of(json_t *tree)
+{
+	return (struct json_value *)tree;
+}
+
+static void add(struct json_writer *writer, const char *key, json_t *value)
+{
+	if (!value || writer->depth == 0) {
+		json_decref(value);
+		writer->failed = true;
+		return;
+	}
+	json_t *parent = tree_of(writer->open[writer->depth - 1]);
+	int result =
+	    key ? json_object_set_new(parent, key, value) : json_array_append_new(parent, value);
+	if (result != 0)
+		writer->failed = true;
+}
+
+/* The parent holds the only reference; the stack borrows it. */
+static void open_value(struct json_writer *writer, const char *key, json_t *value)
+{
+	if (writer->depth == JSON_DEPTH) {
+		json_decref(value);
+		writer->failed = true;
+		return;
+	}
+	add(writer, key, value);
+	if (!writer->failed)
+		writer->open[writer->depth++] = value_of(value);
+}
+
+void json_begin(struct json_writer *writer)
+{
+	json_t *root = json_object();
+	*writer = (struct json_writer){.failed = !root, .depth = root ? 1 : 0};
+	writer->open[0] = value_of(root);
+}
+
+void json_open_object(struct json_writer *writer, const char *key)
+{
+	if (!writer->failed)
+		open_value(writer, key, json_object());
+}
+
+void json_open_list(struct json_writer *writer, const char *key)
+{
+	if (!writer->failed)
+		open_value(writer, key, json_array());
+}
+
+void json_close(struct json_writer *writer)
+{
+	if (writer->failed)
+		return;
+	if (writer->depth > 1)
+		writer->depth--;
+	else
+		writer->failed = true;
+}
+
+static json_t *latin1_text(struct span text)
+{
+	struct strbuf wide;
+	strbuf_init(&wide, 2 * text.len + 1);
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char c = (unsigned char)text.ptr[i];
+		if (c < 0x80) {
+			strbuf_add_char(&wide, (char)c);
+			continue;
+		}
+		strbuf_add_char(&wide, (char)(0xc0 | (c >> 6)));
+		strbuf_add_char(&wide, (char)(0x80 | (c & 0x3f)));
+	}
+	json_t *value = wide.truncated ? NULL : json_stringn_nocheck(wide.data, wide.len);
+	strbuf_release(&wide);
+	return value;
+}
+
+void json_add_text(struct json_writer *writer, const char *key, struct span text)
+{
+	if (writer->failed)
+		return;
+	if (text.len == 0)
+		text = SPAN("");
+	if (json_is_text(text))
+		add(writer, key, json_stringn_nocheck(text.ptr, text.len));
+	else
+		add(writer, key, latin1_text(text));
+}
+
+void json_add_number(struct json_writer *writer, const char *key, uint64_t number)
+{
+	/* JSON numbers are signed in jansson; counters never come near the limit */
+	json_int_t n = number > INT64_MAX ? INT64_MAX : (json_int_t)number;
+	if (!writer->failed)
+		add(writer, key, json_integer(n));
+}
+
+void json_add_bool(struct json_writer *writer, const char *key, bool value)
+{
+	if (!writer->failed)
+		add(writer, key, json_boolean(value));
+}
+
+void json_add_value(struct json_writer *writer, const char *key, const struct json_value *value)
+{
+	if (!writer->failed && value)
+		add(writer, key, json_deep_copy(tree_of(value)));
+}
+
+void json_add_members(struct json_writer *writer, const struct json_value *object)
+{
+	const char *key;
+	json_t *value;
+	if (writer->failed || !object)
+		return;
+	json_t *parent = tree_of(writer->open[writer->depth - 1]);
+	json_object_foreach(tree_of(object), key, value)
+	{
+		if (!json_object_get(parent, key))
+			json_add_value(writer, key, value_of(value));
+	}
+}
+
+static void writer_release(struct json_writer *writer)
+{
+	json_decref(tree_of(writer->open[0]));
+	*writer = (struct json_writer){.failed = true};
+}
+
+static int append_to_strbuf(const char *bytes, size_t len, void *context)
+{
+	strbuf_add(context, bytes, len);
+	return 0;
+}
+
+bool json_end(struct json_writer *writer, struct strbuf *out)
+{
+	bool ok = !writer->failed && json_dump_callback(tree_of(writer->open[0]), append_to_strbuf,
+							out, PRINT_FLAGS) == 0;
+	writer_release(writer);
+	return ok && !out->truncated;
+}
+
+size_t json_end_to(struct json_writer *writer, char *buf, size_t room)
+{
+	size_t len = 0;
+	if (!writer->failed)
+		len = json_dumpb(tree_of(writer->open[0]), buf, room, PRINT_FLAGS);
+	writer_release(writer);
+	return len <= room ? len : 0;
+}
+
+/* Length of the well-formed sequence at p (RFC 3629 section 4), 0: none. */
+static size_t utf8_sequence(const unsigned char *p, size_t left)
+{
+	size_t len = p[0] < 0x80   ? 1
+		     : p[0] < 0xc2 ? 0
+		     : p[0] < 0xe0 ? 2
+		     : p[0] < 0xf0 ? 3
+		     : p[0] < 0xf5 ? 4
+				   : 0;
+	if (len < 2 || len > left)
+		return len <= left ? len : 0;
+	unsigned char low = p[0] == 0xe0 ? 0xa0 : p[0] == 0xf0 ? 0x90 : 0x80;
+	unsigned char high = p[0] == 0xed ? 0x9f : p[0] == 0xf4 ? 0x8f : 0xbf;
+	if (p[1] < low || p[1] > high)
+		return 0;
+	for (size_t i = 2; i < len; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	return len;
+}
+
+bool json_is_text(struct span text)
+{
+	const unsigned char *p = (const unsigned char *)text.ptr;
+	for (size_t i = 0; i < text.len;) {
+		size_t len = utf8_sequence(p + i, text.len - i);
+		if (len == 0)
+			return false;
+		i += len;
+	}
+	return true;
+}
+
+struct json_value *json_read(struct span text, struct err *err)
+{
+	json_error_t error;
+	json_t *tree = json_loadb(text.len ? text.ptr : "", text.len, JSON_ALLOW_NUL, &error);
+	if (!tree)
+		err_set(err, "not JSON: line %d, column %d: %s", error.line, error.column,
+			error.text);
+	return value_of(tree);
+}
+
+void json_free(struct json_value *document)
+{
+	json_decref(tree_of(document));
+}
+
+bool json_is_map(const struct json_value *value)
+{
+	return json_is_object(tree_of(value));
+}
+
+const struct json_value *json_member(const struct json_value *object, const char *key)
+{
+	return value_of(json_object_get(tree_of(object), key));
+}
+
+struct span json_text(const struct json_value *object, const char *key, const char *fallback)
+{
+	json_t *member = json_object_get(tree_of(object), key);
+	if (!json_is_string(member))
+		return span_from_str(fallback);
+	return span_of(json_string_value(member), json_string_length(member));
+}
+
+uint64_t json_number(const struct json_value *object, const char *key)
+{
+	json_int_t number = json_integer_value(json_object_get(tree_of(object), key));
+	return number > 0 ? (uint64_t)number : 0;
+}
+
+bool json_bool(const struct json_value *object, const char *key)
+{
+	return json_is_true(json_object_get(tree_of(object), key));
+}
+
+size_t json_count(const struct json_value *list)
+{
+	return json_array_size(tree_of(list));
+}
+
+const struct json_value *json_element(const struct json_value *list, size_t index)
+{
+	return value_of(json_array_get(tree_of(list), index));
+}
+
+void json_each_number(const struct json_value *object,
+		      void (*call)(void *context, const char *key, uint64_t number), void *context)
+{
+	const char *key;
+	json_t *value;
+	json_object_foreach(tree_of(object), key, value)
+	{
+		if (json_is_integer(value) && json_integer_value(value) >= 0)
+			call(context, key, (uint64_t)json_integer_value(value));
+	}
+}

@@ -1,0 +1,58 @@
+/* Sealed memory shared by processes. A mapping is given out only for an object
+ * that nobody can shrink any more: a process that holds the same descriptor can
+ * spoil the contents, but cannot make the reader fault. */
+#include "sallyport/shm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SHM_SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL };
+
+int shm_create(const char *name, size_t size, struct err *err)
+{
+	if (size == 0 || size > INT64_MAX) {
+		err_set(err, "shared memory '%s': no size", name);
+		return -1;
+	}
+	int fd = memfd_create(name, MFD_ALLOW_SEALING | MFD_CLOEXEC);
+	if (fd < 0) {
+		err_set(err, "shared memory '%s': memfd_create: %s", name, strerror(errno));
+		return -1;
+	}
+	if (ftruncate(fd, (off_t)size) != 0 || fcntl(fd, F_ADD_SEALS, SHM_SEALS) != 0) {
+		err_set(err, "shared memory '%s' of %zu bytes: %s", name, size, strerror(errno));
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+void *shm_map(int fd, size_t size, bool writable, struct err *err)
+{
+	struct stat st;
+	int seals = fcntl(fd, F_GET_SEALS);
+	if (seals < 0 || fstat(fd, &st) != 0) {
+		err_set(err, "descriptor %d is no shared memory: %s", fd, strerror(errno));
+		return NULL;
+	}
+	if ((seals & SHM_SEALS) != SHM_SEALS) {
+		err_set(err, "shared memory %d is not sealed", fd);
+		return NULL;
+	}
+	if (size == 0 || (uint64_t)st.st_size < size) {
+		err_set(err, "shared memory %d has %lld bytes, not %zu", fd, (long long)st.st_size, size);
+		return NULL;
+	}
+	int rights = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+	void *memory = mmap(NULL, size, rights, MAP_SHARED, fd, 0);
+	if (memory == MAP_FAILED) {
+		err_set(err, "shared memory %d of %zu bytes: mmap: %s", fd, size, strerror(errno));
+		return NULL;
+	}
+	return memory;
+}

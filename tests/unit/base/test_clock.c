@@ -1,0 +1,63 @@
+/* Dates written by hand must be what the C library would write. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <string.h>
+#include <time.h>
+#include "sallyport/clock.h"
+
+static void assert_formats_like_libc(uint64_t seconds)
+{
+	char iso[CLOCK_ISO_SIZE], http[CLOCK_HTTP_SIZE], expected[64];
+	time_t now = (time_t)seconds;
+	struct tm tm;
+	assert_non_null(gmtime_r(&now, &tm));
+	clock_format_http(seconds * 1000000 + 999999, http);
+	strftime(expected, sizeof(expected), "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	assert_string_equal(http, expected);
+	clock_format_iso(seconds * 1000000 + 7999, iso);
+	strftime(expected, sizeof(expected), "%Y-%m-%dT%H:%M:%S.007Z", &tm);
+	assert_string_equal(iso, expected);
+}
+
+static void clock_formats_every_day_of_four_centuries(void **state)
+{
+	(void)state;
+	for (uint64_t day = 0; day < 146097 + 366; day++)
+		assert_formats_like_libc(day * 86400 + day * 7919 % 86400);
+}
+
+static void clock_formats_the_ends_of_time(void **state)
+{
+	(void)state;
+	assert_formats_like_libc(0);
+	assert_formats_like_libc(4107542399);   /* 2100-02-28, no leap year */
+	assert_formats_like_libc(253402300799); /* the last second with four digits */
+	char iso[CLOCK_ISO_SIZE], http[CLOCK_HTTP_SIZE];
+	clock_format_iso(UINT64_MAX, iso);
+	clock_format_http(UINT64_MAX, http);
+	assert_memory_equal(iso, "9999-12-31T23:59:59", 19);
+	assert_string_equal(http, "Fri, 31 Dec 9999 23:59:59 GMT");
+}
+
+static void clock_runs_forward(void **state)
+{
+	(void)state;
+	uint64_t us = clock_mono_us(), ms = clock_mono_ms();
+	assert_true(ms >= us / 1000 && ms < us / 1000 + 60000);
+	assert_true(clock_mono_us() >= us);
+	uint64_t wall = clock_wall_us() / 1000000;
+	assert_true(wall + 5 > (uint64_t)time(NULL) && wall < (uint64_t)time(NULL) + 5);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(clock_formats_every_day_of_four_centuries),
+		cmocka_unit_test(clock_formats_the_ends_of_time),
+		cmocka_unit_test(clock_runs_forward),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,84 @@
+/* Shared memory: sealed, shared, and refused where it could fault later. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "sallyport/shm.h"
+
+enum { SIZE = 10000 };
+
+static void shm_is_shared_and_sealed(void **state)
+{
+	(void)state;
+	struct err err = {.text = "untouched"};
+	int fd = shm_create("test", SIZE, &err);
+	assert_true(fd >= 0);
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	assert_int_not_equal(ftruncate(fd, SIZE - 1), 0);
+	assert_int_not_equal(ftruncate(fd, SIZE + 1), 0);
+	assert_int_not_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0);
+	char *one = shm_map(fd, SIZE, true, &err);
+	const char *two = shm_map(fd, SIZE, false, &err);
+	assert_non_null(one);
+	assert_non_null(two);
+	one[SIZE - 1] = 'x';
+	assert_int_equal(two[SIZE - 1], 'x');
+	assert_string_equal(err.text, "untouched");
+	munmap(one, SIZE);
+	munmap((void *)(uintptr_t)two, SIZE);
+	close(fd);
+}
+
+static void shm_read_only_mapping_cannot_be_written(void **state)
+{
+	(void)state;
+	int fd = shm_create("test", SIZE, NULL);
+	char *memory = shm_map(fd, SIZE, false, NULL);
+	assert_non_null(memory);
+	/* the kernel says what a store would meet, without the fault */
+	int zeros = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(read(zeros, memory, 1), -1);
+	assert_int_equal(errno, EFAULT);
+	close(zeros);
+	munmap(memory, SIZE);
+	close(fd);
+}
+
+static void shm_map_refuses_what_could_fault(void **state)
+{
+	(void)state;
+	struct err err;
+	int fd = shm_create("test", SIZE, &err);
+	assert_null(shm_map(fd, SIZE + 1, true, &err));
+	assert_null(shm_map(fd, 0, true, &err));
+	close(fd);
+	int open_to_all = memfd_create("unsealed", MFD_ALLOW_SEALING);
+	assert_int_equal(ftruncate(open_to_all, SIZE), 0);
+	assert_null(shm_map(open_to_all, SIZE, true, &err));
+	assert_non_null(strstr(err.text, "not sealed"));
+	close(open_to_all);
+	int pipes[2];
+	assert_int_equal(pipe(pipes), 0);
+	assert_null(shm_map(pipes[0], SIZE, false, &err));
+	close(pipes[0]);
+	close(pipes[1]);
+	assert_null(shm_map(-1, SIZE, false, &err));
+	assert_int_equal(shm_create("test", 0, &err), -1);
+	assert_int_equal(shm_create("test", SIZE_MAX, &err), -1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(shm_is_shared_and_sealed),
+		cmocka_unit_test(shm_read_only_mapping_cannot_be_written),
+		cmocka_unit_test(shm_map_refuses_what_could_fault),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
