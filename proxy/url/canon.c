@@ -1,0 +1,272 @@
+/* The canonical form of a path (RFC 3986 section 6.2.2): what is judged, routed and
+ * forwarded is one spelling of what was sent.
+ *
+ * A clean path, which is nearly every one, is recognised in one pass and used where it
+ * lies. Any other is written anew in one walk: bytes and escapes are put in their
+ * canonical spelling, and a segment is looked at as soon as it has ended, so that
+ * a dot segment in whatever spelling is taken away with what it cancels. What is odd on
+ * the way is noted, not judged. Decoding happens once, from the canonical form.
+ *
+ * Trusts nothing about the bytes, and the caller for the room that the header asks
+ * for: a byte takes at most three in the canonical form and one in the decoded. */
+#include "url/class.h"
+#include "url/escape.h"
+#include "url/finding.h"
+#include "url/utf8.h"
+
+/* Canonical already, and without a dot or empty segment: no escape, no odd byte, nothing that
+ * has to be looked at. A hidden file ("/.x") is taken for unclean, at no harm. */
+static bool is_clean(struct span path)
+{
+	unsigned unclean = 0, before = 0;
+	for (size_t i = 0; i < path.len; i++) {
+		unsigned class = url_class_of(path.ptr[i]);
+		unclean |= (class & URL_CLASS_ODD) | (before >> 1 & class & URL_CLASS_STEP);
+		before = class & URL_CLASS_SLASH;
+	}
+	return unclean == 0 && path.len > 0 && path.ptr[0] == '/';
+}
+
+struct walk {
+	struct span raw;
+	size_t at; /* next byte of raw */
+	char *out; /* canonical form so far, starting with "/" */
+	size_t len;
+	size_t segment;     /* where in out the current segment starts */
+	size_t segment_raw; /* and where in raw */
+	size_t percent;     /* where in out an encoded "%" ends, in this segment; 0: none */
+	size_t percent_raw; /* and where in raw it starts */
+	struct utf8_check utf8;
+	size_t utf8_raw; /* where the sequence under check starts */
+	struct url_notes notes;
+};
+
+static void note_from(struct walk *walk, unsigned finding, size_t from)
+{
+	url_note(&walk->notes, finding, span_of(walk->raw.ptr + from, walk->at - from));
+}
+
+/* Notes every bit of UTF-8 findings. */
+static void note_utf8(struct walk *walk, unsigned findings)
+{
+	if (findings & URL_UTF8_OVERLONG)
+		note_from(walk, URL_UTF8_OVERLONG, walk->utf8_raw);
+	if (findings & URL_UTF8_INVALID)
+		note_from(walk, URL_UTF8_INVALID, walk->utf8_raw);
+}
+
+/* Takes a byte as it is after decoding once. from: where in raw it starts. */
+static void check_utf8(struct walk *walk, unsigned byte, size_t from)
+{
+	if (walk->utf8.left == 0)
+		walk->utf8_raw = from;
+	if (byte >= 0x80 || walk->utf8.left > 0)
+		note_utf8(walk, utf8_feed(&walk->utf8, byte));
+}
+
+static bool all_hex(const char *digits, size_t n)
+{
+	while (n > 0 && ascii_hex(digits[n - 1]) >= 0)
+		n--;
+	return n == 0;
+}
+
+/* With the byte just put, does what follows an encoded "%" read as an escape? */
+static void check_double(struct walk *walk)
+{
+	if (walk->percent == 0)
+		return;
+	const char *after = walk->out + walk->percent;
+	size_t n = walk->len - walk->percent;
+	if ((n == 2 && all_hex(after, 2)) ||
+	    (n == 5 && ascii_lower(after[0]) == 'u' && all_hex(after + 1, 4)))
+		note_from(walk, URL_ESCAPE_DOUBLE, walk->percent_raw);
+}
+
+static void put_raw(struct walk *walk, unsigned byte)
+{
+	walk->out[walk->len++] = (char)byte;
+	check_double(walk);
+}
+
+static void put_encoded(struct walk *walk, unsigned byte)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	char *out = walk->out + walk->len;
+	out[0] = '%';
+	out[1] = digits[byte >> 4 & 15];
+	out[2] = digits[byte & 15];
+	walk->len += 3;
+}
+
+/* A "%" that is data, whether it was sent so or starts no escape. */
+static void put_percent(struct walk *walk, size_t from)
+{
+	put_encoded(walk, '%');
+	walk->percent = walk->len;
+	walk->percent_raw = from;
+}
+
+/* Takes the last segment of out away, up to the "/" before it. */
+static void drop_segment(struct walk *walk, size_t from)
+{
+	walk->len = walk->segment;
+	if (walk->len == 1) {
+		note_from(walk, URL_ABOVE_ROOT, from);
+		return;
+	}
+	do
+		walk->len--;
+	while (walk->out[walk->len - 1] != '/');
+}
+
+/* Looks at the segment that ends here. True where it was a dot segment, and is gone. */
+static bool end_segment(struct walk *walk)
+{
+	struct span segment = span_of(walk->out + walk->segment, walk->len - walk->segment);
+	walk->percent = 0;
+	if (span_eq(segment, SPAN("."))) {
+		note_from(walk, URL_DOT_SEGMENT, walk->segment_raw);
+		walk->len = walk->segment;
+		return true;
+	}
+	if (span_eq(segment, SPAN(".."))) {
+		note_from(walk, URL_DOT_SEGMENT, walk->segment_raw);
+		drop_segment(walk, walk->segment_raw);
+		return true;
+	}
+	return false;
+}
+
+static void take_slash(struct walk *walk)
+{
+	check_utf8(walk, '/', walk->at);
+	bool dropped = end_segment(walk);
+	bool empty = !dropped && walk->len == walk->segment;
+	size_t from = walk->at++;
+	if (!dropped)
+		walk->out[walk->len++] = '/';
+	if (empty)
+		note_from(walk, URL_EMPTY_SEGMENT, from);
+	walk->segment = walk->len;
+	walk->segment_raw = walk->at;
+}
+
+static void take_raw(struct walk *walk, unsigned char byte)
+{
+	unsigned class = url_class[byte];
+	size_t from = walk->at++;
+	check_utf8(walk, byte, from);
+	if (class & URL_CLASS_PATH) {
+		put_raw(walk, byte);
+		return;
+	}
+	if (byte == '\\')
+		note_from(walk, URL_BACKSLASH, from);
+	else if (class & URL_CLASS_UNSAFE || memchr("\"#<>?", byte, 5))
+		note_from(walk, URL_RAW_UNSAFE, from);
+	else
+		note_from(walk, URL_RAW_BYTE, from);
+	put_encoded(walk, byte);
+}
+
+/* What an encoded byte that stays encoded may be up to. */
+static unsigned finding_of_encoded(unsigned byte)
+{
+	if (byte == 0)
+		return URL_ESCAPE_NUL;
+	if (byte < 0x20 || byte == 0x7f)
+		return URL_ESCAPE_CONTROL;
+	if (byte == '/')
+		return URL_ENCODED_SLASH;
+	return byte == '\\' ? URL_BACKSLASH : URL_FINDING_NONE;
+}
+
+static void take_byte_escape(struct walk *walk, unsigned byte)
+{
+	size_t from = walk->at;
+	walk->at += 3;
+	check_utf8(walk, byte, from);
+	if (url_class[byte] & URL_CLASS_UNRESERVED) {
+		note_from(walk, URL_ESCAPE_NEEDLESS, from);
+		put_raw(walk, byte);
+	} else if (byte == '%') {
+		put_percent(walk, from);
+	} else {
+		if (finding_of_encoded(byte))
+			note_from(walk, finding_of_encoded(byte), from);
+		put_encoded(walk, byte);
+	}
+}
+
+static void take_escape(struct walk *walk)
+{
+	size_t from = walk->at;
+	struct url_escape escape = url_read_escape(walk->raw, from);
+	if (escape.kind == URL_ESCAPE_BYTE) {
+		take_byte_escape(walk, escape.value);
+		return;
+	}
+	check_utf8(walk, '%', from);
+	walk->at += escape.len;
+	if (escape.kind == URL_ESCAPE_WIDE) {
+		note_from(walk, URL_ESCAPE_UNICODE, from);
+		put_encoded(walk, '%');
+		memcpy(walk->out + walk->len, walk->raw.ptr + from + 1, escape.len - 1);
+		walk->len += escape.len - 1;
+	} else {
+		note_from(walk, URL_ESCAPE_INVALID, from);
+		put_percent(walk, from);
+	}
+}
+
+static void walk_path(struct walk *walk)
+{
+	walk->out[walk->len++] = '/';
+	if (walk->raw.len > 0 && walk->raw.ptr[0] == '/')
+		walk->at = 1;
+	walk->segment = walk->len;
+	walk->segment_raw = walk->at;
+	while (walk->at < walk->raw.len) {
+		unsigned char byte = (unsigned char)walk->raw.ptr[walk->at];
+		if (byte == '/')
+			take_slash(walk);
+		else if (byte == '%')
+			take_escape(walk);
+		else
+			take_raw(walk, byte);
+	}
+	note_utf8(walk, utf8_end(&walk->utf8));
+	end_segment(walk);
+}
+
+/* Every escape of the canonical form is whole: that is what makes it canonical. */
+static struct span decode(struct span canonical, char *buf)
+{
+	size_t len = 0;
+	if (span_find(canonical, '%') == canonical.len)
+		return canonical;
+	for (size_t i = 0; i < canonical.len; i++) {
+		char c = canonical.ptr[i];
+		if (c == '%') {
+			c = (char)url_read_escape(canonical, i).value;
+			i += 2;
+		}
+		buf[len++] = c;
+	}
+	return span_of(buf, len);
+}
+
+void url_canon_path(struct span path, char *buf, struct url_canon *out)
+{
+	*out = (struct url_canon){.path = path, .decoded = path};
+	if (is_clean(path) || span_eq(path, SPAN("*")))
+		return;
+	struct walk walk = {.raw = path, .out = buf};
+	walk_path(&walk);
+	struct span canonical = span_of(walk.out, walk.len);
+	out->path = span_eq(canonical, path) ? path : canonical;
+	out->decoded = decode(out->path, buf + walk.len);
+	out->findings = walk.notes.findings;
+	out->evidence = walk.notes.evidence;
+}

@@ -1,0 +1,16 @@
+#ifndef SALLYPORT_URL_FINDING_H
+#define SALLYPORT_URL_FINDING_H
+
+#include "sallyport/url.h"
+
+/* Findings as they are gathered: evidence is that of the most severe, and of
+ * several of a kind that of the first. */
+struct url_notes {
+	unsigned findings;
+	struct span evidence;
+};
+
+/* finding: one bit. evidence: bytes of the raw URL. */
+void url_note(struct url_notes *notes, unsigned finding, struct span evidence);
+
+#endif

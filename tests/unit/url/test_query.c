@@ -1,0 +1,104 @@
+/* Queries: what is found in them by the table in tests/vectors/url.txt, and what any
+ * bytes at all may do. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "guard_page.h"
+#include "url/url_vectors.h"
+
+static void check_query_row(const struct vector_file *row)
+{
+	struct span evidence;
+	size_t len = row->columns[1].len;
+	char *raw = guarded_copy(row->columns[1].ptr, len), *buf = guarded_copy(raw, len);
+	struct span query = span_of(raw, len);
+	unsigned findings = url_scan_query(query, &evidence);
+	expect_findings(row, findings, row->columns[3]);
+	expect_span(row, "decoded query", url_decode_query(query, buf),
+		    or_else(row->columns[2], query));
+	assert_int_equal(findings == 0, evidence.ptr == NULL);
+	guarded_free(buf, len);
+	guarded_free(raw, len);
+}
+
+static void query_follows_the_table(void **state)
+{
+	(void)state;
+	static struct vector_file row;
+	unsigned rows = 0;
+	vectors_open(&row, "tests/vectors/url.txt");
+	while (vectors_next(&row)) {
+		if (!span_eq(row.columns[0], SPAN("query")))
+			continue;
+		assert_int_equal(row.n, 4);
+		check_query_row(&row);
+		rows++;
+	}
+	assert_int_equal(complaints, 0);
+	assert_true(rows >= 40);
+}
+
+static void query_names_the_place(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *query, *evidence;
+	} rows[] = {
+	    {"a=%0a&b=%00&c=%00", "%00"}, {"a=%e9&f=x%c0%afy", "%c0%af"},
+	    {"q=%u003c%u003e", "%u003c"}, {"a=50%&b=%zz", "%"},
+	    {"u=%253A%252F", "%25"},      {"a={1}", "{"},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct span evidence;
+		assert_true(url_scan_query(span_from_str(rows[i].query), &evidence));
+		if (!span_eq(evidence, span_from_str(rows[i].evidence)))
+			fail_msg("%s: '%.*s'", rows[i].query, SPAN_ARG(evidence));
+	}
+}
+
+static void query_of_nothing_is_nothing(void **state)
+{
+	(void)state;
+	struct span evidence;
+	assert_int_equal(url_scan_query(span_of("", 0), &evidence), 0);
+	assert_int_equal(url_decode_query(span_of("", 0), NULL).len, 0);
+}
+
+static void query_without_escape_is_decoded_where_it_is(void **state)
+{
+	(void)state;
+	struct span query = SPAN("a=1&b=2;c/d?e");
+	assert_ptr_equal(url_decode_query(query, NULL).ptr, query.ptr);
+}
+
+static void query_cut_anywhere_reads_nothing_past_its_end(void **state)
+{
+	(void)state;
+	static const char text[] =
+	    "a=%u00e9%c0%af%25%32%66+%e0%80%af|%f8%80%80%80%80\xc0\xaf%zz%00%u12";
+	for (size_t len = 0; len < sizeof(text); len++) {
+		struct span evidence = {0};
+		char *raw = guarded_copy(text, len), *buf = guarded_copy(text, len);
+		unsigned findings = url_scan_query(span_of(raw, len), &evidence);
+		if (findings)
+			assert_true(evidence.ptr >= raw &&
+				    evidence.ptr + evidence.len <= raw + len);
+		assert_true(url_decode_query(span_of(raw, len), buf).len <= len);
+		guarded_free(buf, len);
+		guarded_free(raw, len);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(query_follows_the_table),
+	    cmocka_unit_test(query_names_the_place),
+	    cmocka_unit_test(query_of_nothing_is_nothing),
+	    cmocka_unit_test(query_without_escape_is_decoded_where_it_is),
+	    cmocka_unit_test(query_cut_anywhere_reads_nothing_past_its_end),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
