@@ -1,0 +1,70 @@
+/* Makes a shield out of what the policy says, and the scratch that a worker needs to
+ * use it. Everything that can fail or allocate happens here, before a request is seen.
+ * Trusts the settings to be checked for sense by the policy; not the patterns. */
+#include "shield/compiled.h"
+
+/* Methods that are no one's to allow; see judge.c. */
+static bool is_never_allowed(enum http_method method)
+{
+	return method == HTTP_CONNECT || method == HTTP_TRACE;
+}
+
+static uint32_t compile_methods(const char **methods)
+{
+	uint32_t mask = 0;
+	if (!methods)
+		return UINT32_MAX;
+	for (; *methods; methods++) {
+		enum http_method method = http_method_lookup(span_from_str(*methods));
+		if (method != HTTP_METHOD_OTHER && !is_never_allowed(method))
+			mask |= UINT32_C(1) << method;
+	}
+	return mask;
+}
+
+struct shield *shield_new(const struct shield_settings *settings, size_t *bad_rule, struct err *err)
+{
+	struct shield *shield = calloc(1, sizeof(*shield));
+	*bad_rule = settings->rule_count;
+	if (!shield) {
+		err_set(err, "no memory for a shield");
+		return NULL;
+	}
+	shield->settings = *settings;
+	shield->methods = compile_methods(settings->methods);
+	shield->rules = rules_new(settings->rules, settings->rule_count, bad_rule, err);
+	if (shield->rules)
+		return shield;
+	shield_free(shield);
+	return NULL;
+}
+
+void shield_free(struct shield *shield)
+{
+	if (!shield)
+		return;
+	rules_free(shield->rules);
+	free(shield);
+}
+
+struct shield_scratch *shield_scratch_new(const struct shield *const *shields, size_t n,
+					  struct err *err)
+{
+	struct shield_scratch *scratch = rules_scratch_new();
+	if (!scratch) {
+		err_set(err, "no memory to match rules in");
+		return NULL;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (!rules_scratch_fit(scratch, shields[i]->rules, err)) {
+			rules_scratch_free(scratch);
+			return NULL;
+		}
+	}
+	return scratch;
+}
+
+void shield_scratch_free(struct shield_scratch *scratch)
+{
+	rules_scratch_free(scratch);
+}
