@@ -44,7 +44,8 @@ struct console_setup {
 
 struct console *console_new(struct loop *loop, const struct console_setup *setup, struct err *err);
 /* text: for STATUS a JSON object of what the master knows ({"generation":3,"ready":true,
- * "uptime_s":12,"policy":"…","workers":2,"processes":[{"role":"worker","pid":1,"slot":0,"restarts":0,"state":"…"}]}),
+ * "uptime_s":12,"policy":"…","workers":2,"processes":[{"role":"worker","pid":1,"slot":0,
+ * "restarts":0,"state":"…"}]}),
  * for RELOAD the errors. A ticket that is not waiting any more is passed over. */
 void console_answer(struct console *console, uint64_t ticket, bool ok, struct span text);
 void console_free(struct console *console);

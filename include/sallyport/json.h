@@ -42,7 +42,7 @@ size_t json_end_to(struct json_writer *writer, char *buf, size_t room);
 /* True where the bytes are UTF-8 (RFC 3629). */
 bool json_is_text(struct span text);
 
-/* Reads one document, an object or a list, nested at most a few hundred deep. Free it with json_free.
+/* Reads one document, an object or a list; nesting is bounded. Free it with json_free.
  * NULL: *err says where it is malformed. */
 struct json_value *json_read(struct span text, struct err *err);
 void json_free(struct json_value *document);
@@ -57,8 +57,5 @@ bool json_bool(const struct json_value *object, const char *key);
 /* Elements of a list. */
 size_t json_count(const struct json_value *list);
 const struct json_value *json_element(const struct json_value *list, size_t index);
-/* Calls with each member of an object that is a number. */
-void json_each_number(const struct json_value *object,
-		      void (*call)(void *context, const char *key, uint64_t number), void *context);
 
 #endif

@@ -95,6 +95,9 @@ struct policy_errors *policy_errors_new(void); /* NULL without memory */
 void policy_errors_free(struct policy_errors *errors);
 size_t policy_errors_count(const struct policy_errors *errors);   /* errors only */
 size_t policy_warnings_count(const struct policy_errors *errors);
+/* Where a setting of the group that is being finished stands; `otherwise` if the group leaves it out. */
+struct policy_where policy_where_of(const struct policy_context *context, const char *setting,
+				    struct policy_where otherwise);
 /* The text is put behind context->path where that is not "". Control bytes are replaced by '?'. */
 void policy_error(struct policy_context *context, struct policy_where where, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

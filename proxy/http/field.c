@@ -1,0 +1,122 @@
+/* Which field a name means. One hash of the length and three letters leads to
+ * the only row of fields.def it could be, so a lookup is one comparison. Names
+ * come from the network: every function takes any bytes of any length, except
+ * where its contract says token. */
+#include "field.h"
+#include "chars.h"
+
+enum { NAME_MAX_BYTES = 32 };
+
+struct known_field {
+	char name[NAME_MAX_BYTES]; /* lower case */
+	uint8_t len;
+	uint8_t id; /* enum http_field_id */
+};
+
+/* Found by search, so that no two rows share a slot. */
+#define SLOT(len, first, last2, last1)                                                             \
+	((uint8_t)((unsigned)(len)*17U + (unsigned)(first)*44U + (unsigned)(last2)*191U +          \
+		   (unsigned)(last1)*52U))
+
+static const struct known_field known[256] = {
+#define FIELD(id, name, first, last2, last1)                                                       \
+	[SLOT(sizeof(name) - 1, first, last2, last1)] = {name, sizeof(name) - 1, HTTP_FIELD_##id},
+#include "fields.def"
+#undef FIELD
+};
+
+static uint64_t load_lower(const char *at)
+{
+	uint64_t word;
+	memcpy(&word, at, sizeof(word));
+	return word | HTTP_EACH_BYTE(0x20U);
+}
+
+/* In a token, c | 0x20 equals a lower-case letter, a digit or "-" only where c
+ * is that character in either case. The last eight bytes overlap those before. */
+bool http_token_is(struct span token, struct span lower)
+{
+	size_t len = token.len, i = 0;
+	if (len != lower.len)
+		return false;
+	if (len >= 8) {
+		for (; i + 8 <= len; i += 8)
+			if (load_lower(token.ptr + i) != load_lower(lower.ptr + i))
+				return false;
+		return load_lower(token.ptr + len - 8) == load_lower(lower.ptr + len - 8);
+	}
+	for (; i < len; i++)
+		if ((token.ptr[i] | 0x20) != lower.ptr[i])
+			return false;
+	return true;
+}
+
+static const struct known_field *find(struct span name)
+{
+	if (name.len < 2 || name.len >= NAME_MAX_BYTES)
+		return NULL;
+	const struct known_field *row =
+	    &known[SLOT(name.len, name.ptr[0] | 0x20, name.ptr[name.len - 2] | 0x20,
+			name.ptr[name.len - 1] | 0x20)];
+	return http_token_is(name, span_of(row->name, row->len)) ? row : NULL;
+}
+
+/* Families of claims: too many names to list. */
+static bool is_claim(struct span name)
+{
+	static const struct span prefixes[] = {
+	    {"x-forwarded", 11},
+	    {"x-original-", 11},
+	    {"x-ssl-", 6},
+	};
+	if (name.len < 6 || (name.ptr[0] | 0x20) != 'x')
+		return false;
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+		if (span_istarts(name, prefixes[i]))
+			return true;
+	return false;
+}
+
+enum http_field_id http_field_id_of_token(struct span name)
+{
+	const struct known_field *row = find(name);
+	if (row)
+		return (enum http_field_id)row->id;
+	return is_claim(name) ? HTTP_FIELD_CLAIM : HTTP_FIELD_OTHER;
+}
+
+enum http_field_id http_field_lookup(struct span name)
+{
+	return http_is_token(name) ? http_field_id_of_token(name) : HTTP_FIELD_OTHER;
+}
+
+enum http_field_id http_field_confused_with(struct span name)
+{
+	char plain[NAME_MAX_BYTES];
+	bool odd = false;
+	size_t len = name.len < sizeof(plain) ? name.len : sizeof(plain);
+	for (size_t i = 0; i < len; i++) {
+		bool is_plain = http_is_class(name.ptr[i], HTTP_CLASS_PLAIN);
+		plain[i] = is_plain ? name.ptr[i] : '-';
+		odd = odd || !is_plain;
+	}
+	return odd ? http_field_id_of_token(span_of(plain, len)) : HTTP_FIELD_OTHER;
+}
+
+bool http_field_is_vital(struct span name)
+{
+	return find(name) || is_claim(name) || span_istarts(name, SPAN("content-"));
+}
+
+bool http_is_token(struct span s)
+{
+	return s.len > 0 && http_class_end(s.ptr, 0, s.len, HTTP_CLASS_TOKEN) == s.len;
+}
+
+struct span http_find(const struct http_head *head, enum http_field_id id)
+{
+	for (size_t i = 0; i < head->field_count; i++)
+		if (head->fields[i].id == id)
+			return http_field_value(head, &head->fields[i]);
+	return span_of(NULL, 0);
+}

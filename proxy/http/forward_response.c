@@ -1,0 +1,64 @@
+/* The response head a visitor receives: our version, the origin's status and
+ * phrase, its fields but those that belong to its connection, and the framing
+ * that we use towards the visitor. */
+#include "sallyport/http_forward.h"
+#include "writer.h"
+
+static bool is_kept(const struct http_field *field, const void *context)
+{
+	(void)context;
+	return !field->dropped && field->id != HTTP_FIELD_CONTENT_LENGTH &&
+	       field->id != HTTP_FIELD_TRANSFER_ENCODING;
+}
+
+static void put_status_line(struct writer *w, const struct http_head *head)
+{
+	PUT(w, "HTTP/1.1 ");
+	put_u64(w, head->status);
+	PUT(w, " ");
+	put(w, span_of(head->base + head->phrase_off, head->phrase_len));
+	PUT(w, "\r\n");
+}
+
+static void put_framing(struct writer *w, const struct http_forward_response *forward)
+{
+	bool may_say =
+	    forward->say_length && forward->head->status != 204; /* RFC 9110 section 8.6 */
+	bool says_length = forward->framing == HTTP_FRAMING_LENGTH ||
+			   (forward->framing == HTTP_FRAMING_NONE && may_say);
+	if (forward->framing == HTTP_FRAMING_CHUNKED) {
+		PUT(w, "Transfer-Encoding: chunked\r\n");
+	} else if (says_length) {
+		PUT(w, "Content-Length: ");
+		put_u64(w, forward->content_length);
+		PUT(w, "\r\n");
+	}
+}
+
+static void put_connection(struct writer *w, const struct http_forward_response *forward)
+{
+	if (forward->close || forward->framing == HTTP_FRAMING_CLOSE)
+		PUT(w, "Connection: close\r\n");
+	else if (forward->client_version == HTTP_1_0)
+		PUT(w, "Connection: keep-alive\r\n");
+}
+
+static void put_date(struct writer *w, const struct http_forward_response *forward)
+{
+	if (forward->date.len > 0 && !http_find(forward->head, HTTP_FIELD_DATE).ptr)
+		put_field(w, SPAN("Date"), forward->date);
+}
+
+size_t http_forward_response(const struct http_forward_response *forward, char *buf, size_t room)
+{
+	struct writer w = {.buf = buf, .room = room};
+	put_status_line(&w, forward->head);
+	put_fields(&w, forward->head, is_kept, NULL);
+	if (forward->head->status >= 200) { /* an interim response says nothing of the message */
+		put_framing(&w, forward);
+		put_date(&w, forward);
+		put_connection(&w, forward);
+	}
+	PUT(&w, "\r\n");
+	return w.full ? 0 : w.len;
+}
