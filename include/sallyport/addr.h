@@ -20,7 +20,7 @@ struct addr {
 #define ADDR_TEXT_SIZE 56 /* "[v6]:65535" with its NUL */
 
 socklen_t addr_len(const struct addr *addr);
-/* "10.0.0.5:80", "[::1]:80", ":80" and "*:80" (any address, IPv6 with IPv4). Literals only. */
+/* "10.0.0.5:80", "[::1]:80", ":80" and "*:80" (any address, IPv6 with IPv4). Literals only. Port 0 is taken. */
 MUST_CHECK bool addr_parse(struct span text, struct addr *out, struct err *err);
 /* An address without a port, "10.0.0.5", "::1" or "[::1]". False where it is a name. */
 bool addr_parse_ip(struct span text, uint16_t port, struct addr *out);

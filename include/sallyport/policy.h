@@ -60,7 +60,9 @@ struct setting {
 	const char *name;
 	enum setting_type type;
 	size_t offset;
-	const char *standard;   /* the default as it would be written; NULL: none (pointer NULL, list empty, number 0) */
+	/* The default as it would be written, without the quotes; SETTING_STRINGS: comma-separated.
+	 * NULL: none (pointer NULL, list empty, number 0). A wrong value is replaced by it too. */
+	const char *standard;
 	bool required;
 	uint64_t min, max;      /* numbers: both 0: any. Lists: how many items; max 0: POLICY_ITEMS_MAX */
 	const struct policy_choice *choices; /* SETTING_ENUM; ends with name NULL */
@@ -74,17 +76,19 @@ struct node;
 struct policy_context {
 	struct arena *arena;           /* what lives as long as the policy */
 	struct policy_errors *errors;
-	const char *dir;               /* set by policy_read: directory of the main file; "." without one */
-	const char *path;              /* set by policy_read: what is being read, "sites[0].shield"; "" at the top */
-	const struct node *group;      /* set by policy_read: the group that is being finished, or NULL */
+	const char *dir;               /* set by policy_read: the main file's directory; "." without one */
+	/* Set by policy_read: what is being read, "sites[0].shield", "" at the top; and the group
+	 * that is being finished, NULL where it was left out. */
+	const char *path;
+	const struct node *group;
 };
 
 struct schema {
 	const char *name;
 	size_t size;                    /* of the structure */
 	const struct setting *settings; /* ends with name NULL */
-	size_t where_offset;            /* of a struct policy_where in the structure, zeroed where the group was
-					 * left out; SIZE_MAX: none */
+	/* Of a struct policy_where in the structure, zeroed where the group was left out; SIZE_MAX: none. */
+	size_t where_offset;
 	/* Checks that no row can say, and compiles; called once its settings are read, also
 	 * where some had errors. Reports by policy_error. May be NULL. */
 	void (*finish)(void *structure, struct policy_where where, struct policy_context *context);
@@ -95,7 +99,7 @@ struct policy_errors *policy_errors_new(void); /* NULL without memory */
 void policy_errors_free(struct policy_errors *errors);
 size_t policy_errors_count(const struct policy_errors *errors);   /* errors only */
 size_t policy_warnings_count(const struct policy_errors *errors);
-/* Where a setting of the group that is being finished stands; `otherwise` if the group leaves it out. */
+/* Where a setting of the group that is being finished stands; `otherwise` if it was left out. */
 struct policy_where policy_where_of(const struct policy_context *context, const char *setting,
 				    struct policy_where otherwise);
 /* The text is put behind context->path where that is not "". Control bytes are replaced by '?'. */
@@ -103,8 +107,8 @@ void policy_error(struct policy_context *context, struct policy_where where, con
     __attribute__((format(printf, 3, 4)));
 void policy_warning(struct policy_context *context, struct policy_where where, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-/* The same about one setting of the group that is being finished: "sites[0].hosts: …", placed where that
- * setting stands, or at `where` if the group leaves it out. */
+/* The same about one setting of the group that is being finished: "sites[0].hosts: …", placed
+ * where that setting stands, or at `where` if it was left out. */
 void policy_error_in(struct policy_context *context, struct policy_where where, const char *setting,
 		     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 /* "conf/x.cfg:12: error: sites[0].shield: unknown setting 'limit', did you mean 'limits'?\n" each,
@@ -130,8 +134,8 @@ enum {
 struct policy_source {
 	const char *path;     /* a file */
 	const char *text;     /* the same as text, where path is NULL */
-	const char *overlay;  /* settings in the same syntax that win over the file's: the command line's */
-	const char *fallback; /* a file whose settings count where the others leave them out altogether */
+	const char *overlay;  /* settings in the same syntax that win over the file's */
+	const char *fallback; /* a file whose settings count where nothing else has them */
 };
 
 /* Fills *structure (zeroed by the caller, schema->size bytes). True where no error was reported. */

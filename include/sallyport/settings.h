@@ -91,19 +91,21 @@ struct settings {
 
 /* What the command line and the environment add: NULL where not given. */
 struct settings_overrides {
-	const char *listen;   /* --listen, SALLYPORT_LISTEN: replaces all listeners; comma-separated */
-	const char *origin;   /* --origin, SALLYPORT_ORIGIN: replaces all sites by one, "default", for every host; comma-separated */
+	const char *listen;   /* --listen, SALLYPORT_LISTEN: comma-separated, replaces all listeners */
+	/* --origin, SALLYPORT_ORIGIN: comma-separated, replaces all sites by one, "default", for
+	 * every host. */
+	const char *origin;
 	const char *console;  /* SALLYPORT_CONSOLE */
 	const char *log;      /* SALLYPORT_LOG: access log */
 };
 
-/* SALLYPORT_LISTEN, SALLYPORT_ORIGIN, SALLYPORT_CONSOLE and SALLYPORT_LOG where they are set and not
- * empty. Borrowed from the environment. */
+/* SALLYPORT_LISTEN, SALLYPORT_ORIGIN, SALLYPORT_CONSOLE and SALLYPORT_LOG where they are set and
+ * not empty. Borrowed from the environment. */
 void settings_overrides_from_environment(struct settings_overrides *overrides);
 
-/* Reads and compiles. path NULL: no file. Where nothing sets `rules`, those that come with the program
- * (conf/policy.d/worms.cfg) count. NULL where errors were reported. The result owns
- * everything it points to. Opens files that the policy names, but no socket and no other right is needed. */
+/* Reads and compiles. path NULL: no file. Where nothing sets `rules`, those that come with the
+ * program (conf/policy.d/worms.cfg) count. NULL where errors were reported. The result owns
+ * everything it points to. Reads the files that the policy includes; opens nothing else. */
 struct settings *settings_load(const char *path, const struct settings_overrides *overrides,
 			       struct policy_errors *errors);
 /* The same from text, for tests and fuzzing: without the rules that come with the program. */

@@ -71,7 +71,8 @@ struct site_table;
 
 /* An empty table for that many hosts, in the arena; NULL without memory. */
 struct site_table *site_table_new(struct arena *arena, size_t host_count);
-/* Adds a host as site.hosts has it after its finish, in lower case. NULL: done; else the site that has it already. */
+/* Adds a host as site.hosts has it after its finish, in lower case. NULL: done; else the site that
+ * has it already. */
 const struct site *site_table_add(struct site_table *table, const char *host,
 				  const struct site *site);
 /* The site of hosts that no site has. */

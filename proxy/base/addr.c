@@ -82,7 +82,8 @@ bool addr_parse(struct span text, struct addr *out, struct err *err)
 	if (!split_port(text, &host, &digits))
 		return err_set(err, "'%.*s' has no port: write ADDRESS:PORT", SPAN_ARG(text));
 	if (!span_to_u64(digits, UINT16_MAX, &port))
-		return err_set(err, "'%.*s': the port is not a number from 0 to 65535", SPAN_ARG(text));
+		return err_set(err, "'%.*s': the port is not a number from 0 to 65535",
+			       SPAN_ARG(text));
 	if (host.len == 0 || span_eq(host, SPAN("*"))) {
 		set_v6(out, &in6addr_any, (uint16_t)port);
 		return true;
@@ -161,15 +162,11 @@ size_t addr_format_ip(const struct addr *addr, char out[ADDR_TEXT_SIZE])
 {
 	uint8_t v4[4];
 	switch (addr->u.sa.sa_family) {
-	case AF_INET:
-		memcpy(v4, &addr->u.in4.sin_addr, sizeof(v4));
-		return format_v4(v4, out);
+	case AF_INET: memcpy(v4, &addr->u.in4.sin_addr, sizeof(v4)); return format_v4(v4, out);
 	case AF_INET6:
 		inet_ntop(AF_INET6, &addr->u.in6.sin6_addr, out, ADDR_TEXT_SIZE);
 		return strlen(out);
-	default:
-		memcpy(out, "-", 2);
-		return 1;
+	default: memcpy(out, "-", 2); return 1;
 	}
 }
 
@@ -241,8 +238,10 @@ bool cidr_parse(struct span text, struct cidr *out, struct err *err)
 {
 	size_t slash = span_find(text, '/');
 	struct addr addr;
-	if (!addr_parse_ip(span_of(text.ptr, slash), 0, &addr) || is_bracketed(span_of(text.ptr, slash)))
-		return err_set(err, "'%.*s' is neither an IP address nor a network such as 10.0.0.0/8",
+	if (!addr_parse_ip(span_of(text.ptr, slash), 0, &addr) ||
+	    is_bracketed(span_of(text.ptr, slash)))
+		return err_set(err,
+			       "'%.*s' is neither an IP address nor a network such as 10.0.0.0/8",
 			       SPAN_ARG(text));
 	bool v4 = addr.u.sa.sa_family == AF_INET;
 	uint64_t longest = v4 ? 32 : 128, prefix = longest;

@@ -42,7 +42,8 @@ static void civil_from_days(unsigned days, struct civil *out)
 	out->weekday = (days + 3) % 7;
 	unsigned era = days / DAYS_400_YEARS;
 	unsigned day = days % DAYS_400_YEARS;
-	unsigned year = (day - day / 1460 + day / DAYS_100_YEARS - day / (DAYS_400_YEARS - 1)) / 365;
+	unsigned year =
+	    (day - day / 1460 + day / DAYS_100_YEARS - day / (DAYS_400_YEARS - 1)) / 365;
 	day -= 365 * year + year / 4 - year / 100;
 	unsigned month = (5 * day + 2) / 153;
 	out->day = day - (153 * month + 2) / 5 + 1;

@@ -49,6 +49,6 @@ bool data_path(const char *name, char out[DATA_PATH_SIZE], struct err *err)
 	}
 	if (join(out, compiled, "", name))
 		return true;
-	return err_set(err, "%s/%s is missing: install sallyport whole, or set SALLYPORT_DATADIR", compiled,
-		       name);
+	return err_set(err, "%s/%s is missing: install sallyport whole, or set SALLYPORT_DATADIR",
+		       compiled, name);
 }

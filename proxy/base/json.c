@@ -256,15 +256,3 @@ const struct json_value *json_element(const struct json_value *list, size_t inde
 {
 	return value_of(json_array_get(tree_of(list), index));
 }
-
-void json_each_number(const struct json_value *object,
-		      void (*call)(void *context, const char *key, uint64_t number), void *context)
-{
-	const char *key;
-	json_t *value;
-	json_object_foreach(tree_of(object), key, value)
-	{
-		if (json_is_integer(value) && json_integer_value(value) >= 0)
-			call(context, key, (uint64_t)json_integer_value(value));
-	}
-}

@@ -5,8 +5,8 @@
 #include "sallyport/log_ring.h"
 #include "sallyport/reason.h"
 
-size_t log_record_pack(struct log_record *record, const struct span texts[LOG_TEXT_COUNT], char *buf,
-		       size_t room)
+size_t log_record_pack(struct log_record *record, const struct span texts[LOG_TEXT_COUNT],
+		       char *buf, size_t room)
 {
 	if (room > LOG_RECORD_MAX)
 		room = LOG_RECORD_MAX;

@@ -7,7 +7,7 @@ static const struct {
 	const char *text;
 	unsigned status;
 } rows[REASON_COUNT] = {
-	[REASON_UNSET] = {"-", "", 0},
+    [REASON_UNSET] = {"-", "", 0},
 #define REASON(id, name, status, text) [REASON_##id] = {name, text, status},
 #include "sallyport/reasons.def"
 #undef REASON

@@ -45,7 +45,8 @@ void *shm_map(int fd, size_t size, bool writable, struct err *err)
 		return NULL;
 	}
 	if (size == 0 || (uint64_t)st.st_size < size) {
-		err_set(err, "shared memory %d has %lld bytes, not %zu", fd, (long long)st.st_size, size);
+		err_set(err, "shared memory %d has %lld bytes, not %zu", fd, (long long)st.st_size,
+			size);
 		return NULL;
 	}
 	int rights = writable ? PROT_READ | PROT_WRITE : PROT_READ;

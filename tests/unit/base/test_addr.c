@@ -16,36 +16,36 @@ static void addr_with_port_is_parsed_or_refused(void **state)
 		const char *text;
 		const char *formatted; /* NULL: refused */
 	} rows[] = {
-		{"10.0.0.5:80", "10.0.0.5:80"},
-		{"255.255.255.255:65535", "255.255.255.255:65535"},
-		{"[::1]:80", "[::1]:80"},
-		{"[2001:DB8:0:0::1]:443", "[2001:db8::1]:443"},
-		{"[::ffff:10.0.0.5]:80", "10.0.0.5:80"},
-		{":80", "[::]:80"},
-		{"*:0", "[::]:0"},
-		{"[::]:80", "[::]:80"},
-		{"0.0.0.0:80", "0.0.0.0:80"},
-		{"", NULL},
-		{"10.0.0.5", NULL},
-		{"10.0.0.5:", NULL},
-		{"10.0.0.5:65536", NULL},
-		{"10.0.0.5:+80", NULL},
-		{"10.0.0.5:80 ", NULL},
-		{" 10.0.0.5:80", NULL},
-		{"10.0.5:80", NULL},
-		{"010.0.0.5:80", NULL},
-		{"0x0a.0.0.5:80", NULL},
-		{"256.0.0.1:80", NULL},
-		{"::1:80", NULL},
-		{"[::1]", NULL},
-		{"[::1]80", NULL},
-		{"[10.0.0.5]:80", NULL},
-		{"[::1:80", NULL},
-		{"::1]:80", NULL},
-		{"[]:80", NULL},
-		{"[fe80::1%lo]:80", NULL},
-		{"localhost:80", NULL},
-		{"[1111:2222:3333:4444:5555:6666:7777:8888:9999]:80", NULL},
+	    {"10.0.0.5:80", "10.0.0.5:80"},
+	    {"255.255.255.255:65535", "255.255.255.255:65535"},
+	    {"[::1]:80", "[::1]:80"},
+	    {"[2001:DB8:0:0::1]:443", "[2001:db8::1]:443"},
+	    {"[::ffff:10.0.0.5]:80", "10.0.0.5:80"},
+	    {":80", "[::]:80"},
+	    {"*:0", "[::]:0"},
+	    {"[::]:80", "[::]:80"},
+	    {"0.0.0.0:80", "0.0.0.0:80"},
+	    {"", NULL},
+	    {"10.0.0.5", NULL},
+	    {"10.0.0.5:", NULL},
+	    {"10.0.0.5:65536", NULL},
+	    {"10.0.0.5:+80", NULL},
+	    {"10.0.0.5:80 ", NULL},
+	    {" 10.0.0.5:80", NULL},
+	    {"10.0.5:80", NULL},
+	    {"010.0.0.5:80", NULL},
+	    {"0x0a.0.0.5:80", NULL},
+	    {"256.0.0.1:80", NULL},
+	    {"::1:80", NULL},
+	    {"[::1]", NULL},
+	    {"[::1]80", NULL},
+	    {"[10.0.0.5]:80", NULL},
+	    {"[::1:80", NULL},
+	    {"::1]:80", NULL},
+	    {"[]:80", NULL},
+	    {"[fe80::1%lo]:80", NULL},
+	    {"localhost:80", NULL},
+	    {"[1111:2222:3333:4444:5555:6666:7777:8888:9999]:80", NULL},
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		size_t len = strlen(rows[i].text);
@@ -84,7 +84,8 @@ static void addr_text_of_the_longest_address_fits(void **state)
 	static const char longest[] = "[1111:2222:3333:4444:5555:6666:7777:8888]:65535";
 	struct addr addr;
 	char text[ADDR_TEXT_SIZE];
-	assert_true(addr_parse(SPAN("[1111:2222:3333:4444:5555:6666:7777:8888]:65535"), &addr, NULL));
+	assert_true(
+	    addr_parse(SPAN("[1111:2222:3333:4444:5555:6666:7777:8888]:65535"), &addr, NULL));
 	assert_int_equal(addr_format(&addr, text), sizeof(longest) - 1);
 	assert_string_equal(text, longest);
 }
@@ -117,7 +118,8 @@ static void addr_from_sockaddr_folds_mapped_addresses(void **state)
 	assert_true(addr_from_sockaddr((const struct sockaddr *)&mapped, sizeof(mapped), &addr));
 	assert_true(addr_parse(SPAN("10.0.0.5:80"), &four, NULL));
 	assert_true(addr_eq(&addr, &four));
-	assert_false(addr_from_sockaddr((const struct sockaddr *)&mapped, sizeof(mapped) - 1, &addr));
+	assert_false(
+	    addr_from_sockaddr((const struct sockaddr *)&mapped, sizeof(mapped) - 1, &addr));
 	assert_false(addr_from_sockaddr((const struct sockaddr *)&mapped, 0, &addr));
 	mapped.sin6_family = AF_UNIX;
 	assert_false(addr_from_sockaddr((const struct sockaddr *)&mapped, sizeof(mapped), &addr));
@@ -176,21 +178,21 @@ static void cidr_has_what_is_inside(void **state)
 		const char *cidr, *ip;
 		bool inside;
 	} rows[] = {
-		{"10.0.0.0/8", "10.255.255.255", true},
-		{"10.0.0.0/8", "11.0.0.0", false},
-		{"10.0.0.0/8", "::ffff:10.1.2.3", true},
-		{"10.1.2.3", "10.1.2.3", true},
-		{"10.1.2.3", "10.1.2.2", false},
-		{"10.1.2.2/31", "10.1.2.3", true},
-		{"10.1.2.2/31", "10.1.2.4", false},
-		{"0.0.0.0/0", "255.1.2.3", true},
-		{"0.0.0.0/0", "2001:db8::1", false},
-		{"::/0", "2001:db8::1", true},
-		{"::/0", "10.0.0.1", true},
-		{"2001:db8::/33", "2001:db8:7fff::1", true},
-		{"2001:db8::/33", "2001:db8:8000::1", false},
-		{"2001:db8::1", "2001:db8::1", true},
-		{"2001:db8::1/128", "2001:db8::2", false},
+	    {"10.0.0.0/8", "10.255.255.255", true},
+	    {"10.0.0.0/8", "11.0.0.0", false},
+	    {"10.0.0.0/8", "::ffff:10.1.2.3", true},
+	    {"10.1.2.3", "10.1.2.3", true},
+	    {"10.1.2.3", "10.1.2.2", false},
+	    {"10.1.2.2/31", "10.1.2.3", true},
+	    {"10.1.2.2/31", "10.1.2.4", false},
+	    {"0.0.0.0/0", "255.1.2.3", true},
+	    {"0.0.0.0/0", "2001:db8::1", false},
+	    {"::/0", "2001:db8::1", true},
+	    {"::/0", "10.0.0.1", true},
+	    {"2001:db8::/33", "2001:db8:7fff::1", true},
+	    {"2001:db8::/33", "2001:db8:8000::1", false},
+	    {"2001:db8::1", "2001:db8::1", true},
+	    {"2001:db8::1/128", "2001:db8::2", false},
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct cidr cidr;
@@ -208,20 +210,20 @@ static void cidr_with_errors_is_refused_with_the_remedy(void **state)
 	static const struct {
 		const char *text, *said;
 	} rows[] = {
-		{"10.0.0.1/8", "10.0.0.0/8"},
-		{"10.0.0.1/0", "0.0.0.0/0"},
-		{"2001:db8::1/64", "2001:db8::/64"},
-		{"2001:db8:8000::/32", "2001:db8::/32"},
-		{"10.0.0.0/33", "0 to 32"},
-		{"::/129", "0 to 128"},
-		{"10.0.0.0/", "0 to 32"},
-		{"10.0.0.0/8/8", "0 to 32"},
-		{"10.0.0.0/-1", "0 to 32"},
-		{"/8", "neither"},
-		{"", "neither"},
-		{"[::1]/128", "neither"},
-		{"10.0.0/8", "neither"},
-		{"shop.example", "neither"},
+	    {"10.0.0.1/8", "10.0.0.0/8"},
+	    {"10.0.0.1/0", "0.0.0.0/0"},
+	    {"2001:db8::1/64", "2001:db8::/64"},
+	    {"2001:db8:8000::/32", "2001:db8::/32"},
+	    {"10.0.0.0/33", "0 to 32"},
+	    {"::/129", "0 to 128"},
+	    {"10.0.0.0/", "0 to 32"},
+	    {"10.0.0.0/8/8", "0 to 32"},
+	    {"10.0.0.0/-1", "0 to 32"},
+	    {"/8", "neither"},
+	    {"", "neither"},
+	    {"[::1]/128", "neither"},
+	    {"10.0.0/8", "neither"},
+	    {"shop.example", "neither"},
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct cidr cidr;
@@ -235,16 +237,16 @@ static void cidr_with_errors_is_refused_with_the_remedy(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(addr_with_port_is_parsed_or_refused),
-		cmocka_unit_test(addr_error_says_how_to_write_it),
-		cmocka_unit_test(addr_text_of_the_longest_address_fits),
-		cmocka_unit_test(addr_ip_takes_literals_only),
-		cmocka_unit_test(addr_from_sockaddr_folds_mapped_addresses),
-		cmocka_unit_test(addr_equality_is_with_the_port),
-		cmocka_unit_test(addr_client_key_counts_ipv6_by_64_bits),
-		cmocka_unit_test(addr_that_is_none_reads_as_none),
-		cmocka_unit_test(cidr_has_what_is_inside),
-		cmocka_unit_test(cidr_with_errors_is_refused_with_the_remedy),
+	    cmocka_unit_test(addr_with_port_is_parsed_or_refused),
+	    cmocka_unit_test(addr_error_says_how_to_write_it),
+	    cmocka_unit_test(addr_text_of_the_longest_address_fits),
+	    cmocka_unit_test(addr_ip_takes_literals_only),
+	    cmocka_unit_test(addr_from_sockaddr_folds_mapped_addresses),
+	    cmocka_unit_test(addr_equality_is_with_the_port),
+	    cmocka_unit_test(addr_client_key_counts_ipv6_by_64_bits),
+	    cmocka_unit_test(addr_that_is_none_reads_as_none),
+	    cmocka_unit_test(cidr_has_what_is_inside),
+	    cmocka_unit_test(cidr_with_errors_is_refused_with_the_remedy),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

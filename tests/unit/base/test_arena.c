@@ -73,10 +73,10 @@ static void arena_copies_are_terminated(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(arena_gives_zeroed_aligned_memory),
-		cmocka_unit_test(arena_objects_do_not_overlap_large_ones),
-		cmocka_unit_test(arena_stops_at_its_limit),
-		cmocka_unit_test(arena_copies_are_terminated),
+	    cmocka_unit_test(arena_gives_zeroed_aligned_memory),
+	    cmocka_unit_test(arena_objects_do_not_overlap_large_ones),
+	    cmocka_unit_test(arena_stops_at_its_limit),
+	    cmocka_unit_test(arena_copies_are_terminated),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

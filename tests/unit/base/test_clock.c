@@ -55,9 +55,9 @@ static void clock_runs_forward(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(clock_formats_every_day_of_four_centuries),
-		cmocka_unit_test(clock_formats_the_ends_of_time),
-		cmocka_unit_test(clock_runs_forward),
+	    cmocka_unit_test(clock_formats_every_day_of_four_centuries),
+	    cmocka_unit_test(clock_formats_the_ends_of_time),
+	    cmocka_unit_test(clock_runs_forward),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,7 +27,7 @@ static void random_bytes_fill_the_whole_buffer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(random_bytes_fill_the_whole_buffer),
+	    cmocka_unit_test(random_bytes_fill_the_whole_buffer),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

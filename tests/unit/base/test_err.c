@@ -50,9 +50,9 @@ static void err_text_too_long_is_cut(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(err_text_is_set_and_prefixed),
-		cmocka_unit_test(err_text_holds_no_control_bytes),
-		cmocka_unit_test(err_text_too_long_is_cut),
+	    cmocka_unit_test(err_text_is_set_and_prefixed),
+	    cmocka_unit_test(err_text_holds_no_control_bytes),
+	    cmocka_unit_test(err_text_too_long_is_cut),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,9 +88,9 @@ static void log_does_not_wait_for_a_full_pipe(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(log_writes_one_line_each),
-		cmocka_unit_test(log_cuts_a_long_line_and_keeps_its_end),
-		cmocka_unit_test(log_does_not_wait_for_a_full_pipe),
+	    cmocka_unit_test(log_writes_one_line_each),
+	    cmocka_unit_test(log_cuts_a_long_line_and_keeps_its_end),
+	    cmocka_unit_test(log_does_not_wait_for_a_full_pipe),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

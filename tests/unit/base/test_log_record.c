@@ -111,11 +111,11 @@ static void request_id_is_written_as_hexadecimal(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(record_survives_the_round_trip),
-		cmocka_unit_test(record_texts_too_long_are_cut_and_marked),
-		cmocka_unit_test(record_needs_room_for_its_fixed_part),
-		cmocka_unit_test(record_with_wild_numbers_is_refused_or_harmless),
-		cmocka_unit_test(request_id_is_written_as_hexadecimal),
+	    cmocka_unit_test(record_survives_the_round_trip),
+	    cmocka_unit_test(record_texts_too_long_are_cut_and_marked),
+	    cmocka_unit_test(record_needs_room_for_its_fixed_part),
+	    cmocka_unit_test(record_with_wild_numbers_is_refused_or_harmless),
+	    cmocka_unit_test(request_id_is_written_as_hexadecimal),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -159,17 +159,17 @@ static void ring_damage_is_emptied_and_the_writer_goes_on(void **state)
 		uint64_t head, tail;
 		uint32_t length;
 	} rows[] = {
-		{8, 0, 0},                       /* a record of no length */
-		{8, 0, 5},                       /* longer than what was written */
-		{LOG_RING_BYTES, 0, LOG_RECORD_MAX + 1},
-		{LOG_RING_BYTES, 0, UINT32_MAX},
-		{LOG_RING_BYTES + 8, 0, 4},      /* more than fits */
-		{0, 8, 4},                       /* the reader before the writer */
-		{4, 0, 4},
-		{20, 4, 4},                      /* on odd places */
-		{UINT64_MAX, 3, 4},
-		{3, UINT64_MAX, 4},
-		{UINT64_MAX, UINT64_MAX - 4, 4},
+	    {8, 0, 0}, /* a record of no length */
+	    {8, 0, 5}, /* longer than what was written */
+	    {LOG_RING_BYTES, 0, LOG_RECORD_MAX + 1},
+	    {LOG_RING_BYTES, 0, UINT32_MAX},
+	    {LOG_RING_BYTES + 8, 0, 4}, /* more than fits */
+	    {0, 8, 4},                  /* the reader before the writer */
+	    {4, 0, 4},
+	    {20, 4, 4}, /* on odd places */
+	    {UINT64_MAX, 3, 4},
+	    {3, UINT64_MAX, 4},
+	    {UINT64_MAX, UINT64_MAX - 4, 4},
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct log_ring *ring = ring_new();
@@ -267,13 +267,13 @@ static void ring_writer_survives_a_hostile_reader(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ring_keeps_order_between_threads),
-		cmocka_unit_test(ring_that_is_full_loses_and_counts),
-		cmocka_unit_test(ring_takes_records_up_to_the_largest),
-		cmocka_unit_test(ring_wakes_a_sleeping_reader_once),
-		cmocka_unit_test(ring_damage_is_emptied_and_the_writer_goes_on),
-		cmocka_unit_test(ring_reader_survives_a_hostile_writer),
-		cmocka_unit_test(ring_writer_survives_a_hostile_reader),
+	    cmocka_unit_test(ring_keeps_order_between_threads),
+	    cmocka_unit_test(ring_that_is_full_loses_and_counts),
+	    cmocka_unit_test(ring_takes_records_up_to_the_largest),
+	    cmocka_unit_test(ring_wakes_a_sleeping_reader_once),
+	    cmocka_unit_test(ring_damage_is_emptied_and_the_writer_goes_on),
+	    cmocka_unit_test(ring_reader_survives_a_hostile_writer),
+	    cmocka_unit_test(ring_writer_survives_a_hostile_reader),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

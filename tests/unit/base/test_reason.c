@@ -42,7 +42,7 @@ static void reason_numbers_from_nowhere_read_as_unset(void **state)
 	(void)state;
 	assert_string_equal(reason_name(REASON_UNSET), "-");
 	assert_string_equal(reason_name((enum reason)REASON_COUNT), "-");
-	assert_string_equal(reason_name((enum reason)-1), "-");
+	assert_string_equal(reason_name((enum reason) - 1), "-");
 	assert_int_equal(reason_status((enum reason)4711), 0);
 	assert_string_equal(reason_text((enum reason)4711), "");
 	assert_string_equal(reason_name(REASON_BARE_LF), "bare-lf");
@@ -52,9 +52,9 @@ static void reason_numbers_from_nowhere_read_as_unset(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(reason_names_are_unique_and_are_found),
-		cmocka_unit_test(reason_rows_are_well_formed),
-		cmocka_unit_test(reason_numbers_from_nowhere_read_as_unset),
+	    cmocka_unit_test(reason_names_are_unique_and_are_found),
+	    cmocka_unit_test(reason_rows_are_well_formed),
+	    cmocka_unit_test(reason_numbers_from_nowhere_read_as_unset),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -76,9 +76,9 @@ static void shm_map_refuses_what_could_fault(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(shm_is_shared_and_sealed),
-		cmocka_unit_test(shm_read_only_mapping_cannot_be_written),
-		cmocka_unit_test(shm_map_refuses_what_could_fault),
+	    cmocka_unit_test(shm_is_shared_and_sealed),
+	    cmocka_unit_test(shm_read_only_mapping_cannot_be_written),
+	    cmocka_unit_test(shm_map_refuses_what_could_fault),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

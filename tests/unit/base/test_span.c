@@ -16,21 +16,21 @@ static void span_to_u64_takes_plain_digits_only(void **state)
 		bool good;
 		uint64_t value;
 	} rows[] = {
-		{"0", 10, true, 0},
-		{"007", 10, true, 7},
-		{"10", 10, true, 10},
-		{"11", 10, false, 0},
-		{"18446744073709551615", UINT64_MAX, true, UINT64_MAX},
-		{"18446744073709551616", UINT64_MAX, false, 0},
-		{"99999999999999999999999", UINT64_MAX, false, 0},
-		{"1", 0, false, 0},
-		{"", 10, false, 0},
-		{"+1", 10, false, 0},
-		{"-1", 10, false, 0},
-		{" 1", 10, false, 0},
-		{"1 ", 10, false, 0},
-		{"0x1", 10, false, 0},
-		{"1,1", 100, false, 0},
+	    {"0", 10, true, 0},
+	    {"007", 10, true, 7},
+	    {"10", 10, true, 10},
+	    {"11", 10, false, 0},
+	    {"18446744073709551615", UINT64_MAX, true, UINT64_MAX},
+	    {"18446744073709551616", UINT64_MAX, false, 0},
+	    {"99999999999999999999999", UINT64_MAX, false, 0},
+	    {"1", 0, false, 0},
+	    {"", 10, false, 0},
+	    {"+1", 10, false, 0},
+	    {"-1", 10, false, 0},
+	    {" 1", 10, false, 0},
+	    {"1 ", 10, false, 0},
+	    {"0x1", 10, false, 0},
+	    {"1,1", 100, false, 0},
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		size_t len = strlen(rows[i].text);
@@ -53,15 +53,15 @@ static void span_list_elements_are_trimmed_and_empty_ones_skipped(void **state)
 		const char *list;
 		const char *elements[5];
 	} rows[] = {
-		{"", {0}},
-		{" , ,\t,", {0}},
-		{"close", {"close"}},
-		{" close ,\tkeep-alive ", {"close", "keep-alive"}},
-		{",a,,b,", {"a", "b"}},
-		{"a=\"x,y\", b", {"a=\"x,y\"", "b"}},
-		{"\"a\\\",b\", c", {"\"a\\\",b\"", "c"}},
-		{"\"open, b", {"\"open, b"}},
-		{"\"open\\", {"\"open\\"}},
+	    {"", {0}},
+	    {" , ,\t,", {0}},
+	    {"close", {"close"}},
+	    {" close ,\tkeep-alive ", {"close", "keep-alive"}},
+	    {",a,,b,", {"a", "b"}},
+	    {"a=\"x,y\", b", {"a=\"x,y\"", "b"}},
+	    {"\"a\\\",b\", c", {"\"a\\\",b\"", "c"}},
+	    {"\"open, b", {"\"open, b"}},
+	    {"\"open\\", {"\"open\\"}},
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		size_t len = strlen(rows[i].list), n = 0;
@@ -134,12 +134,12 @@ static void ascii_controls_are_replaced(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(span_to_u64_takes_plain_digits_only),
-		cmocka_unit_test(span_list_elements_are_trimmed_and_empty_ones_skipped),
-		cmocka_unit_test(span_prefixes_and_suffixes_compare),
-		cmocka_unit_test(span_parts_never_leave_the_span),
-		cmocka_unit_test(ascii_hex_knows_hexadecimal_digits_only),
-		cmocka_unit_test(ascii_controls_are_replaced),
+	    cmocka_unit_test(span_to_u64_takes_plain_digits_only),
+	    cmocka_unit_test(span_list_elements_are_trimmed_and_empty_ones_skipped),
+	    cmocka_unit_test(span_prefixes_and_suffixes_compare),
+	    cmocka_unit_test(span_parts_never_leave_the_span),
+	    cmocka_unit_test(ascii_hex_knows_hexadecimal_digits_only),
+	    cmocka_unit_test(ascii_controls_are_replaced),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

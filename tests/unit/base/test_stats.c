@@ -7,8 +7,8 @@
 #include <string.h>
 #include "sallyport/stats.h"
 
-#define SET(name, help) stat_add(&slot.name, 7);
-#define IS_KEPT(name, help) assert_int_equal(atomic_load(&slot.name), 7);
+#define SET(name, help)      stat_add(&slot.name, 7);
+#define IS_KEPT(name, help)  assert_int_equal(atomic_load(&slot.name), 7);
 #define IS_RESET(name, help) assert_int_equal(atomic_load(&slot.name), 0);
 
 static void stats_reset_touches_gauges_only(void **state)
@@ -31,7 +31,7 @@ static void stats_reset_touches_gauges_only(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(stats_reset_touches_gauges_only),
+	    cmocka_unit_test(stats_reset_touches_gauges_only),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,10 +88,10 @@ static void strbuf_survives_sizes_that_no_heap_has(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(strbuf_grows_and_stays_terminated),
-		cmocka_unit_test(strbuf_takes_exactly_its_cap),
-		cmocka_unit_test(strbuf_that_overflowed_takes_nothing_more),
-		cmocka_unit_test(strbuf_survives_sizes_that_no_heap_has),
+	    cmocka_unit_test(strbuf_grows_and_stays_terminated),
+	    cmocka_unit_test(strbuf_takes_exactly_its_cap),
+	    cmocka_unit_test(strbuf_that_overflowed_takes_nothing_more),
+	    cmocka_unit_test(strbuf_survives_sizes_that_no_heap_has),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,16 @@
+#ifndef SALLYPORT_POLICY_SUGGEST_H
+#define SALLYPORT_POLICY_SUGGEST_H
+
+#include <stddef.h>
+
+/* "Did you mean …?" Collects candidates and keeps the nearest. */
+struct suggestion {
+	const char *wanted;
+	const char *nearest; /* borrowed; NULL: nothing is near */
+	size_t distance;
+};
+
+void suggest_init(struct suggestion *suggestion, const char *wanted);
+void suggest_offer(struct suggestion *suggestion, const char *candidate);
+
+#endif
