@@ -1,0 +1,60 @@
+#ifndef ORIGIN_ORIGINS_H
+#define ORIGIN_ORIGINS_H
+
+/* What the files of origin/ share and nobody else sees. */
+
+#include "sallyport/origin.h"
+#include "sallyport/settings.h"
+
+struct probe;
+
+/* One origin server as this worker sees it. */
+struct origin {
+	struct origins *origins;
+	struct origin_route *route;
+	const struct origin_spec *spec;
+	struct origin_health *health;     /* shared */
+	struct resolver_name *name;       /* NULL: the address is literal */
+	unsigned next_addr;               /* of a name's addresses */
+	struct origin_conn *pool;         /* idle, last used first */
+	struct origin_conn *pool_oldest;
+	uint32_t pooled;
+	uint32_t claimed;                 /* with an exchange, connecting ones too */
+	struct probe *probe;              /* NULL: no active probes */
+};
+
+struct origin_route {
+	const struct route *route;
+	struct origin *origins;           /* route->origin_count of them */
+	unsigned turn;                    /* round robin */
+	struct origin_claim *queue, *queue_end;
+	struct task wake;
+};
+
+struct origins {
+	struct origins_setup setup;
+	struct origin_route *routes;      /* by route index */
+	struct origin *all;               /* by origin index */
+	size_t route_count, origin_count;
+	bool draining;
+};
+
+/* choose.c: the origin that shall answer next, or NULL with *reason. */
+struct origin *origin_choose(struct origin_route *route, const struct origin_claim *claim,
+			     enum reason *reason);
+
+/* health.c */
+bool health_is_up(const struct origin *origin);
+/* Of those that are down: may this one be tried now? At most once a second in all workers. */
+bool health_may_try(struct origin *origin);
+void health_probe_result(struct origin *origin, bool healthy, const char *why);
+
+/* probe.c */
+bool probe_new(struct origin *origin);
+void probe_start(struct origin *origin);
+void probe_free(struct origin *origin);
+
+/* connect.c: a connecting socket, or -1 with *reason. */
+int origin_dial(struct origin *origin, enum reason *reason);
+
+#endif

@@ -1,0 +1,333 @@
+/* Connections to origins: made, pooled while they are idle, and queued for where
+ * a limit is reached. A pooled connection that closes, or says anything unasked,
+ * is thrown away: whatever an origin sends outside of a response is no response. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "origin/origins.h"
+
+static void conn_event(struct watch *watch, unsigned events);
+
+static struct origin_conn *conn_of_watch(struct watch *watch)
+{
+	return (struct origin_conn *)(void *)((char *)watch - offsetof(struct origin_conn, watch));
+}
+
+static struct origins *origins_of(const struct origin_conn *conn)
+{
+	return conn->origin->origins;
+}
+
+static void pool_remove(struct origin_conn *conn)
+{
+	struct origin *origin = conn->origin;
+	if (conn->prev)
+		conn->prev->next = conn->next;
+	else
+		origin->pool = conn->next;
+	if (conn->next)
+		conn->next->prev = conn->prev;
+	else
+		origin->pool_oldest = conn->prev;
+	conn->prev = conn->next = NULL;
+	origin->pooled--;
+	stat_sub(&origins_of(conn)->setup.stats->origin_idle, 1);
+	loop_disarm(origins_of(conn)->setup.loop, &conn->idle);
+}
+
+static void conn_close(struct origin_conn *conn, bool abort_it)
+{
+	struct origins_setup *setup = &origins_of(conn)->setup;
+	loop_unwatch(setup->loop, &conn->watch);
+	conn->stream.ops->close(&conn->stream, abort_it);
+	hold_release(&conn->in, setup->memory);
+	stat_sub(&setup->stats->origin_open, 1);
+	memory_give(setup->memory, conn, sizeof(*conn));
+}
+
+static void pool_discard(struct origin_conn *conn)
+{
+	pool_remove(conn);
+	conn_close(conn, false);
+}
+
+static void idle_expired(struct timer *timer)
+{
+	pool_discard((struct origin_conn *)(void *)((char *)timer - offsetof(struct origin_conn, idle)));
+}
+
+static void conn_event(struct watch *watch, unsigned events)
+{
+	struct origin_conn *conn = conn_of_watch(watch);
+	stream_note(&conn->stream, events);
+	if (conn->owner)
+		conn->on_event(conn, events);
+	else if (conn->stream.readable || conn->stream.peer_closed)
+		pool_discard(conn);
+}
+
+static void pool_add(struct origin_conn *conn)
+{
+	struct origins *origins = origins_of(conn);
+	struct origin *origin = conn->origin;
+	const struct settings *settings = origins->setup.settings;
+	conn->next = origin->pool;
+	if (conn->next)
+		conn->next->prev = conn;
+	else
+		origin->pool_oldest = conn;
+	origin->pool = conn;
+	origin->pooled++;
+	stat_add(&origins->setup.stats->origin_idle, 1);
+	conn->idle.on_expiry = idle_expired;
+	loop_arm(origins->setup.loop, &conn->idle,
+		 loop_now_ms(origins->setup.loop) + settings->timeouts.origin_idle);
+	if (origin->pooled > settings->quotas.origin_idle)
+		pool_discard(origin->pool_oldest);
+}
+
+static void queue_remove(struct origin_route *route, struct origin_claim *claim)
+{
+	if (claim->prev)
+		claim->prev->next = claim->next;
+	else
+		route->queue = claim->next;
+	if (claim->next)
+		claim->next->prev = claim->prev;
+	else
+		route->queue_end = claim->prev;
+	claim->prev = claim->next = NULL;
+	claim->in_queue = NULL;
+}
+
+static void queue_add(struct origin_route *route, struct origin_claim *claim)
+{
+	claim->prev = route->queue_end;
+	claim->next = NULL;
+	if (route->queue_end)
+		route->queue_end->next = claim;
+	else
+		route->queue = claim;
+	route->queue_end = claim;
+	claim->in_queue = route;
+}
+
+/* One place became free: the one who waits longest tries again. */
+static void queue_wake(struct task *task)
+{
+	struct origin_route *route =
+	    (struct origin_route *)(void *)((char *)task - offsetof(struct origin_route, wake));
+	struct origin_claim *claim = route->queue;
+	if (!claim)
+		return;
+	queue_remove(route, claim);
+	claim->on_turn(claim);
+	if (route->queue)
+		loop_defer(route->origins[0].origins->setup.loop, &route->wake);
+}
+
+static struct origin_conn *conn_new(struct origin *origin, enum reason *reason)
+{
+	struct origins_setup *setup = &origin->origins->setup;
+	struct origin_conn *conn = memory_take(setup->memory, sizeof(*conn));
+	if (!conn) {
+		*reason = REASON_OVERLOAD;
+		return NULL;
+	}
+	int fd = origin_dial(origin, reason);
+	if (fd < 0) {
+		memory_give(setup->memory, conn, sizeof(*conn));
+		return NULL;
+	}
+	*conn = (struct origin_conn){.origin = origin, .connecting = true};
+	stream_init_plain(&conn->stream, fd);
+	conn->watch.fd = fd;
+	conn->watch.on_event = conn_event;
+	stat_add(&setup->stats->origin_open, 1);
+	if (!loop_watch(setup->loop, &conn->watch, NULL)) {
+		conn_close(conn, false);
+		*reason = REASON_OVERLOAD;
+		return NULL;
+	}
+	stat_add(&setup->stats->origin_connections, 1);
+	return conn;
+}
+
+static struct origin_conn *pool_take(struct origin *origin)
+{
+	struct origin_conn *conn = origin->pool;
+	if (!conn)
+		return NULL;
+	pool_remove(conn);
+	conn->reused = true;
+	stat_add(&origin->origins->setup.stats->origin_reused, 1);
+	return conn;
+}
+
+static struct origin_route *route_of(struct origins *origins, const struct route *route)
+{
+	return &origins->routes[route->index];
+}
+
+enum origin_take origin_take(struct origins *origins, struct origin_claim *claim)
+{
+	struct origin_route *route = route_of(origins, claim->route);
+	claim->conn = NULL;
+	struct origin *origin = origin_choose(route, claim, &claim->reason);
+	if (!origin) {
+		if (claim->reason != REASON_ORIGIN_BUSY)
+			return ORIGIN_FAILED;
+		queue_add(route, claim);
+		return ORIGIN_QUEUED;
+	}
+	claim->spec = origin->spec;
+	struct origin_conn *conn = claim->fresh ? NULL : pool_take(origin);
+	if (!conn)
+		conn = conn_new(origin, &claim->reason);
+	if (!conn) {
+		if (claim->reason != REASON_OVERLOAD)
+			origin_failed(origin, claim->reason);
+		claim->failed = origin;
+		return ORIGIN_FAILED;
+	}
+	origin->claimed++;
+	conn->owner = claim->owner;
+	conn->on_event = claim->on_event;
+	claim->conn = conn;
+	return conn->connecting ? ORIGIN_CONNECTING : ORIGIN_READY;
+}
+
+void origin_unclaim(struct origin_claim *claim)
+{
+	if (!claim->in_queue)
+		return;
+	queue_remove(claim->in_queue, claim);
+}
+
+bool origin_connected(struct origin_conn *conn)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+	conn->connecting = false;
+	if (getsockopt(conn->stream.fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error == 0)
+		return true;
+	origin_failed(conn->origin, error == ETIMEDOUT ? REASON_ORIGIN_CONNECT_TIMEOUT
+						       : REASON_ORIGIN_REFUSED);
+	return false;
+}
+
+/* Nothing may wait to be read: it would be taken for the next response. */
+static bool is_quiet(struct origin_conn *conn)
+{
+	char byte;
+	if (conn->in.len > 0 || conn->stream.peer_closed)
+		return false;
+	return !conn->stream.readable || stream_read(&conn->stream, &byte, 1) == STREAM_AGAIN;
+}
+
+void origin_release(struct origin_conn *conn, bool reusable)
+{
+	struct origin *origin = conn->origin;
+	struct origin_route *route = origin->route;
+	origin->claimed--;
+	conn->owner = NULL;
+	if (reusable && !origin->origins->draining && is_quiet(conn))
+		pool_add(conn);
+	else
+		conn_close(conn, !reusable);
+	if (route->queue)
+		loop_defer(origin->origins->setup.loop, &route->wake);
+}
+
+const struct origin_spec *origin_spec(const struct origin *origin)
+{
+	return origin->spec;
+}
+
+static bool origin_init(struct origins *origins, struct origin_route *route,
+			const struct origin_spec *spec)
+{
+	struct origin *origin = &origins->all[spec->index];
+	*origin = (struct origin){
+	    .origins = origins, .route = route, .spec = spec, .health = &origins->setup.health[spec->index]};
+	if (!spec->is_literal) {
+		origin->name = resolver_watch(origins->setup.resolver, spec->host, spec->port);
+		if (!origin->name)
+			return false;
+	}
+	return !route->route->health.path || probe_new(origin);
+}
+
+static bool route_init(struct origins *origins, const struct route *spec)
+{
+	struct origin_route *route = &origins->routes[spec->index];
+	/* The origins of a route have consecutive indexes. */
+	*route = (struct origin_route){.route = spec, .origins = &origins->all[spec->origins[0].index]};
+	route->wake.run = queue_wake;
+	for (size_t i = 0; i < spec->origin_count; i++) {
+		if (!origin_init(origins, route, &spec->origins[i]))
+			return false;
+	}
+	return true;
+}
+
+struct origins *origins_new(const struct origins_setup *setup, struct err *err)
+{
+	struct origins *origins = calloc(1, sizeof(*origins));
+	if (!origins)
+		goto fail;
+	origins->setup = *setup;
+	origins->route_count = setup->settings->route_count;
+	origins->origin_count = setup->settings->origin_count;
+	origins->routes = calloc(origins->route_count, sizeof(*origins->routes));
+	origins->all = calloc(origins->origin_count, sizeof(*origins->all));
+	if (!origins->routes || !origins->all)
+		goto fail;
+	const struct site *sites = setup->settings->sites.items;
+	for (size_t i = 0; i < setup->settings->sites.n; i++) {
+		for (size_t j = 0; j < sites[i].route_count; j++) {
+			if (!route_init(origins, sites[i].routes[j]))
+				goto fail;
+		}
+	}
+	return origins;
+fail:
+	err_set(err, "out of memory");
+	origins_free(origins);
+	return NULL;
+}
+
+void origins_start(struct origins *origins)
+{
+	for (size_t i = 0; i < origins->origin_count; i++) {
+		if (origins->all[i].probe)
+			probe_start(&origins->all[i]);
+	}
+}
+
+static void close_pool(struct origin *origin)
+{
+	while (origin->pool)
+		pool_discard(origin->pool);
+}
+
+void origins_drain(struct origins *origins)
+{
+	origins->draining = true;
+	for (size_t i = 0; i < origins->origin_count; i++) {
+		close_pool(&origins->all[i]);
+		probe_free(&origins->all[i]);
+	}
+}
+
+void origins_free(struct origins *origins)
+{
+	if (!origins)
+		return;
+	if (origins->all && origins->routes)
+		origins_drain(origins);
+	free(origins->routes);
+	free(origins->all);
+	free(origins);
+}

@@ -1,0 +1,334 @@
+/* Which origin is chosen, pooled connections, the queue, and health: against a
+ * real listening socket, in one loop. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "origin/origins.h"
+
+enum { ORIGINS = 3 };
+
+struct bench {
+	struct loop *loop;
+	struct settings settings;
+	struct origin_health *health;
+	struct stats_slot stats;
+	struct memory memory;
+	struct site site;
+	struct route *route_list[1];
+	struct origin_spec specs[ORIGINS];
+	struct origins *origins;
+	int listen_fds[ORIGINS];
+	int changes;
+	bool last_is_down;
+	int turns;
+};
+
+static void on_change(void *context, const struct origin_spec *spec, bool is_down, const char *sentence,
+		      uint32_t folded)
+{
+	struct bench *b = context;
+	(void)spec, (void)folded;
+	assert_true(sentence[0] != '\0');
+	b->changes++;
+	b->last_is_down = is_down;
+}
+
+static void ignore_event(struct origin_conn *conn, unsigned events)
+{
+	(void)conn, (void)events;
+}
+
+static void on_turn(struct origin_claim *claim)
+{
+	struct bench *b = claim->owner;
+	b->turns++;
+}
+
+static int listen_on_loopback(struct addr *addr)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(in);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&in, sizeof(in)), 0);
+	assert_int_equal(listen(fd, 64), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &len), 0);
+	assert_true(addr_from_sockaddr((struct sockaddr *)&in, len, addr));
+	return fd;
+}
+
+static struct bench *bench_new(int balance, uint64_t max_connections)
+{
+	struct err err;
+	struct bench *b = calloc(1, sizeof(*b));
+	assert_non_null(b);
+	b->loop = loop_new(&err);
+	b->health = calloc(ORIGINS_MAX, sizeof(*b->health));
+	b->memory.limit = 1 << 20;
+	for (unsigned i = 0; i < ORIGINS; i++) {
+		b->specs[i] = (struct origin_spec){
+		    .url = "http://127.0.0.1", .host = "127.0.0.1", .is_literal = true, .index = i};
+		b->listen_fds[i] = listen_on_loopback(&b->specs[i].addr);
+	}
+	b->site.root = (struct route){
+	    .prefix = "/",
+	    .prefix_len = 1,
+	    .origins = b->specs,
+	    .origin_count = ORIGINS,
+	    .balance = balance,
+	    .max_connections = max_connections,
+	    .health = {.fall = 2, .rise = 1, .down_ms = 200},
+	};
+	b->route_list[0] = &b->site.root;
+	b->site.routes = b->route_list;
+	b->site.route_count = 1;
+	b->settings = (struct settings){
+	    .sites = {.items = &b->site, .n = 1},
+	    .origin_count = ORIGINS,
+	    .route_count = 1,
+	    .timeouts.origin_idle = 1000,
+	    .quotas.origin_idle = 2,
+	};
+	struct origins_setup setup = {
+	    .loop = b->loop, .settings = &b->settings, .health = b->health, .stats = &b->stats,
+	    .memory = &b->memory, .on_change = on_change, .context = b,
+	};
+	b->origins = origins_new(&setup, &err);
+	assert_non_null(b->origins);
+	return b;
+}
+
+static void bench_free(struct bench *b)
+{
+	origins_free(b->origins);
+	assert_int_equal(b->memory.used, 0);
+	for (int i = 0; i < ORIGINS; i++)
+		close(b->listen_fds[i]);
+	loop_free(b->loop);
+	free(b->health);
+	free(b);
+}
+
+static struct origin_claim claim_of(struct bench *b)
+{
+	return (struct origin_claim){
+	    .route = &b->site.root, .on_event = ignore_event, .on_turn = on_turn, .owner = b};
+}
+
+static void rounds(struct bench *b, uint64_t ms)
+{
+	struct err err;
+	uint64_t end = loop_now_ms(b->loop) + ms;
+	do
+		assert_true(loop_once(b->loop, (int)(ms < 5 ? ms : 5), &err));
+	while (loop_now_ms(b->loop) < end);
+}
+
+static unsigned take_one(struct bench *b, struct origin_claim *claim)
+{
+	*claim = claim_of(b);
+	enum origin_take result = origin_take(b->origins, claim);
+	assert_true(result == ORIGIN_CONNECTING || result == ORIGIN_READY);
+	return claim->spec->index;
+}
+
+static void connect_one(struct bench *b, struct origin_claim *claim)
+{
+	take_one(b, claim);
+	rounds(b, 5);
+	if (claim->conn->connecting)
+		assert_true(origin_connected(claim->conn));
+}
+
+static void round_robin_takes_turns(void **state)
+{
+	(void)state;
+	struct bench *b = bench_new(BALANCE_ROUND_ROBIN, 0);
+	struct origin_claim claims[6];
+	unsigned count[ORIGINS] = {0};
+	for (int i = 0; i < 6; i++)
+		count[take_one(b, &claims[i])]++;
+	for (int i = 0; i < ORIGINS; i++)
+		assert_int_equal(count[i], 2);
+	for (int i = 0; i < 6; i++)
+		origin_release(claims[i].conn, false);
+	bench_free(b);
+}
+
+static void least_connections_takes_the_freest(void **state)
+{
+	(void)state;
+	struct bench *b = bench_new(BALANCE_LEAST_CONNECTIONS, 0);
+	struct origin_claim claims[3], again;
+	for (int i = 0; i < 3; i++)
+		take_one(b, &claims[i]);
+	unsigned freed = claims[1].spec->index;
+	origin_release(claims[1].conn, false);
+	assert_int_equal(take_one(b, &again), freed);
+	origin_release(again.conn, false);
+	origin_release(claims[0].conn, false);
+	origin_release(claims[2].conn, false);
+	bench_free(b);
+}
+
+static void released_connection_is_used_again(void **state)
+{
+	(void)state;
+	struct bench *b = bench_new(BALANCE_ROUND_ROBIN, 0);
+	b->site.root.origin_count = 1;
+	struct origin_claim claim;
+	connect_one(b, &claim);
+	struct origin_conn *conn = claim.conn;
+	origin_release(conn, true);
+	claim = claim_of(b);
+	assert_int_equal(origin_take(b->origins, &claim), ORIGIN_READY);
+	assert_ptr_equal(claim.conn, conn);
+	assert_true(claim.conn->reused);
+	origin_release(claim.conn, false);
+	bench_free(b);
+}
+
+static void pooled_connection_that_speaks_unasked_is_thrown_away(void **state)
+{
+	(void)state;
+	struct bench *b = bench_new(BALANCE_ROUND_ROBIN, 0);
+	b->site.root.origin_count = 1;
+	struct origin_claim claim;
+	connect_one(b, &claim);
+	int origin_side = accept(b->listen_fds[0], NULL, NULL);
+	assert_true(origin_side >= 0);
+	origin_release(claim.conn, true);
+	assert_int_equal(b->stats.origin_idle, 1);
+	assert_int_equal(write(origin_side, "HTTP/1.1 200 OK\r\n\r\n", 19), 19);
+	rounds(b, 20);
+	assert_int_equal(b->stats.origin_idle, 0);
+	assert_int_equal(b->stats.origin_open, 0);
+	close(origin_side);
+	bench_free(b);
+}
+
+static void pool_is_bounded(void **state)
+{
+	(void)state;
+	struct bench *b = bench_new(BALANCE_ROUND_ROBIN, 0);
+	b->site.root.origin_count = 1;
+	struct origin_claim claims[4];
+	for (int i = 0; i < 4; i++)
+		connect_one(b, &claims[i]);
+	for (int i = 0; i < 4; i++)
+		origin_release(claims[i].conn, true);
+	assert_int_equal(b->stats.origin_idle, 2);
+	bench_free(b);
+}
+
+static void full_origins_queue_and_wake_in_order(void **state)
+{
+	(void)state;
+	struct bench *b = bench_new(BALANCE_ROUND_ROBIN, 1);
+	struct origin_claim claims[ORIGINS], waiting[2];
+	for (int i = 0; i < ORIGINS; i++)
+		take_one(b, &claims[i]);
+	for (int i = 0; i < 2; i++) {
+		waiting[i] = claim_of(b);
+		assert_int_equal(origin_take(b->origins, &waiting[i]), ORIGIN_QUEUED);
+	}
+	origin_unclaim(&waiting[0]);
+	origin_unclaim(&waiting[0]);
+	origin_release(claims[0].conn, false);
+	rounds(b, 5);
+	assert_int_equal(b->turns, 1);
+	assert_null(waiting[1].in_queue);
+	origin_release(claims[1].conn, false);
+	origin_release(claims[2].conn, false);
+	bench_free(b);
+}
+
+static void failing_origin_is_avoided_and_told_of_once(void **state)
+{
+	(void)state;
+	struct bench *b = bench_new(BALANCE_ROUND_ROBIN, 0);
+	struct origin *bad = &b->origins->all[1];
+	for (int i = 0; i < 5; i++)
+		origin_failed(bad, REASON_ORIGIN_REFUSED);
+	assert_int_equal(b->changes, 1);
+	assert_true(b->last_is_down);
+	for (int i = 0; i < 9; i++) {
+		struct origin_claim claim;
+		assert_int_not_equal(take_one(b, &claim), 1);
+		origin_release(claim.conn, false);
+	}
+	rounds(b, 250);
+	bool tried = false;
+	for (int i = 0; i < 3; i++) {
+		struct origin_claim claim;
+		tried = take_one(b, &claim) == 1 || tried;
+		origin_release(claim.conn, false);
+	}
+	assert_true(tried);
+	bench_free(b);
+}
+
+static void all_down_lets_one_request_a_second_through(void **state)
+{
+	(void)state;
+	struct bench *b = bench_new(BALANCE_ROUND_ROBIN, 0);
+	b->site.root.origin_count = 1;
+	b->site.root.health.down_ms = 60000;
+	struct origin *only = &b->origins->all[0];
+	origin_failed(only, REASON_ORIGIN_REFUSED);
+	origin_failed(only, REASON_ORIGIN_REFUSED);
+	struct origin_claim claim = claim_of(b);
+	assert_int_equal(origin_take(b->origins, &claim), ORIGIN_FAILED);
+	assert_int_equal(claim.reason, REASON_ORIGIN_DOWN);
+	rounds(b, 1010);
+	claim = claim_of(b);
+	assert_int_equal(origin_take(b->origins, &claim), ORIGIN_CONNECTING);
+	struct origin_claim second = claim_of(b);
+	assert_int_equal(origin_take(b->origins, &second), ORIGIN_FAILED);
+	origin_succeeded(only);
+	assert_false(b->last_is_down);
+	origin_release(claim.conn, false);
+	bench_free(b);
+}
+
+static void refused_connection_is_a_failure(void **state)
+{
+	(void)state;
+	struct bench *b = bench_new(BALANCE_ROUND_ROBIN, 0);
+	b->site.root.origin_count = 1;
+	close(b->listen_fds[0]);
+	struct origin_claim claim = claim_of(b);
+	enum origin_take result = origin_take(b->origins, &claim);
+	if (result == ORIGIN_CONNECTING) {
+		rounds(b, 10);
+		assert_false(origin_connected(claim.conn));
+		origin_release(claim.conn, false);
+	} else {
+		assert_int_equal(result, ORIGIN_FAILED);
+	}
+	assert_true(b->last_is_down);
+	b->listen_fds[0] = dup(0);
+	bench_free(b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(round_robin_takes_turns),
+	    cmocka_unit_test(least_connections_takes_the_freest),
+	    cmocka_unit_test(released_connection_is_used_again),
+	    cmocka_unit_test(pooled_connection_that_speaks_unasked_is_thrown_away),
+	    cmocka_unit_test(pool_is_bounded),
+	    cmocka_unit_test(full_origins_queue_and_wake_in_order),
+	    cmocka_unit_test(failing_origin_is_avoided_and_told_of_once),
+	    cmocka_unit_test(all_down_lets_one_request_a_second_through),
+	    cmocka_unit_test(refused_connection_is_a_failure),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
