@@ -1,0 +1,224 @@
+/* Asks an origin: takes a connection, and writes the request's head anew. Until
+ * something was sent, another origin may be tried whatever the method. After
+ * that, only an idempotent request on a pooled connection that turned out to be
+ * stale is sent a second time, once, on a fresh one (RFC 9110 section 9.2.2). */
+#include <sys/socket.h>
+
+#include "front/front.h"
+
+enum { ORIGIN_ATTEMPTS = 3 };
+
+static void origin_event(struct origin_conn *conn, unsigned events)
+{
+	(void)events; /* noted in the stream; the pumps find out */
+	exchange_run(conn->owner);
+}
+
+static void origin_turn(struct origin_claim *claim)
+{
+	struct exchange *x = claim->owner;
+	x->step = STEP_ORIGIN;
+	exchange_run(x);
+}
+
+void exchange_leave_origin(struct exchange *x, bool reusable)
+{
+	if (!x->claim.conn)
+		return;
+	struct origin_conn *conn = x->claim.conn;
+	x->claim.conn = NULL;
+	origin_release(conn, reusable);
+}
+
+static uint64_t now_ms(const struct exchange *x)
+{
+	return loop_now_ms(x->front->loop);
+}
+
+/* A request that may not be sent twice wants a pooled connection that is alive. */
+static bool looks_stale(const struct exchange *x)
+{
+	char byte;
+	const struct origin_conn *conn = x->claim.conn;
+	if (!conn->reused || http_method_is_idempotent((enum http_method)x->request.method))
+		return false;
+	return recv(conn->stream.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
+}
+
+/* Another origin, or another address of the same name: not the same door again. */
+static bool is_there_another(const struct exchange *x)
+{
+	return x->route->origin_count > 1 || (x->claim.spec && !x->claim.spec->is_literal);
+}
+
+static enum step_result try_another(struct exchange *x, enum reason reason)
+{
+	if (++x->attempts >= ORIGIN_ATTEMPTS || now_ms(x) >= x->connect_until_ms || !is_there_another(x))
+		return exchange_refuse(x, reason);
+	x->step = STEP_ORIGIN;
+	return STEP_MORE;
+}
+
+enum step_result step_origin(struct exchange *x)
+{
+	if (x->connect_until_ms == 0) {
+		x->connect_until_ms = now_ms(x) + x->front->settings->timeouts.connect;
+		x->ask_us = loop_now_us(x->front->loop);
+	}
+	x->claim.owner = x;
+	x->claim.on_event = origin_event;
+	x->claim.on_turn = origin_turn;
+	switch (origin_take(x->front->origins, &x->claim)) {
+	case ORIGIN_READY:
+		if (looks_stale(x)) {
+			exchange_leave_origin(x, false);
+			return STEP_MORE;
+		}
+		x->step = STEP_SEND;
+		return STEP_MORE;
+	case ORIGIN_CONNECTING:
+		x->step = STEP_CONNECT;
+		return STEP_WAIT;
+	case ORIGIN_QUEUED:
+		x->step = STEP_QUEUE;
+		return STEP_WAIT;
+	default:
+		if (x->claim.reason == REASON_ORIGIN_DOWN || x->claim.reason == REASON_OVERLOAD)
+			return exchange_refuse(x, x->claim.reason);
+		return try_another(x, x->claim.reason);
+	}
+}
+
+enum step_result step_queue(struct exchange *x)
+{
+	(void)x;
+	return STEP_WAIT;
+}
+
+enum step_result step_connect(struct exchange *x)
+{
+	struct origin_conn *conn = x->claim.conn;
+	if (!conn->stream.writable && !conn->stream.peer_closed)
+		return STEP_WAIT;
+	if (!origin_connected(conn)) {
+		x->claim.failed = conn->origin;
+		exchange_leave_origin(x, false);
+		return try_another(x, REASON_ORIGIN_REFUSED);
+	}
+	x->step = STEP_SEND;
+	return STEP_MORE;
+}
+
+/* Content that was collected whole is sent with its length, however it came. */
+static void frame_content(struct exchange *x, struct http_forward_request *forward)
+{
+	bool has_content = x->request.framing != HTTP_FRAMING_NONE;
+	if (!has_content) {
+		forward->framing = HTTP_FRAMING_NONE;
+		forward->say_length = false;
+	} else if (x->up_read) {
+		forward->framing = x->body.len > 0 ? HTTP_FRAMING_LENGTH : HTTP_FRAMING_NONE;
+		forward->say_length = true;
+		forward->content_length = x->body.len;
+	} else {
+		forward->framing = (enum http_framing)x->request.framing;
+		forward->content_length = x->request.content_length;
+	}
+	x->up_framing = (uint8_t)forward->framing;
+}
+
+static size_t write_head(struct exchange *x)
+{
+	struct front *f = x->front;
+	char peer[ADDR_TEXT_SIZE], id[FRONT_ID_BYTES];
+	size_t peer_len = addr_format_ip(&x->client->peer, peer);
+	log_format_request_id(x->id, id);
+	struct http_forward_request forward = {
+	    .head = &x->request,
+	    .path = x->canon.path,
+	    .query = x->target.query,
+	    .host = x->route->host ? span_from_str(x->route->host) : x->host,
+	    .visitor_host = x->host,
+	    .peer = span_of(peer, peer_len),
+	    .peer_trusted = x->client->peer_trusted,
+	    .request_id = id,
+	};
+	if (!forward.host.ptr || forward.host.len == 0)
+		forward.host = span_from_str(x->claim.spec->host);
+	frame_content(x, &forward);
+	return http_forward_request(&forward, f->out, sizeof(f->out));
+}
+
+/* Keeps what the origin did not take of the head and the collected content. */
+static bool keep_unsent(struct exchange *x, const struct iovec *iov, int n, size_t sent)
+{
+	struct memory *memory = &x->front->memory;
+	for (int i = 0; i < n; i++) {
+		size_t len = iov[i].iov_len, taken = sent < len ? sent : len;
+		if (!hold_add(&x->up_pending, memory, (const char *)iov[i].iov_base + taken, len - taken))
+			return false;
+		sent -= taken;
+	}
+	return true;
+}
+
+/* The collected content, as a chunk where more will follow in chunks. */
+static int add_collected(struct exchange *x, struct iovec iov[3], char chunk[HTTP_CHUNK_HEAD_SIZE])
+{
+	if (x->body.len == 0)
+		return 0;
+	int n = 0;
+	bool chunked = x->up_framing == HTTP_FRAMING_CHUNKED;
+	if (chunked)
+		iov[n++] = (struct iovec){chunk, http_chunk_head(x->body.len, chunk)};
+	iov[n++] = (struct iovec){hold_ptr(&x->body), x->body.len};
+	if (chunked)
+		iov[n++] = (struct iovec){"\r\n", 2};
+	return n;
+}
+
+enum step_result step_send(struct exchange *x)
+{
+	struct front *f = x->front;
+	size_t head_len = write_head(x);
+	if (head_len == 0)
+		return exchange_refuse(x, REASON_HEAD_TOO_LARGE);
+	struct iovec iov[4] = {{f->out, head_len}};
+	char chunk[HTTP_CHUNK_HEAD_SIZE];
+	int parts = 1 + add_collected(x, iov + 1, chunk);
+	x->connected_us = x->sent_us = loop_now_us(f->loop);
+	x->origin_moved_ms = now_ms(x);
+	ssize_t n = stream_writev(&x->claim.conn->stream, iov, parts);
+	if (n == STREAM_ERROR) {
+		if (ask_again(x))
+			return STEP_MORE;
+		/* It may have answered before it closed: the pump looks. */
+		x->up_broken = true;
+	} else if (!keep_unsent(x, iov, parts, n > 0 ? (size_t)n : 0)) {
+		return exchange_refuse(x, REASON_OVERLOAD);
+	}
+	/* What is streamed behind it must not wait for memory that is done with. */
+	if (!x->up_read || !http_method_is_idempotent((enum http_method)x->request.method))
+		hold_release(&x->body, &f->memory);
+	x->up_streamed = !x->up_read;
+	x->up_sent = x->up_read && x->up_pending.len == 0;
+	x->step = STEP_RELAY;
+	return STEP_MORE;
+}
+
+bool ask_again(struct exchange *x)
+{
+	const struct origin_conn *conn = x->claim.conn;
+	if (!conn->reused || x->retried || x->up_streamed || conn->in.len > 0 || x->interim > 0 ||
+	    !http_method_is_idempotent((enum http_method)x->request.method))
+		return false;
+	x->retried = true;
+	x->claim.fresh = true;
+	stat_add(&x->front->stats->origin_retries, 1);
+	hold_release(&x->up_pending, &x->front->memory);
+	exchange_leave_origin(x, false);
+	x->up_sent = x->up_broken = false;
+	x->connect_until_ms = now_ms(x) + x->front->settings->timeouts.connect;
+	x->step = STEP_ORIGIN;
+	return true;
+}

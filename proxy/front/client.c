@@ -1,0 +1,344 @@
+/* A client connection: waits for a head, hands it to an exchange, and takes the
+ * connection back for the next one. An idle connection is this structure and
+ * nothing else; half a head costs a hold of its size.
+ *
+ *            first byte        whole head          answered
+ *   IDLE ──────────────► HEAD ───────────► EXCHANGE ───────► IDLE
+ *                          └── refused ───────┘└── closing ─► LINGER ─► gone
+ *
+ * LINGER: the answer was sent and our side is shut; what the client still sends
+ * is thrown away, for a while, because closing with unread bytes would reset the
+ * connection and could destroy the answer on its way (RFC 9112 section 9.6). */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "front/front.h"
+
+enum { LINGER_BYTES = 64 << 20, HEAD_STEP = 2048 };
+
+static void client_event(struct watch *watch, unsigned events);
+static void client_expired(struct timer *timer);
+static void client_turn(struct task *task);
+static void read_head(struct client *c);
+
+static void idle_remove(struct client *c)
+{
+	struct front *f = c->front;
+	if (c->idle_prev)
+		c->idle_prev->idle_next = c->idle_next;
+	else
+		f->idle = c->idle_next;
+	if (c->idle_next)
+		c->idle_next->idle_prev = c->idle_prev;
+	else
+		f->idle_last = c->idle_prev;
+	c->idle_prev = c->idle_next = NULL;
+	stat_sub(&f->stats->connections_idle, 1);
+}
+
+static void idle_add(struct client *c)
+{
+	struct front *f = c->front;
+	c->idle_next = f->idle;
+	c->idle_prev = NULL;
+	if (f->idle)
+		f->idle->idle_prev = c;
+	else
+		f->idle_last = c;
+	f->idle = c;
+	stat_add(&f->stats->connections_idle, 1);
+}
+
+static void enter_state(struct client *c, enum client_state state)
+{
+	if (c->state == CLIENT_IDLE && state != CLIENT_IDLE)
+		idle_remove(c);
+	else if (c->state != CLIENT_IDLE && state == CLIENT_IDLE)
+		idle_add(c);
+	c->state = (uint8_t)state;
+}
+
+static void become_idle(struct client *c)
+{
+	struct front *f = c->front;
+	enter_state(c, CLIENT_IDLE);
+	c->idle_since_ms = loop_now_ms(f->loop);
+	loop_arm(f->loop, &c->timer, c->idle_since_ms + f->settings->timeouts.idle);
+}
+
+struct client *client_new(struct front *f, int fd, const struct addr *peer)
+{
+	struct client *c = memory_take(&f->memory, sizeof(*c));
+	if (!c)
+		return NULL;
+	*c = (struct client){.front = f, .peer = *peer, .key = addr_client_key(peer)};
+	stream_init_plain(&c->stream, fd);
+	c->watch.fd = fd;
+	c->watch.on_event = client_event;
+	c->timer.on_expiry = client_expired;
+	c->again.run = client_turn;
+	c->peer_trusted = is_trusted(f->settings, peer);
+	if (!loop_watch(f->loop, &c->watch, NULL)) {
+		memory_give(&f->memory, c, sizeof(*c));
+		return NULL;
+	}
+	c->next = f->clients;
+	if (c->next)
+		c->next->prev = c;
+	f->clients = c;
+	stat_add(&f->stats->connections, 1);
+	become_idle(c);
+	return c;
+}
+
+static void client_forget(struct client *c)
+{
+	struct front *f = c->front;
+	enter_state(c, CLIENT_UNSET);
+	loop_unwatch(f->loop, &c->watch);
+	loop_disarm(f->loop, &c->timer);
+	loop_cancel(&c->again);
+	hold_release(&c->in, &f->memory);
+	if (c->prev)
+		c->prev->next = c->next;
+	else
+		f->clients = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	census_leave(f->census, c->key);
+	stat_sub(&f->stats->connections, 1);
+}
+
+void client_free(struct client *c, bool abort_it)
+{
+	client_forget(c);
+	c->stream.ops->close(&c->stream, abort_it);
+	memory_give(&c->front->memory, c, sizeof(*c));
+}
+
+static void linger_read(struct client *c)
+{
+	while (c->stream.readable) {
+		ssize_t n = stream_read(&c->stream, c->front->in, sizeof(c->front->in));
+		if (n == STREAM_AGAIN)
+			return;
+		if (n < 0) {
+			client_free(c, false);
+			return;
+		}
+		c->lingered += (uint32_t)n;
+		if (c->lingered > LINGER_BYTES) {
+			client_free(c, true);
+			return;
+		}
+	}
+}
+
+static void linger(struct client *c)
+{
+	struct front *f = c->front;
+	enter_state(c, CLIENT_LINGER);
+	hold_release(&c->in, &f->memory);
+	c->stream.ops->shutdown(&c->stream);
+	loop_arm(f->loop, &c->timer, loop_now_ms(f->loop) + f->settings->timeouts.linger);
+	linger_read(c);
+}
+
+/* Sends the connection to the next generation. False: its queue is full just now. */
+static bool hand_over(struct client *c)
+{
+	struct front *f = c->front;
+	char byte = 0;
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct iovec iov = {&byte, 1};
+	struct msghdr msg = {.msg_iov = &iov,
+			     .msg_iovlen = 1,
+			     .msg_control = control.bytes,
+			     .msg_controllen = sizeof(control.bytes)};
+	memset(&control, 0, sizeof(control));
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cmsg), &c->stream.fd, sizeof(int));
+	if (sendmsg(f->setup.hand_over_fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		return false;
+	stat_add(&f->stats->handed_over, 1);
+	client_free(c, false);
+	return true;
+}
+
+static bool may_hand_over(const struct client *c)
+{
+	return c->front->hand_over && !c->stream.peer_closed &&
+	       c->stream.ops == &stream_plain;
+}
+
+void client_hand_over_all(struct front *f)
+{
+	struct client *next;
+	for (struct client *c = f->idle; c; c = next) {
+		next = c->idle_next;
+		if (c->in.len > 0)
+			continue; /* pipelined: its turn comes */
+		if (!may_hand_over(c))
+			client_free(c, false);
+		else if (!hand_over(c)) {
+			loop_arm(f->loop, &f->hand_over_again, loop_now_ms(f->loop) + HAND_OVER_AGAIN_MS);
+			return;
+		}
+	}
+}
+
+void client_next(struct client *c, bool keep)
+{
+	struct front *f = c->front;
+	c->exchange = NULL;
+	c->head_start_us = 0;
+	c->seen = 0;
+	if (!keep) {
+		linger(c);
+		return;
+	}
+	become_idle(c);
+	if (f->draining && c->in.len == 0) {
+		if (!may_hand_over(c))
+			client_free(c, false);
+		else if (!hand_over(c))
+			loop_arm(f->loop, &f->hand_over_again, loop_now_ms(f->loop) + HAND_OVER_AGAIN_MS);
+		return;
+	}
+	/* Not now: pipelined requests must neither nest nor starve other clients. */
+	if (c->in.len > 0 || c->stream.readable)
+		loop_defer(f->loop, &c->again);
+}
+
+/* A head is complete, or will never be. rest: the bytes behind it. */
+static void begin_exchange(struct client *c, const char *bytes, size_t len, bool in_hold,
+			   enum reason reason, struct span evidence)
+{
+	struct front *f = c->front;
+	size_t used = reason == REASON_UNSET ? f->head.len : len;
+	enter_state(c, CLIENT_EXCHANGE);
+	if (!exchange_begin(c, &f->head, bytes, len, reason, evidence) ||
+	    (!in_hold && !hold_add(&c->in, &f->memory, bytes + used, len - used))) {
+		stat_add(&f->stats->reasons[REASON_OVERLOAD], 1);
+		if (c->exchange)
+			exchange_abort(c->exchange, REASON_OVERLOAD);
+		else
+			client_free(c, true);
+		return;
+	}
+	if (in_hold)
+		hold_consume(&c->in, &f->memory, used);
+	exchange_run(c->exchange);
+}
+
+static bool parse_head(struct client *c, const char *bytes, size_t len, bool in_hold)
+{
+	struct front *f = c->front;
+	enum reason reason = REASON_UNSET;
+	struct span evidence = {0};
+	if (c->head_start_us == 0)
+		c->head_start_us = loop_now_us(f->loop);
+	enum http_parse result = http_parse_request(bytes, len, c->seen, &f->request_limits, &f->head,
+						    &reason, &evidence);
+	if (result != HTTP_PARSE_MORE) {
+		begin_exchange(c, bytes, len, in_hold, reason, evidence);
+		return false;
+	}
+	c->seen = (uint32_t)len;
+	if (!in_hold && !hold_add(&c->in, &f->memory, bytes, len)) {
+		client_free(c, true);
+		return false;
+	}
+	if (c->state == CLIENT_IDLE) {
+		enter_state(c, CLIENT_HEAD);
+		loop_arm(f->loop, &c->timer, loop_now_ms(f->loop) + f->settings->timeouts.head);
+	}
+	return true;
+}
+
+/* The connection ended between requests, or within a head. */
+static void peer_left(struct client *c, ssize_t result)
+{
+	if (c->in.len > 0)
+		record_connection(c->front, &c->peer, REASON_CLIENT_GONE, 0);
+	client_free(c, result == STREAM_ERROR);
+}
+
+static void read_head(struct client *c)
+{
+	struct front *f = c->front;
+	while (c->stream.readable) {
+		bool in_hold = c->in.len > 0;
+		char *room = f->in;
+		size_t size = sizeof(f->in);
+		if (in_hold) {
+			if (!hold_reserve(&c->in, &f->memory, HEAD_STEP)) {
+				client_free(c, true);
+				return;
+			}
+			room = hold_ptr(&c->in) + c->in.len;
+			size = c->in.room - c->in.off - c->in.len;
+		}
+		ssize_t n = stream_read(&c->stream, room, size);
+		if (n == STREAM_AGAIN)
+			return;
+		if (n < 0) {
+			peer_left(c, n);
+			return;
+		}
+		if (in_hold)
+			c->in.len += (uint32_t)n;
+		if (!parse_head(c, in_hold ? hold_ptr(&c->in) : f->in,
+				in_hold ? c->in.len : (size_t)n, in_hold))
+			return;
+	}
+}
+
+static void client_turn(struct task *task)
+{
+	struct client *c = (struct client *)(void *)((char *)task - offsetof(struct client, again));
+	if (c->exchange)
+		exchange_run(c->exchange);
+	else if (c->state == CLIENT_IDLE && c->in.len > 0 &&
+		 !parse_head(c, hold_ptr(&c->in), c->in.len, true))
+		return;
+	else if (c->state == CLIENT_IDLE || c->state == CLIENT_HEAD)
+		read_head(c);
+}
+
+static void client_event(struct watch *watch, unsigned events)
+{
+	struct client *c = (struct client *)(void *)((char *)watch - offsetof(struct client, watch));
+	stream_note(&c->stream, events);
+	if (c->state == CLIENT_LINGER)
+		linger_read(c);
+	else if (c->exchange && (events & LOOP_ERROR))
+		exchange_abort(c->exchange, REASON_CLIENT_GONE);
+	else if (c->exchange)
+		exchange_run(c->exchange);
+	else
+		read_head(c);
+}
+
+static void client_expired(struct timer *timer)
+{
+	struct client *c = (struct client *)(void *)((char *)timer - offsetof(struct client, timer));
+	struct front *f = c->front;
+	if (c->state == CLIENT_EXCHANGE) {
+		exchange_expired(c->exchange);
+	} else if (c->state == CLIENT_HEAD) {
+		f->head = (struct http_head){.base = hold_ptr(&c->in)};
+		begin_exchange(c, hold_ptr(&c->in), c->in.len, true, REASON_HEAD_TIMEOUT, (struct span){0});
+	} else {
+		if (c->state == CLIENT_IDLE)
+			stat_add(&f->stats->reasons[REASON_IDLE_TIMEOUT], 1);
+		client_free(c, false);
+	}
+}

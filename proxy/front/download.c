@@ -1,0 +1,345 @@
+/* A response on its way from the origin to the client. The head is parsed as
+ * strictly as a request's and written anew; content is measured, decoded and
+ * framed anew. What is read goes on at once: head and first bytes in one write.
+ * While the client does not take what there is, the origin is not read. */
+#include <string.h>
+
+#include "front/front.h"
+
+enum { READS_PER_TURN = 16, INTERIM_MAX = 16 };
+
+static uint64_t now_ms(const struct exchange *x)
+{
+	return loop_now_ms(x->front->loop);
+}
+
+/* From here on it is the client that lets us wait, or no longer. */
+static void client_blocks(struct exchange *x, bool blocks)
+{
+	if (x->down_since_ms != 0) {
+		x->down_blocked_ms += now_ms(x) - x->down_since_ms;
+		x->down_since_ms = 0;
+		x->origin_moved_ms = now_ms(x);
+	}
+	if (blocks)
+		x->down_since_ms = now_ms(x);
+}
+
+bool client_send(struct exchange *x, const struct iovec *iov, int n)
+{
+	struct hold *pending = &x->down_pending;
+	size_t skip = 0;
+	if (pending->len == 0) {
+		ssize_t sent = stream_writev(&x->client->stream, iov, n);
+		if (sent == STREAM_ERROR)
+			return false;
+		skip = sent > 0 ? (size_t)sent : 0;
+	}
+	for (int i = 0; i < n; i++) {
+		size_t taken = skip < iov[i].iov_len ? skip : iov[i].iov_len;
+		if (!hold_add(pending, &x->front->memory, (char *)iov[i].iov_base + taken,
+			      iov[i].iov_len - taken))
+			return false;
+		skip -= taken;
+	}
+	if (pending->len > 0 && x->down_since_ms == 0)
+		client_blocks(x, true);
+	return true;
+}
+
+bool client_flush(struct exchange *x)
+{
+	struct hold *pending = &x->down_pending;
+	while (pending->len > 0 && x->client->stream.writable) {
+		struct iovec iov = {hold_ptr(pending), pending->len};
+		ssize_t n = stream_writev(&x->client->stream, &iov, 1);
+		if (n == STREAM_AGAIN)
+			break;
+		if (n < 0)
+			return false;
+		hold_consume(pending, &x->front->memory, (size_t)n);
+		client_blocks(x, pending->len > 0);
+	}
+	return true;
+}
+
+static enum pump fail(enum reason *reason, enum reason what)
+{
+	*reason = what;
+	return PUMP_FAIL;
+}
+
+/* How the content goes to the client, from how it came. */
+static void frame_content(struct exchange *x, const struct http_head *head)
+{
+	bool old = x->request.version == HTTP_1_0;
+	x->down_framing = head->framing;
+	x->down_left = head->framing == HTTP_FRAMING_LENGTH ? head->content_length : 0;
+	if (head->framing == HTTP_FRAMING_CHUNKED || head->framing == HTTP_FRAMING_CLOSE)
+		x->client_framing = old ? HTTP_FRAMING_CLOSE : HTTP_FRAMING_CHUNKED;
+	else
+		x->client_framing = head->framing;
+	x->down_read = head->framing == HTTP_FRAMING_NONE ||
+		       (head->framing == HTTP_FRAMING_LENGTH && head->content_length == 0);
+	x->origin_reusable = !head->close && head->framing != HTTP_FRAMING_CLOSE;
+	if (x->client_framing == HTTP_FRAMING_CLOSE || !x->up_sent ||
+	    (x->front->draining && !x->front->hand_over))
+		x->close = true;
+}
+
+static size_t write_head(struct exchange *x, struct http_head *head)
+{
+	struct front *f = x->front;
+	bool has_length = http_find(head, HTTP_FIELD_CONTENT_LENGTH).ptr != NULL;
+	struct http_forward_response forward = {
+	    .head = head,
+	    .framing = (enum http_framing)x->client_framing,
+	    .say_length = head->framing == HTTP_FRAMING_NONE && has_length,
+	    .content_length = head->content_length,
+	    .close = x->close,
+	    .client_version = (enum http_version)x->request.version,
+	    .date = front_date(f),
+	};
+	return http_forward_response(&forward, f->out, sizeof(f->out));
+}
+
+/* 1xx: passed on to clients that know it; nothing else changes. */
+static enum pump pass_interim(struct exchange *x, struct http_head *head, enum reason *reason)
+{
+	if (head->status == 101 || ++x->interim > INTERIM_MAX)
+		return fail(reason, REASON_ORIGIN_INTERIM);
+	if (!http_mark_hop_by_hop(head, reason))
+		return fail(reason, REASON_ORIGIN_HEAD);
+	if (x->request.version == HTTP_1_0 || (head->status == 100 && x->continued))
+		return PUMP_AGAIN;
+	struct http_forward_response forward = {
+	    .head = head, .framing = HTTP_FRAMING_NONE, .client_version = HTTP_1_1};
+	size_t len = http_forward_response(&forward, x->front->out, sizeof(x->front->out));
+	struct iovec iov = {x->front->out, len};
+	if (len == 0)
+		return fail(reason, REASON_ORIGIN_HEAD_TOO_LARGE);
+	if (!client_send(x, &iov, 1))
+		return fail(reason, REASON_CLIENT_GONE);
+	return PUMP_AGAIN;
+}
+
+static enum pump final_head(struct exchange *x, struct http_head *head, size_t *head_len,
+			    enum reason *reason)
+{
+	if (!http_mark_hop_by_hop(head, reason))
+		return fail(reason, REASON_ORIGIN_HEAD);
+	origin_succeeded(x->claim.conn->origin);
+	x->first_byte_us = loop_now_us(x->front->loop);
+	frame_content(x, head);
+	*head_len = write_head(x, head);
+	if (*head_len == 0)
+		return fail(reason, REASON_ORIGIN_HEAD_TOO_LARGE);
+	x->status = head->status;
+	return PUMP_END;
+}
+
+/* Takes the content out of what was read: in place, *len becomes its length.
+ * Sets down_read at the end; *extra: bytes behind the end. */
+static enum pump decode(struct exchange *x, char *buf, size_t *len, bool *extra, enum reason *reason)
+{
+	size_t had = *len, used = had;
+	switch (x->down_framing) {
+	case HTTP_FRAMING_LENGTH:
+		if (*len > x->down_left)
+			*len = (size_t)x->down_left;
+		used = *len;
+		x->down_left -= *len;
+		x->down_read = x->down_left == 0;
+		break;
+	case HTTP_FRAMING_CHUNKED:
+		switch (http_chunked_decode(&x->down_coding, buf, len, &used, reason)) {
+		case HTTP_PARSE_BAD: return fail(reason, REASON_ORIGIN_CHUNK);
+		case HTTP_PARSE_DONE: x->down_read = true; break;
+		default: break;
+		}
+		break;
+	case HTTP_FRAMING_CLOSE:
+		break;
+	default:
+		*len = used = 0;
+	}
+	*extra = used < had;
+	return PUMP_AGAIN;
+}
+
+/* Sends a head (where head_len > 0, in front->out) and a piece of content. */
+static bool send_piece(struct exchange *x, size_t head_len, const char *data, size_t len)
+{
+	char chunk[HTTP_CHUNK_HEAD_SIZE];
+	struct iovec iov[5];
+	int n = 0;
+	bool chunked = x->client_framing == HTTP_FRAMING_CHUNKED;
+	if (head_len > 0)
+		iov[n++] = (struct iovec){x->front->out, head_len};
+	if (len > 0 && chunked)
+		iov[n++] = (struct iovec){chunk, http_chunk_head(len, chunk)};
+	if (len > 0)
+		iov[n++] = (struct iovec){(char *)data, len};
+	if (len > 0 && chunked)
+		iov[n++] = (struct iovec){"\r\n", 2};
+	if (x->down_read && chunked)
+		iov[n++] = (struct iovec){"0\r\n\r\n", 5};
+	x->down_bytes += len;
+	return n == 0 || client_send(x, iov, n);
+}
+
+/* Content that was read into buf, with the head before it where there is one. */
+static enum pump pass_content(struct exchange *x, size_t head_len, char *buf, size_t len,
+			      enum reason *reason)
+{
+	bool extra = false;
+	if (decode(x, buf, &len, &extra, reason) == PUMP_FAIL)
+		return PUMP_FAIL;
+	if (extra) {
+		/* What stands behind a response belongs to nobody. */
+		x->origin_reusable = false;
+		x->verdict.reason = REASON_ORIGIN_EXTRA;
+		stat_add(&x->front->stats->reasons[REASON_ORIGIN_EXTRA], 1);
+	}
+	if (head_len > 0)
+		x->head_sent = true;
+	if (!send_piece(x, head_len, buf, len))
+		return fail(reason, REASON_CLIENT_GONE);
+	return PUMP_AGAIN;
+}
+
+/* Parses heads in buf until a final one, then passes what stands behind it. */
+static enum pump take_heads(struct exchange *x, char *buf, size_t len, size_t seen, bool in_hold,
+			    enum reason *reason)
+{
+	struct front *f = x->front;
+	struct origin_conn *conn = x->claim.conn;
+	struct span evidence;
+	size_t off = 0;
+	for (;;) {
+		enum http_parse result = http_parse_response(
+		    buf + off, len - off, seen, &f->response_limits,
+		    (enum http_method)x->request.method, &f->head, reason, &evidence);
+		if (result == HTTP_PARSE_BAD)
+			return PUMP_FAIL;
+		if (result == HTTP_PARSE_MORE)
+			break;
+		size_t head_len = 0;
+		off += f->head.len;
+		seen = 0;
+		enum pump passed = f->head.status < 200 ? pass_interim(x, &f->head, reason)
+							: final_head(x, &f->head, &head_len, reason);
+		if (passed == PUMP_FAIL)
+			return PUMP_FAIL;
+		if (passed == PUMP_END) {
+			passed = pass_content(x, head_len, buf + off, len - off, reason);
+			hold_release(&conn->in, &f->memory);
+			return passed;
+		}
+	}
+	if (in_hold)
+		hold_consume(&conn->in, &f->memory, off);
+	else if (!hold_add(&conn->in, &f->memory, buf + off, len - off))
+		return fail(reason, REASON_OVERLOAD);
+	return PUMP_AGAIN;
+}
+
+/* The origin ended, in order or not. */
+static enum pump origin_ended(struct exchange *x, ssize_t result, enum reason *reason)
+{
+	struct origin *origin = x->claim.conn->origin;
+	if (x->head_sent && x->down_framing == HTTP_FRAMING_CLOSE && result == STREAM_EOF) {
+		x->down_read = true;
+		return send_piece(x, 0, NULL, 0) ? PUMP_AGAIN : fail(reason, REASON_CLIENT_GONE);
+	}
+	if (!x->head_sent && ask_again(x))
+		return PUMP_WAIT;
+	origin_failed(origin, x->head_sent ? REASON_ORIGIN_TRUNCATED : REASON_ORIGIN_CLOSED);
+	return fail(reason, x->head_sent ? REASON_ORIGIN_TRUNCATED : REASON_ORIGIN_CLOSED);
+}
+
+static enum pump read_head(struct exchange *x, enum reason *reason)
+{
+	struct front *f = x->front;
+	struct origin_conn *conn = x->claim.conn;
+	size_t seen = conn->in.len;
+	bool in_hold = seen > 0;
+	if (!in_hold) {
+		ssize_t n = stream_read(&conn->stream, f->in, sizeof(f->in));
+		if (n == STREAM_AGAIN)
+			return PUMP_WAIT;
+		if (n < 0)
+			return origin_ended(x, n, reason);
+		return take_heads(x, f->in, (size_t)n, 0, false, reason);
+	}
+	if (!hold_reserve(&conn->in, &f->memory, 4096))
+		return fail(reason, REASON_OVERLOAD);
+	ssize_t n = stream_read(&conn->stream, hold_ptr(&conn->in) + seen,
+				conn->in.room - conn->in.off - conn->in.len);
+	if (n == STREAM_AGAIN)
+		return PUMP_WAIT;
+	if (n < 0)
+		return origin_ended(x, n, reason);
+	conn->in.len += (uint32_t)n;
+	return take_heads(x, hold_ptr(&conn->in), conn->in.len, seen, true, reason);
+}
+
+static enum pump read_content(struct exchange *x, enum reason *reason)
+{
+	struct front *f = x->front;
+	ssize_t n = stream_read(&x->claim.conn->stream, f->in, sizeof(f->in));
+	if (n == STREAM_AGAIN)
+		return PUMP_WAIT;
+	if (n < 0)
+		return origin_ended(x, n, reason);
+	x->origin_moved_ms = now_ms(x);
+	return pass_content(x, 0, f->in, (size_t)n, reason);
+}
+
+static bool may_splice(const struct exchange *x)
+{
+	return x->head_sent && x->client_framing == HTTP_FRAMING_LENGTH &&
+	       x->down_left >= CONDUIT_MIN_BYTES && x->client->stream.ops->can_splice &&
+	       x->claim.conn->stream.ops->can_splice;
+}
+
+static enum pump splice_down(struct exchange *x, enum reason *reason)
+{
+	struct stream *failed = NULL, *from = &x->claim.conn->stream, *to = &x->client->stream;
+	uint64_t moved = 0;
+	enum pump result = conduit_pump(&x->down_conduit, from, to, &x->down_left, &moved, &failed);
+	x->down_bytes += moved;
+	if (moved > 0)
+		x->origin_moved_ms = now_ms(x);
+	if (result == PUMP_FAIL)
+		return failed == to ? fail(reason, REASON_CLIENT_GONE)
+				    : origin_ended(x, STREAM_ERROR, reason);
+	if (result == PUMP_END)
+		x->down_read = true;
+	if (moved > 0 || x->down_conduit.held == 0 || x->down_since_ms == 0)
+		client_blocks(x, x->down_conduit.held > 0);
+	return result == PUMP_END ? PUMP_AGAIN : result;
+}
+
+enum pump download_pump(struct exchange *x, enum reason *reason)
+{
+	for (int i = 0; i < READS_PER_TURN; i++) {
+		if (!client_flush(x))
+			return fail(reason, REASON_CLIENT_GONE);
+		if (x->down_pending.len > 0)
+			return PUMP_WAIT;
+		if (x->down_read)
+			return PUMP_END;
+		enum pump result;
+		if (x->down_conduit.read_fd ||
+		    (may_splice(x) && conduit_open(x->front, &x->down_conduit)))
+			result = splice_down(x, reason);
+		else if (!x->claim.conn->stream.readable)
+			return PUMP_WAIT;
+		else
+			result = x->head_sent ? read_content(x, reason) : read_head(x, reason);
+		if (result != PUMP_AGAIN)
+			return result;
+	}
+	return PUMP_AGAIN;
+}

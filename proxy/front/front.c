@@ -1,0 +1,321 @@
+/* A worker's data plane: listeners, quotas of connections, taking connections
+ * over from the last generation, and draining. */
+#include "sallyport/worker.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "front/front.h"
+#include "sallyport/crypto.h"
+#include "sallyport/log.h"
+
+enum { ACCEPTS_PER_EVENT = 8, ACCEPT_AGAIN_MS = 50, SHED_AFTER_MS = 1000, DATE_EVERY_US = 1000000 };
+
+struct span front_date(struct front *f)
+{
+	uint64_t second = loop_now_us(f->loop) / DATE_EVERY_US;
+	if (second != f->date_second) {
+		clock_format_http(clock_wall_us(), f->date);
+		f->date_second = second;
+	}
+	return span_of(f->date, CLOCK_HTTP_SIZE - 1);
+}
+
+/* Room for one more: the longest idle connection makes it, where there is one. */
+static bool make_room(struct front *f)
+{
+	if (census_total(f->census) < f->settings->quotas.connections)
+		return true;
+	struct client *oldest = f->idle_last;
+	if (!oldest || loop_now_ms(f->loop) - oldest->idle_since_ms < SHED_AFTER_MS)
+		return false;
+	client_free(oldest, false);
+	return true;
+}
+
+static void take_connection(struct front *f, int fd, const struct addr *peer, bool adopted)
+{
+	uint64_t key = addr_client_key(peer);
+	uint32_t limit = adopted ? UINT32_MAX : (uint32_t)f->settings->quotas.per_client;
+	stat_add(adopted ? &f->stats->adopted : &f->stats->connections_accepted, 1);
+	if (!adopted && !make_room(f)) {
+		reply_refuse_connection(f, fd, peer, REASON_ALL_CONNECTIONS);
+	} else if (!census_enter(f->census, key, limit)) {
+		reply_refuse_connection(f, fd, peer, REASON_CLIENT_CONNECTIONS);
+	} else if (memory_is_tight(&f->memory) || !client_new(f, fd, peer)) {
+		census_leave(f->census, key);
+		reply_refuse_connection(f, fd, peer, REASON_OVERLOAD);
+	}
+}
+
+/* No descriptors left: accepting would spin. Others may have some, and time helps. */
+static void pause_accepting(struct front *f)
+{
+	for (size_t i = 0; i < f->settings->listens.n; i++) {
+		loop_unwatch(f->loop, &f->listeners[i].watch);
+		f->listeners[i].paused = true;
+	}
+	loop_arm(f->loop, &f->accept_again, loop_now_ms(f->loop) + ACCEPT_AGAIN_MS);
+}
+
+static void accept_again(struct timer *timer)
+{
+	struct front *f = (struct front *)(void *)((char *)timer - offsetof(struct front, accept_again));
+	struct err err;
+	for (size_t i = 0; i < f->settings->listens.n; i++) {
+		struct listener *listener = &f->listeners[i];
+		if (!listener->paused)
+			continue;
+		if (loop_watch_listener(f->loop, &listener->watch, &err))
+			listener->paused = false;
+		else
+			loop_arm(f->loop, timer, loop_now_ms(f->loop) + ACCEPT_AGAIN_MS);
+	}
+}
+
+static void listener_event(struct watch *watch, unsigned events)
+{
+	struct listener *listener = (struct listener *)(void *)((char *)watch - offsetof(struct listener, watch));
+	struct front *f = listener->front;
+	(void)events;
+	for (int i = 0; i < ACCEPTS_PER_EVENT; i++) {
+		struct sockaddr_storage ss;
+		socklen_t len = sizeof(ss);
+		struct addr peer;
+		int fd = accept4(watch->fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd < 0) {
+			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+				pause_accepting(f);
+			return;
+		}
+		if (addr_from_sockaddr((struct sockaddr *)&ss, len, &peer))
+			take_connection(f, fd, &peer, false);
+		else
+			close(fd);
+	}
+}
+
+static int received_fd(struct msghdr *msg)
+{
+	int fd = -1;
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
+	if (cmsg && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS &&
+	    cmsg->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(&fd, CMSG_DATA(cmsg), sizeof(int));
+	return fd;
+}
+
+/* An idle connection of the last generation. Both ends of this channel are
+ * workers; a peer address that is none makes it worthless, not dangerous. */
+static void adopt_event(struct watch *watch, unsigned events)
+{
+	struct front *f = (struct front *)(void *)((char *)watch - offsetof(struct front, adopt));
+	(void)events;
+	for (int i = 0; i < ACCEPTS_PER_EVENT; i++) {
+		char byte;
+		union {
+			char bytes[CMSG_SPACE(sizeof(int))];
+			struct cmsghdr align;
+		} control;
+		struct iovec iov = {&byte, 1};
+		struct msghdr msg = {.msg_iov = &iov,
+				     .msg_iovlen = 1,
+				     .msg_control = control.bytes,
+				     .msg_controllen = sizeof(control.bytes)};
+		if (recvmsg(watch->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) < 0)
+			return;
+		int fd = received_fd(&msg);
+		struct sockaddr_storage ss;
+		socklen_t len = sizeof(ss);
+		struct addr peer;
+		if (fd < 0)
+			continue;
+		if (getpeername(fd, (struct sockaddr *)&ss, &len) == 0 &&
+		    addr_from_sockaddr((struct sockaddr *)&ss, len, &peer))
+			take_connection(f, fd, &peer, true);
+		else
+			close(fd);
+	}
+}
+
+static void maybe_drained(struct front *f)
+{
+	if (!f->draining || f->told_drained || f->clients)
+		return;
+	f->told_drained = true;
+	loop_disarm(f->loop, &f->drain_timer);
+	loop_disarm(f->loop, &f->hand_over_again);
+	origins_drain(f->origins);
+	f->setup.on_drained(f->setup.context);
+}
+
+/* While draining: hands over what became idle, and looks whether all are gone. */
+static void hand_over_again(struct timer *timer)
+{
+	struct front *f = (struct front *)(void *)((char *)timer - offsetof(struct front, hand_over_again));
+	client_hand_over_all(f);
+	maybe_drained(f);
+	if (!f->told_drained)
+		loop_arm(f->loop, timer, loop_now_ms(f->loop) + HAND_OVER_AGAIN_MS);
+}
+
+static void drain_expired(struct timer *timer)
+{
+	struct front *f = (struct front *)(void *)((char *)timer - offsetof(struct front, drain_timer));
+	unsigned cut = 0;
+	while (f->clients) {
+		struct client *c = f->clients;
+		if (c->exchange)
+			exchange_abort(c->exchange, REASON_SHUTTING_DOWN);
+		else
+			client_free(c, false);
+		cut++;
+	}
+	if (cut > 0)
+		log_warn("%u connections were still open at the drain deadline and are cut", cut);
+	maybe_drained(f);
+}
+
+void front_drain(struct front *f, bool hand_over, uint64_t deadline_ms)
+{
+	if (f->draining) {
+		if (deadline_ms < f->drain_timer.deadline_ms)
+			loop_arm(f->loop, &f->drain_timer, deadline_ms);
+		return;
+	}
+	f->draining = true;
+	f->hand_over = hand_over && f->setup.hand_over_fd >= 0;
+	for (size_t i = 0; i < f->settings->listens.n; i++)
+		loop_unwatch(f->loop, &f->listeners[i].watch);
+	loop_unwatch(f->loop, &f->adopt);
+	loop_disarm(f->loop, &f->accept_again);
+	loop_arm(f->loop, &f->drain_timer, deadline_ms);
+	hand_over_again(&f->hand_over_again);
+}
+
+static struct http_limits limits_of(uint64_t head, uint64_t target, uint64_t fields, uint64_t field)
+{
+	return (struct http_limits){(uint32_t)head, (uint32_t)target, (uint32_t)fields, (uint32_t)field};
+}
+
+static bool open_scratch(struct front *f, struct err *err)
+{
+	const struct site *sites = f->settings->sites.items;
+	size_t n = f->settings->sites.n;
+	const struct shield **shields = calloc(n ? n : 1, sizeof(*shields));
+	if (!shields)
+		return err_set(err, "out of memory");
+	for (size_t i = 0; i < n; i++)
+		shields[i] = sites[i].shield;
+	f->scratch = shield_scratch_new(shields, n, err);
+	free(shields);
+	return f->scratch != NULL;
+}
+
+static bool open_origins(struct front *f, struct err *err)
+{
+	f->resolver = resolver_new(f->loop, err);
+	if (!f->resolver)
+		return false;
+	struct origins_setup setup = {
+	    .loop = f->loop,
+	    .settings = f->settings,
+	    .health = f->setup.memory.health,
+	    .stats = f->stats,
+	    .memory = &f->memory,
+	    .resolver = f->resolver,
+	    .on_change = record_event,
+	    .context = f,
+	};
+	f->origins = origins_new(&setup, err);
+	return f->origins != NULL;
+}
+
+struct front *front_new(struct loop *loop, const struct worker_setup *setup, struct err *err)
+{
+	struct front *f = calloc(1, sizeof(*f));
+	if (!f) {
+		err_set(err, "out of memory");
+		return NULL;
+	}
+	const struct limit_settings *l = &setup->settings->limits;
+	f->loop = loop;
+	f->setup = *setup;
+	f->settings = setup->settings;
+	f->stats = &setup->memory.stats->slots[setup->slot];
+	f->memory = (struct memory){.limit = f->settings->quotas.memory, .gauge = &f->stats->memory_bytes};
+	f->request_limits = limits_of(l->head_bytes, l->target_bytes, l->fields, l->field_bytes);
+	f->response_limits = limits_of(l->response_head_bytes, l->response_head_bytes, l->response_fields,
+				       l->response_head_bytes);
+	f->drain_timer.on_expiry = drain_expired;
+	f->hand_over_again.on_expiry = hand_over_again;
+	f->accept_again.on_expiry = accept_again;
+	f->date_second = UINT64_MAX;
+	f->listeners = calloc(f->settings->listens.n, sizeof(*f->listeners));
+	f->census = census_open(setup->memory.census, setup->slot);
+	if (!f->listeners || !f->census) {
+		err_set(err, "out of memory");
+		goto fail;
+	}
+	if (!crypto_random(&f->id_prefix, sizeof(f->id_prefix), err) || !page_load(f, err) ||
+	    !open_scratch(f, err) || !open_origins(f, err))
+		goto fail;
+	return f;
+fail:
+	front_free(f);
+	return NULL;
+}
+
+bool front_start(struct front *f, struct err *err)
+{
+	for (size_t i = 0; i < f->settings->listens.n; i++) {
+		struct listener *listener = &f->listeners[i];
+		listener->front = f;
+		listener->watch = (struct watch){.fd = f->setup.listen_fds[i], .on_event = listener_event};
+		if (!loop_watch_listener(f->loop, &listener->watch, err))
+			return false;
+	}
+	f->adopt = (struct watch){.fd = f->setup.adopt_fd, .on_event = adopt_event};
+	if (f->setup.adopt_fd >= 0 && !loop_watch_listener(f->loop, &f->adopt, err))
+		return false;
+	origins_start(f->origins);
+	return true;
+}
+
+void front_free(struct front *f)
+{
+	if (!f)
+		return;
+	while (f->clients) {
+		if (f->clients->exchange)
+			exchange_abort(f->clients->exchange, REASON_SHUTTING_DOWN);
+		else
+			client_free(f->clients, true);
+	}
+	for (size_t i = 0; f->listeners && i < f->settings->listens.n; i++)
+		loop_unwatch(f->loop, &f->listeners[i].watch);
+	loop_unwatch(f->loop, &f->adopt);
+	loop_disarm(f->loop, &f->accept_again);
+	loop_disarm(f->loop, &f->drain_timer);
+	loop_disarm(f->loop, &f->hand_over_again);
+	origins_free(f->origins);
+	resolver_free(f->resolver);
+	shield_scratch_free(f->scratch);
+	census_close(f->census);
+	while (f->spare) {
+		struct exchange *x = f->spare;
+		f->spare = x->next_spare;
+		memory_give(&f->memory, x, sizeof(*x));
+	}
+	while (f->conduit_count > 0) {
+		close(f->conduits[--f->conduit_count].read_fd);
+		close(f->conduits[f->conduit_count].write_fd);
+	}
+	free(f->listeners);
+	free(f->page_text);
+	free(f);
+}

@@ -1,0 +1,279 @@
+#ifndef FRONT_FRONT_H
+#define FRONT_FRONT_H
+
+/* What the files of front/ share: the worker's context, a client connection and
+ * an exchange. Both sides of an exchange are hostile; the comments say whose
+ * bytes a member holds. */
+
+#include "sallyport/census.h"
+#include "sallyport/clock.h"
+#include "sallyport/hold.h"
+#include "sallyport/http_chunk.h"
+#include "sallyport/http_forward.h"
+#include "sallyport/http_head.h"
+#include "sallyport/log_record.h"
+#include "sallyport/origin.h"
+#include "sallyport/settings.h"
+#include "sallyport/shield.h"
+#include "sallyport/stats.h"
+#include "sallyport/stream.h"
+#include "sallyport/worker.h"
+
+enum {
+	FRONT_READ_BYTES = 1 << 16,          /* one read of either side */
+	FRONT_HEAD_BYTES = HTTP_HEAD_MAX + 4096, /* a head written anew: the largest, and what we add */
+	FRONT_ID_BYTES = REQUEST_ID_SIZE,
+	EXCHANGE_TEXT_BYTES = 3072,          /* request head and canonical path of the usual exchange */
+	EXCHANGE_SPARE = 64,                 /* freed ones kept for the next */
+	PAGE_PARTS = 16,
+	HAND_OVER_AGAIN_MS = 10,
+};
+
+struct client;
+struct exchange;
+
+struct listener {
+	struct watch watch;
+	struct front *front;
+	bool paused; /* no descriptors left: tried again by the timer */
+};
+
+/* A pipe for splice(2) and how much is in it. */
+struct conduit {
+	int read_fd, write_fd; /* 0: none */
+	size_t held;
+};
+
+/* The error page, cut where something is filled in. */
+struct page_part {
+	struct span text;
+	char fill; /* 0, or 'i' request id, 's' status, 'p' phrase */
+};
+
+struct front {
+	struct loop *loop;
+	struct worker_setup setup;
+	const struct settings *settings;
+	struct stats_slot *stats;
+	struct memory memory;
+	struct census *census;
+	struct resolver *resolver;
+	struct origins *origins;
+	struct shield_scratch *scratch;
+	struct http_limits request_limits, response_limits;
+
+	struct listener *listeners;
+	struct timer accept_again;
+	struct watch adopt;
+	struct client *clients;              /* all of them */
+	struct client *idle, *idle_last;     /* between requests; the longest idle last */
+	uint64_t max_connections;            /* of this worker, of the quota's total */
+
+	bool draining, hand_over, told_drained;
+	struct timer drain_timer;
+	struct timer hand_over_again;
+
+	char *page_text;
+	struct page_part page[PAGE_PARTS];
+	size_t page_parts;
+
+	uint64_t id_prefix, id_count;
+	char date[CLOCK_HTTP_SIZE];
+	uint64_t date_second;
+
+	struct exchange *spare; /* free exchanges */
+	unsigned spare_count;
+	struct conduit conduits[32]; /* free pipes */
+	unsigned conduit_count;
+
+	/* Used within one call only. */
+	struct http_head head;
+	char in[FRONT_READ_BYTES];
+	char out[FRONT_HEAD_BYTES];
+	char record[LOG_RECORD_MAX];
+};
+
+enum client_state { CLIENT_UNSET = 0, CLIENT_IDLE, CLIENT_HEAD, CLIENT_EXCHANGE, CLIENT_LINGER };
+
+struct client {
+	struct stream stream;
+	struct watch watch;
+	struct timer timer;
+	struct task again;          /* more of this connection after the others had their turn */
+	struct front *front;
+	struct exchange *exchange;
+	struct client *prev, *next; /* front->clients */
+	struct client *idle_prev, *idle_next;
+	struct hold in;             /* client's bytes not yet understood */
+	uint64_t head_start_us;     /* first byte of the head that is awaited */
+	uint64_t idle_since_ms;
+	uint64_t key;               /* addr_client_key() */
+	struct addr peer;
+	uint32_t seen;              /* of `in`, looked at by the parser */
+	uint32_t lingered;          /* bytes thrown away after the answer */
+	uint8_t state;              /* enum client_state */
+	bool peer_trusted;
+};
+
+enum exchange_step {
+	STEP_UNSET = 0,
+	STEP_JUDGE,   /* head → verdict, site, route */
+	STEP_COLLECT, /* small content, before an origin is asked */
+	STEP_ORIGIN,  /* a connection to an origin */
+	STEP_QUEUE,   /* … when one becomes free */
+	STEP_CONNECT, /* … when it is through */
+	STEP_SEND,    /* the head written anew */
+	STEP_RELAY,   /* content up, response down */
+	STEP_REPLY,   /* an answer of our own */
+	STEP_END,
+	STEP_COUNT
+};
+
+enum step_result { STEP_RESULT_UNSET = 0, STEP_MORE, STEP_WAIT, STEP_DONE };
+
+/* One request and its response. Zeroed at birth up to `request`. */
+struct exchange {
+	struct front *front;
+	struct client *client;
+	struct exchange *next_spare;
+	uint8_t step; /* enum exchange_step */
+
+	/* what is known of the request */
+	struct url_target target;
+	struct url_canon canon;
+	struct span host;           /* as the origin is told: Host field or authority */
+	const struct site *site;
+	const struct route *route;
+	struct verdict verdict;
+	struct addr visitor;        /* behind trusted proxies */
+	uint64_t id[2];
+
+	/* content, client to origin */
+	struct http_chunked up_coding;
+	uint64_t up_left;           /* LENGTH: still to be read */
+	uint64_t up_bytes;          /* read so far, decoded */
+	uint64_t up_blocked_ms;     /* time the client let us wait */
+	uint64_t up_since_ms;       /* it lets us wait since; 0: it does not */
+	uint8_t up_framing;         /* towards the origin */
+	bool up_read;               /* all was read from the client */
+	bool up_sent;               /* … and written to the origin */
+	bool up_broken;             /* the origin takes no more: only its response counts */
+	bool up_streamed;           /* some content is gone: no retry */
+	bool continued;             /* 100 Continue was said */
+	struct hold body;           /* collected content */
+	struct hold up_pending;     /* for the origin, not yet taken */
+	struct conduit up_conduit;
+
+	/* the origin */
+	struct origin_claim claim;
+	unsigned attempts;
+	bool retried;
+	uint64_t collect_until_ms;
+	uint64_t connect_until_ms;
+	uint64_t origin_moved_ms;   /* the origin last took or gave a byte */
+
+	/* the response, origin to client */
+	struct http_chunked down_coding;
+	uint64_t down_left;
+	uint64_t down_bytes;
+	uint64_t down_blocked_ms, down_since_ms;
+	uint16_t status;
+	uint8_t down_framing;       /* the origin's */
+	uint8_t client_framing;     /* ours towards the client */
+	uint8_t interim;            /* 1xx responses so far */
+	bool head_sent;             /* a final head went to the client */
+	bool down_read;             /* the whole response was read */
+	bool origin_reusable;
+	bool close;                 /* the client connection ends with this exchange */
+	bool aborted;               /* … by a reset */
+	bool logged_extra;
+	struct hold down_pending;   /* for the client, not yet taken */
+	struct conduit down_conduit;
+
+	/* microseconds, monotonic; 0: has not happened */
+	uint64_t start_us, head_us, ask_us, connected_us, sent_us, first_byte_us;
+	uint64_t wall_us;
+
+	char *text;
+	size_t text_room;
+	struct http_head request;   /* base: text */
+	char text_inline[EXCHANGE_TEXT_BYTES];
+};
+
+/* client.c */
+struct client *client_new(struct front *front, int fd, const struct addr *peer);
+void client_free(struct client *client, bool abort_it);
+/* The exchange ended. keep: another request may follow. */
+void client_next(struct client *client, bool keep);
+void client_hand_over_all(struct front *front);
+
+/* exchange.c */
+/* A whole head stands in bytes: understood (reason UNSET) or refused for `reason`. Takes what it needs.
+ * False: no memory. */
+bool exchange_begin(struct client *client, const struct http_head *head, const char *bytes, size_t len,
+		    enum reason reason, struct span evidence);
+void exchange_run(struct exchange *x);
+/* The client is gone, or has to go: ends without another byte to it. */
+void exchange_abort(struct exchange *x, enum reason reason);
+void exchange_expired(struct exchange *x);
+/* Leads to an answer of our own, or, where a response has begun, to a reset. */
+enum step_result exchange_refuse(struct exchange *x, enum reason reason);
+
+/* judge.c */
+enum step_result step_judge(struct exchange *x);
+/* ask.c */
+enum step_result step_origin(struct exchange *x);
+enum step_result step_queue(struct exchange *x);
+enum step_result step_connect(struct exchange *x);
+enum step_result step_send(struct exchange *x);
+/* True where the request was taken back and will be sent again. */
+bool ask_again(struct exchange *x);
+void exchange_leave_origin(struct exchange *x, bool reusable);
+/* upload.c */
+enum step_result step_collect(struct exchange *x);
+/* What a pump did: moved something, is at its end, waits, or *reason ended it. */
+enum pump { PUMP_UNSET = 0, PUMP_WAIT, PUMP_AGAIN, PUMP_END, PUMP_FAIL };
+enum pump upload_pump(struct exchange *x, enum reason *reason);
+/* download.c */
+enum pump download_pump(struct exchange *x, enum reason *reason);
+/* Writes to the client, keeps what it does not take. False: the client is gone, or memory is. */
+bool client_send(struct exchange *x, const struct iovec *iov, int n);
+bool client_flush(struct exchange *x);
+/* reply.c */
+bool page_load(struct front *front, struct err *err);
+enum step_result step_reply(struct exchange *x);
+/* Two lines to a connection that is refused before it says anything. */
+void reply_refuse_connection(struct front *front, int fd, const struct addr *peer, enum reason reason);
+
+/* deadline.c */
+struct deadline {
+	uint64_t at_ms;
+	enum reason reason;
+};
+struct deadline exchange_deadline(const struct exchange *x);
+/* When a sender of `bytes` that let us wait for waited_ms (and since since_ms, 0: not now) has to have sent more. */
+uint64_t rate_deadline(const struct timeout_settings *t, uint64_t bytes, uint64_t waited_ms,
+		       uint64_t since_ms);
+
+/* conduit.c: bytes past user space. */
+enum { CONDUIT_MIN_BYTES = 1 << 18 };
+bool conduit_open(struct front *front, struct conduit *conduit);
+void conduit_close(struct front *front, struct conduit *conduit);
+/* Moves up to *left bytes from one to the other; *left and *moved follow. FAIL: *failed is who. */
+enum pump conduit_pump(struct conduit *conduit, struct stream *from, struct stream *to, uint64_t *left,
+		       uint64_t *moved, struct stream **failed);
+
+/* record.c */
+void record_exchange(struct exchange *x);
+void record_connection(struct front *front, const struct addr *peer, enum reason reason, unsigned status);
+void record_event(void *front, const struct origin_spec *spec, bool is_down, const char *sentence,
+		  uint32_t folded);
+
+/* forwarded.c: who the visitor is, as trusted proxies tell it. */
+bool is_trusted(const struct settings *settings, const struct addr *addr);
+struct addr visitor_of(const struct settings *settings, const struct addr *peer,
+		       const struct http_head *head);
+
+struct span front_date(struct front *front);
+
+#endif

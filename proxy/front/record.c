@@ -1,0 +1,107 @@
+/* One record per request into this worker's ring, and events. The scribe turns
+ * them into lines. Nothing here waits: a full ring loses the record, counted. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "front/front.h"
+
+static void put(struct front *f, struct log_record *record, const struct span texts[LOG_TEXT_COUNT])
+{
+	bool wake = false;
+	size_t len = log_record_pack(record, texts, f->record, sizeof(f->record));
+	if (!log_ring_put(f->setup.memory.ring, f->record, len, &wake))
+		stat_add(&f->stats->log_dropped, 1);
+	if (wake) {
+		uint64_t one = 1;
+		/* Full means that it is awake already. */
+		ssize_t n = write(f->setup.log_event_fd, &one, sizeof(one));
+		(void)n;
+	}
+}
+
+static uint32_t since(uint64_t from_us, uint64_t to_us)
+{
+	return from_us == 0 || to_us <= from_us ? 0 : (uint32_t)(to_us - from_us);
+}
+
+void record_exchange(struct exchange *x)
+{
+	struct front *f = x->front;
+	const struct http_head *head = &x->request;
+	uint64_t now_us = loop_now_us(f->loop);
+	char origin[ADDR_TEXT_SIZE + 256];
+	struct log_record record = {
+	    .kind = LOG_RECORD_ACCESS,
+	    .version = head->version,
+	    .action = (uint8_t)x->verdict.action,
+	    .enforced = x->verdict.enforced,
+	    .status = x->status,
+	    .reason = (uint16_t)x->verdict.reason,
+	    .slot = (uint16_t)f->setup.slot,
+	    .wall_us = x->wall_us,
+	    .request_id = {x->id[0], x->id[1]},
+	    .total_us = since(x->start_us, now_us),
+	    .head_us = since(x->start_us, x->head_us),
+	    .connect_us = since(x->ask_us, x->connected_us),
+	    .first_byte_us = since(x->sent_us, x->first_byte_us),
+	    .bytes_in = x->up_bytes,
+	    .bytes_out = x->down_bytes,
+	    .client = x->visitor,
+	    .peer = x->client->peer,
+	    .limit = x->verdict.limit,
+	};
+	struct span texts[LOG_TEXT_COUNT] = {{0}};
+	if (head->target_len > 0) {
+		texts[LOG_TEXT_TARGET] = http_target(head);
+		if (head->method_len > 0)
+			texts[LOG_TEXT_METHOD] = http_method(head);
+	}
+	if (x->canon.path.ptr && !span_eq(x->canon.path, x->target.path))
+		texts[LOG_TEXT_CANON] = x->canon.path;
+	texts[LOG_TEXT_HOST] = x->host.ptr ? x->host : http_find(head, HTTP_FIELD_HOST);
+	texts[LOG_TEXT_USER_AGENT] = http_find(head, HTTP_FIELD_USER_AGENT);
+	texts[LOG_TEXT_REFERER] = http_find(head, HTTP_FIELD_REFERER);
+	if (x->site)
+		texts[LOG_TEXT_SITE] = span_from_str(x->site->name);
+	texts[LOG_TEXT_RULE] = span_from_str(x->verdict.rule);
+	texts[LOG_TEXT_EVIDENCE] = x->verdict.evidence;
+	if (x->claim.spec) {
+		int n = snprintf(origin, sizeof(origin), "%s:%u", x->claim.spec->host, x->claim.spec->port);
+		texts[LOG_TEXT_ORIGIN] = span_of(origin, n > 0 && (size_t)n < sizeof(origin) ? (size_t)n : 0);
+	}
+	put(f, &record, texts);
+}
+
+void record_connection(struct front *f, const struct addr *peer, enum reason reason, unsigned status)
+{
+	struct log_record record = {
+	    .kind = LOG_RECORD_ACCESS,
+	    .status = (uint16_t)status,
+	    .reason = (uint16_t)reason,
+	    .slot = (uint16_t)f->setup.slot,
+	    .wall_us = clock_wall_us(),
+	    .client = *peer,
+	    .peer = *peer,
+	};
+	struct span texts[LOG_TEXT_COUNT] = {{0}};
+	put(f, &record, texts);
+}
+
+void record_event(void *context, const struct origin_spec *spec, bool is_down, const char *sentence,
+		  uint32_t folded)
+{
+	struct front *f = context;
+	char text[512];
+	struct log_record record = {
+	    .kind = LOG_RECORD_EVENT,
+	    .reason = is_down ? REASON_ORIGIN_DOWN : REASON_UNSET,
+	    .slot = (uint16_t)f->setup.slot,
+	    .wall_us = clock_wall_us(),
+	    .folded = folded,
+	};
+	struct span texts[LOG_TEXT_COUNT] = {{0}};
+	int n = snprintf(text, sizeof(text), "origin %s is %s: %s", spec->url, is_down ? "down" : "up", sentence);
+	texts[LOG_TEXT_ORIGIN] = span_of(text, n < 0 ? 0 : (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
+	put(f, &record, texts);
+}

@@ -1,0 +1,369 @@
+/* What a policy may say about a site and its routes, and what is made of it:
+ * hosts in lower case, origins parsed, routes sorted. Resolves no name and opens nothing. */
+
+#include "sallyport/site.h"
+#include "sallyport/url.h"
+
+#include <sys/param.h>
+
+#define HEALTH(member) offsetof(struct health_settings, member)
+#define ROUTE(member)  offsetof(struct route, member)
+#define SITE(member)   offsetof(struct site, member)
+
+enum { ROUTES_PER_SITE_MAX = 256, ROUTE_PATH_MAX = 1024, MINUTE_MS = 60000, HOUR_MS = 3600000 };
+
+/* ---- health ---- */
+
+static const struct setting health_rows[] = {
+    {"path", SETTING_STRING, HEALTH(path), .example = "\"/health\"",
+     .doc = "Asked of every origin with GET, at every interval. Without it there are no probes, "
+	    "and an origin is judged by the requests that it fails."},
+    {"interval", SETTING_TIME, HEALTH(interval_ms), .standard = "10 s", .min = 100, .max = HOUR_MS,
+     .doc = "Time between two probes of an origin."},
+    {"timeout", SETTING_TIME, HEALTH(timeout_ms), .standard = "2 s", .min = 10,
+     .max = 5 * MINUTE_MS, .doc = "A probe that takes longer has failed."},
+    {"rise", SETTING_COUNT, HEALTH(rise), .standard = "2", .min = 1, .max = 100,
+     .doc = "Probes in a row that must succeed before an origin is used again."},
+    {"fall", SETTING_COUNT, HEALTH(fall), .standard = "3", .min = 1, .max = 100,
+     .doc = "Failures in a row, of probes or of requests, that mark an origin down."},
+    {"down", SETTING_TIME, HEALTH(down_ms), .standard = "10 s", .min = 100, .max = HOUR_MS,
+     .doc = "How long an origin that failed requests is left alone."},
+    {"status_min", SETTING_COUNT, HEALTH(status_min), .standard = "200", .min = 100, .max = 599,
+     .doc = "The lowest status of a probe's answer that means healthy."},
+    {"status_max", SETTING_COUNT, HEALTH(status_max), .standard = "399", .min = 100, .max = 599,
+     .doc = "The highest status of a probe's answer that means healthy."},
+    {0},
+};
+
+static bool is_origin_form(const char *text)
+{
+	struct url_target target;
+	enum reason reason;
+
+	return url_split(span_from_str(text), &target, &reason) && target.form == URL_ORIGIN;
+}
+
+static void finish_health(void *structure, struct policy_where where,
+			  struct policy_context *context)
+{
+	const struct health_settings *health = structure;
+
+	if (health->path && !is_origin_form(health->path))
+		policy_error_in(context, where, "path",
+				"\"%s\" is not a path with an optional query", health->path);
+	if (health->status_min > health->status_max)
+		policy_error_in(context, where, "status_min", "it is above status_max");
+	if (health->path && health->timeout_ms > health->interval_ms)
+		policy_warning(context, where,
+			       "timeout is longer than interval: probes will overlap");
+}
+
+static const struct schema health_schema = {
+    .name = "health",
+    .size = sizeof(struct health_settings),
+    .settings = health_rows,
+    .where_offset = HEALTH(where),
+    .finish = finish_health,
+};
+
+/* ---- origins, of a site or a route ---- */
+
+static const struct policy_choice balances[] = {{"round-robin", BALANCE_ROUND_ROBIN},
+						{"least-connections", BALANCE_LEAST_CONNECTIONS},
+						{NULL, 0}};
+
+static bool compile_origin(const char *url, struct origin_spec *out, struct policy_context *context,
+			   struct err *err)
+{
+	struct url_origin origin;
+	struct span host;
+
+	if (!url_parse_origin(span_from_str(url), &origin, err))
+		return false;
+	if (origin.tls)
+		return err_set(err, "'%s': TLS to the origin is not available in this version",
+			       url);
+	host = arena_span(context->arena, origin.host);
+	*out = (struct origin_spec){.url = url, .host = host.ptr, .port = origin.port};
+	out->is_literal = addr_parse_ip(origin.host, origin.port, &out->addr);
+	return host.ptr || err_set(err, "out of memory");
+}
+
+static bool is_repeated(const struct route *route, const struct origin_spec *origin)
+{
+	for (size_t i = 0; i < route->origin_count; i++) {
+		if (route->origins[i].port == origin->port &&
+		    span_ieq(span_from_str(route->origins[i].host), span_from_str(origin->host)))
+			return true;
+	}
+	return false;
+}
+
+static void compile_origins(struct route *route, const struct policy_strings *urls,
+			    struct policy_context *context)
+{
+	if (!urls->items)
+		return;
+	if (urls->n == 0) {
+		policy_error_in(context, urls->where, "origins", "at least one is needed");
+		return;
+	}
+	route->origins = arena_alloc(context->arena, urls->n * sizeof(route->origins[0]));
+	for (size_t i = 0; i < urls->n; i++) {
+		struct origin_spec origin = {0};
+		struct err err = {0};
+
+		if (!route->origins || !compile_origin(urls->items[i], &origin, context, &err)) {
+			policy_error_in(context, urls->where, "origins", "%s",
+					route->origins ? err.text : "out of memory");
+			continue;
+		}
+		if (is_repeated(route, &origin))
+			policy_error_in(context, urls->where, "origins", "'%s' is listed twice",
+					urls->items[i]);
+		route->origins[route->origin_count++] = origin;
+	}
+}
+
+static void check_origin_host(const struct route *route, struct policy_where where,
+			      struct policy_context *context)
+{
+	struct url_host host;
+	enum reason reason;
+
+	if (route->host && !url_parse_host(span_from_str(route->host), &host, &reason))
+		policy_error_in(context, where, "host",
+				"\"%s\" is not a host with an optional port", route->host);
+}
+
+/* ---- routes ---- */
+
+static const struct setting route_rows[] = {
+    {"path", SETTING_STRING, ROUTE(prefix), .required = true, .example = "\"/api\"",
+     .doc = "The path and everything under it, compared in canonical form, segment by segment. "
+	    "The longest path that fits counts."},
+    {"origins", SETTING_STRINGS, ROUTE(urls), .required = true, .max = 256,
+     .example = "( \"http://10.0.0.6:8080\" )", .doc = "As the site's `origins`."},
+    {"balance", SETTING_ENUM, ROUTE(balance), .choices = balances,
+     .doc = "As the site's `balance`, which it has where this is left out."},
+    {"host", SETTING_STRING, ROUTE(host), .example = "\"api.internal\"",
+     .doc = "As the site's `host`, which it has where this is left out."},
+    {"max_connections", SETTING_COUNT, ROUTE(max_connections), .max = 1000000, .example = "100",
+     .doc = "As the site's `max_connections`, which it has where this is left out or 0."},
+    {"health", SETTING_GROUP, ROUTE(health), .sub = &health_schema,
+     .doc = "As the site's `health`, which it has where this is left out."},
+    {0},
+};
+
+static void check_route_path(const char *path, struct policy_where where,
+			     struct policy_context *context)
+{
+	char buf[URL_CANON_ROOM(ROUTE_PATH_MAX)];
+	const struct span raw = span_from_str(path);
+	struct url_canon canon;
+
+	if (raw.ptr[0] != '/' || raw.len > ROUTE_PATH_MAX || strpbrk(path, "?#")) {
+		policy_error_in(context, where, "path",
+				"\"%.64s\" is not a path, such as \"/api\", of at most %d bytes",
+				path, ROUTE_PATH_MAX);
+		return;
+	}
+	if (raw.len == 1) {
+		policy_error_in(context, where, "path",
+				"\"/\" is what the site's own origins serve");
+		return;
+	}
+	url_canon_path(raw, buf, &canon);
+	if (canon.findings != URL_FINDING_NONE)
+		policy_error_in(context, where, "path",
+				"\"%s\" is never met, paths are compared in canonical form: "
+				"\"%.*s\"",
+				path, SPAN_ARG(canon.path));
+}
+
+static void finish_route(void *structure, struct policy_where where, struct policy_context *context)
+{
+	struct route *route = structure;
+
+	if (route->prefix) {
+		check_route_path(route->prefix, where, context);
+		route->prefix_len = strlen(route->prefix);
+	}
+	compile_origins(route, &route->urls, context);
+	check_origin_host(route, where, context);
+}
+
+static const struct schema route_schema = {
+    .name = "routes",
+    .size = sizeof(struct route),
+    .settings = route_rows,
+    .where_offset = ROUTE(where),
+    .finish = finish_route,
+};
+
+static void inherit(struct route *route, const struct route *root)
+{
+	if (route->balance == BALANCE_UNSET)
+		route->balance = root->balance;
+	if (!route->host)
+		route->host = root->host;
+	if (route->max_connections == 0)
+		route->max_connections = root->max_connections;
+	if (route->health.where.line == 0)
+		route->health = root->health;
+}
+
+static int longest_first(const void *left, const void *right)
+{
+	const struct route *a = *(struct route *const *)left;
+	const struct route *b = *(struct route *const *)right;
+
+	if (a->prefix_len != b->prefix_len)
+		return a->prefix_len > b->prefix_len ? -1 : 1;
+	return strcmp(a->prefix, b->prefix);
+}
+
+/* Routes are sorted already. */
+static void check_repeated_routes(const struct site *site, size_t n, struct policy_context *context)
+{
+	for (size_t i = 1; i < n; i++) {
+		const struct route *list = site->route_list.items;
+		const struct route *first = MIN(site->routes[i - 1], site->routes[i]);
+		const struct route *second = MAX(site->routes[i - 1], site->routes[i]);
+
+		char setting[48];
+
+		if (strcmp(first->prefix, second->prefix) != 0)
+			continue;
+		snprintf(setting, sizeof(setting), "routes[%td].path", second - list);
+		policy_error_in(context, second->where, setting, "\"%s\" is routes[%td] already",
+				second->prefix, first - list);
+	}
+}
+
+static void compile_routes(struct site *site, struct policy_context *context)
+{
+	struct route *list = site->route_list.items;
+	size_t n = 0;
+
+	site->routes =
+	    arena_alloc(context->arena, (site->route_list.n + 1) * sizeof(site->routes[0]));
+	if (!site->routes) {
+		policy_error(context, site->where, "out of memory");
+		return;
+	}
+	for (size_t i = 0; i < site->route_list.n; i++) {
+		inherit(&list[i], &site->root);
+		if (list[i].prefix)
+			site->routes[n++] = &list[i];
+	}
+	qsort(site->routes, n, sizeof(site->routes[0]), longest_first);
+	check_repeated_routes(site, n, context);
+	site->routes[n++] = &site->root;
+	site->route_count = n;
+}
+
+/* ---- sites ---- */
+
+static const struct setting site_rows[] = {
+    {"name", SETTING_STRING, SITE(name), .required = true, .example = "\"shop\"",
+     .doc = "The site's name in logs and for `default_site`: lower-case letters, digits, `.`, "
+	    "`-` and `_`, at most 64."},
+    {"hosts", SETTING_STRINGS, SITE(hosts), .example = "( \"shop.example\", \"*.shop.example\" )",
+     .doc = "The hosts that visitors ask for, without port. `*.` stands for one or more labels "
+	    "and not for none. An exact name goes before a wildcard, a longer one before a "
+	    "shorter."},
+    {"origins", SETTING_STRINGS, SITE(origin_urls), .required = true, .max = 256,
+     .example = "( \"http://10.0.0.5:80\" )",
+     .doc = "The servers behind sallyport, as `http://` with a name or an address and an "
+	    "optional port. Names are resolved while running."},
+    {"balance", SETTING_ENUM, SITE(root.balance), .standard = "round-robin", .choices = balances,
+     .doc = "How requests are spread over several origins."},
+    {"host", SETTING_STRING, SITE(root.host), .example = "\"shop.internal\"",
+     .doc = "The Host that the origin is told; without it, the one that the visitor asked for."},
+    {"max_connections", SETTING_COUNT, SITE(root.max_connections), .standard = "0", .max = 1000000,
+     .doc = "Connections to each origin by each worker; more requests wait. 0: no limit."},
+    {"health", SETTING_GROUP, SITE(root.health), .sub = &health_schema,
+     .doc = "When an origin counts as down."},
+    {"routes", SETTING_LIST, SITE(route_list), .sub = &route_schema, .max = ROUTES_PER_SITE_MAX,
+     .doc = "Paths that other origins serve."},
+    {"shield", SETTING_GROUP, SITE(shield_policy), .sub = &shield_schema,
+     .doc = "What is asked of this site's requests."},
+    {0},
+};
+
+static bool is_site_name(const char *name)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789.-_";
+
+	return strspn(name, allowed) == strlen(name) && strlen(name) <= 64;
+}
+
+/* The host as site_table_add takes it; NULL: it is none. */
+static const char *compile_host(const char *text, struct arena *arena)
+{
+	const bool is_wildcard = strncmp(text, "*.", 2) == 0;
+	struct url_host host;
+	enum reason reason;
+	char *copy;
+
+	if (!url_parse_host(span_from_str(is_wildcard ? text + 2 : text), &host, &reason) ||
+	    (is_wildcard && host.name.ptr[0] == '[') || host.port != 0 ||
+	    host.name.ptr[host.name.len] == ':')
+		return NULL;
+	copy = arena_alloc(arena, host.name.len + 3);
+	if (!copy)
+		return NULL;
+	if (is_wildcard)
+		memcpy(copy, "*.", 2);
+	for (size_t i = 0; i < host.name.len; i++)
+		copy[i + (is_wildcard ? 2 : 0)] = ascii_lower(host.name.ptr[i]);
+	return copy;
+}
+
+static void compile_hosts(struct site *site, struct policy_context *context)
+{
+	struct policy_strings *hosts = &site->hosts;
+	size_t n = 0;
+
+	for (size_t i = 0; i < hosts->n; i++) {
+		const char *host = compile_host(hosts->items[i], context->arena);
+
+		if (host)
+			hosts->items[n++] = host;
+		else
+			policy_error_in(context, hosts->where, "hosts",
+					"\"%.64s\" is not a host without port, such as "
+					"\"shop.example\" or \"*.shop.example\"",
+					hosts->items[i]);
+	}
+	hosts->n = n;
+}
+
+static void finish_site(void *structure, struct policy_where where, struct policy_context *context)
+{
+	struct site *site = structure;
+
+	if (site->name && !is_site_name(site->name))
+		policy_error_in(context, where, "name",
+				"\"%.64s\" is not of at most 64 lower-case letters, digits, "
+				"'.', '-' and '_'",
+				site->name);
+	compile_hosts(site, context);
+
+	site->root.prefix = "/";
+	site->root.prefix_len = 1;
+	site->root.where = where;
+	site->root.urls = site->origin_urls;
+	compile_origins(&site->root, &site->origin_urls, context);
+	check_origin_host(&site->root, where, context);
+	compile_routes(site, context);
+}
+
+const struct schema site_schema = {
+    .name = "sites",
+    .size = sizeof(struct site),
+    .settings = site_rows,
+    .where_offset = SITE(where),
+    .finish = finish_site,
+};

@@ -1,0 +1,277 @@
+/* Content on its way from the client to the origin. Small content is collected
+ * first, so that a slow sender occupies no origin. Whatever does not fit there,
+ * or comes steadily but not soon, streams. Chunked content is decoded, checked
+ * and framed anew. */
+#include <string.h>
+
+#include "front/front.h"
+
+enum { READS_PER_TURN = 16 };
+
+static const struct settings *settings_of(const struct exchange *x)
+{
+	return x->front->settings;
+}
+
+/* From here on it is the client that lets us wait, or no longer. */
+static void client_owes(struct exchange *x, bool owes)
+{
+	uint64_t now_ms = loop_now_ms(x->front->loop);
+	if (owes && x->up_since_ms == 0) {
+		x->up_since_ms = now_ms;
+	} else if (!owes && x->up_since_ms != 0) {
+		x->up_blocked_ms += now_ms - x->up_since_ms;
+		x->up_since_ms = 0;
+	}
+}
+
+static bool over_limit(const struct exchange *x)
+{
+	uint64_t limit = x->site->shield_settings.body_bytes;
+	return limit != 0 && x->up_bytes > limit && x->site->shield_settings.mode == SHIELD_ENFORCE;
+}
+
+/* Decodes what was read, in place: *len becomes the length of the content, and
+ * *used how many bytes of the coding it took. */
+static enum pump decode(struct exchange *x, char *buf, size_t *len, size_t *used, enum reason *reason)
+{
+	if (x->request.framing == HTTP_FRAMING_LENGTH) {
+		if (*len > x->up_left)
+			*len = (size_t)x->up_left;
+		*used = *len;
+		x->up_left -= *len;
+		x->up_read = x->up_left == 0;
+	} else {
+		enum http_parse result = http_chunked_decode(&x->up_coding, buf, len, used, reason);
+		if (result == HTTP_PARSE_BAD)
+			return PUMP_FAIL;
+		x->up_read = result == HTTP_PARSE_DONE;
+	}
+	x->up_bytes += *len;
+	if (over_limit(x)) {
+		*reason = REASON_CONTENT_TOO_LARGE;
+		x->verdict.setting = "shield.limits.body";
+		x->verdict.limit = x->site->shield_settings.body_bytes;
+		return PUMP_FAIL;
+	}
+	return PUMP_AGAIN;
+}
+
+/* The next piece of content: *data and *len, valid until the next call. Bytes of
+ * the client that belong to what follows stay in, or go to, its hold. WAIT: none now. */
+static enum pump next_content(struct exchange *x, char **data, size_t *len, enum reason *reason)
+{
+	struct client *c = x->client;
+	struct front *f = x->front;
+	size_t used = 0, had;
+	*data = f->in;
+	if (c->in.len > 0) {
+		had = *len = c->in.len < sizeof(f->in) ? c->in.len : sizeof(f->in);
+		memcpy(f->in, hold_ptr(&c->in), had);
+		enum pump result = decode(x, f->in, len, &used, reason);
+		if (result != PUMP_FAIL)
+			hold_consume(&c->in, &f->memory, used);
+		return result;
+	}
+	if (!c->stream.readable)
+		return PUMP_WAIT;
+	ssize_t n = stream_read(&c->stream, f->in, sizeof(f->in));
+	if (n == STREAM_AGAIN)
+		return PUMP_WAIT;
+	if (n < 0) {
+		*reason = REASON_CLIENT_GONE;
+		return PUMP_FAIL;
+	}
+	had = *len = (size_t)n;
+	enum pump result = decode(x, f->in, len, &used, reason);
+	if (result != PUMP_FAIL && !hold_add(&c->in, &f->memory, f->in + used, had - used)) {
+		*reason = REASON_OVERLOAD;
+		return PUMP_FAIL;
+	}
+	return result;
+}
+
+/* The client waits for permission to send (RFC 9110 section 10.1.1). */
+static bool say_continue(struct exchange *x)
+{
+	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	if (!x->request.expect_continue || x->continued || x->up_bytes > 0 || x->client->in.len > 0)
+		return true;
+	x->continued = true;
+	struct iovec iov = {(char *)text, sizeof(text) - 1};
+	return client_send(x, &iov, 1);
+}
+
+/* Enough was collected, or enough time was spent on it while it flowed well. */
+static bool should_stream(const struct exchange *x)
+{
+	uint64_t now_ms = loop_now_ms(x->front->loop);
+	if (x->up_bytes >= settings_of(x)->quotas.collect_bytes)
+		return true;
+	if (x->collect_until_ms == 0 || now_ms < x->collect_until_ms)
+		return false;
+	uint64_t spent_ms = now_ms - x->head_us / 1000;
+	return x->up_bytes * 1000 >= settings_of(x)->timeouts.min_rate * spent_ms;
+}
+
+static enum step_result collected(struct exchange *x)
+{
+	client_owes(x, false);
+	x->step = STEP_ORIGIN;
+	return STEP_MORE;
+}
+
+enum step_result step_collect(struct exchange *x)
+{
+	struct front *f = x->front;
+	enum reason reason = REASON_UNSET;
+	if (!say_continue(x)) {
+		exchange_refuse(x, REASON_CLIENT_GONE);
+		return STEP_MORE;
+	}
+	if (x->request.framing == HTTP_FRAMING_LENGTH &&
+	    x->request.content_length > settings_of(x)->quotas.collect_bytes)
+		return collected(x);
+	if (x->collect_until_ms == 0)
+		x->collect_until_ms = loop_now_ms(f->loop) + settings_of(x)->timeouts.collect;
+	while (!x->up_read && x->up_bytes < settings_of(x)->quotas.collect_bytes) {
+		char *data;
+		size_t len;
+		enum pump result = next_content(x, &data, &len, &reason);
+		if (result == PUMP_FAIL)
+			return exchange_refuse(x, reason);
+		if (result == PUMP_WAIT)
+			break;
+		client_owes(x, false);
+		if (!hold_add(&x->body, &f->memory, data, len))
+			return exchange_refuse(x, REASON_OVERLOAD);
+	}
+	if (x->up_read || should_stream(x))
+		return collected(x);
+	if (loop_now_ms(f->loop) >= x->collect_until_ms)
+		x->collect_until_ms = loop_now_ms(f->loop) + settings_of(x)->timeouts.collect;
+	client_owes(x, true);
+	return STEP_WAIT;
+}
+
+/* Writes a piece to the origin in the framing it was promised. */
+static enum pump give(struct exchange *x, const char *data, size_t len)
+{
+	char chunk[HTTP_CHUNK_HEAD_SIZE];
+	struct iovec iov[4];
+	int n = 0;
+	if (x->up_framing == HTTP_FRAMING_CHUNKED) {
+		if (len > 0) {
+			iov[n++] = (struct iovec){chunk, http_chunk_head(len, chunk)};
+			iov[n++] = (struct iovec){(char *)data, len};
+			iov[n++] = (struct iovec){"\r\n", 2};
+		}
+		if (x->up_read)
+			iov[n++] = (struct iovec){"0\r\n\r\n", 5};
+	} else if (len > 0) {
+		iov[n++] = (struct iovec){(char *)data, len};
+	}
+	if (n == 0)
+		return PUMP_AGAIN;
+	ssize_t sent = stream_writev(&x->claim.conn->stream, iov, n);
+	if (sent == STREAM_ERROR)
+		return PUMP_FAIL;
+	size_t skip = sent > 0 ? (size_t)sent : 0;
+	if (skip > 0)
+		x->origin_moved_ms = loop_now_ms(x->front->loop);
+	for (int i = 0; i < n; i++) {
+		size_t taken = skip < iov[i].iov_len ? skip : iov[i].iov_len;
+		if (!hold_add(&x->up_pending, &x->front->memory, (char *)iov[i].iov_base + taken,
+			      iov[i].iov_len - taken))
+			return PUMP_FAIL;
+		skip -= taken;
+	}
+	return PUMP_AGAIN;
+}
+
+/* False: the origin takes no more. */
+static bool flush_to_origin(struct exchange *x)
+{
+	struct hold *pending = &x->up_pending;
+	while (pending->len > 0) {
+		struct iovec iov = {hold_ptr(pending), pending->len};
+		ssize_t n = stream_writev(&x->claim.conn->stream, &iov, 1);
+		if (n == STREAM_AGAIN)
+			return true;
+		if (n < 0)
+			return false;
+		x->origin_moved_ms = loop_now_ms(x->front->loop);
+		hold_consume(pending, &x->front->memory, (size_t)n);
+	}
+	return true;
+}
+
+static enum pump broken(struct exchange *x)
+{
+	/* It may have answered already, and refused the rest (RFC 9112 section 9.5). */
+	x->up_broken = true;
+	x->close = true;
+	client_owes(x, false);
+	return PUMP_WAIT;
+}
+
+static bool may_splice(const struct exchange *x)
+{
+	uint64_t limit = x->site->shield_settings.body_bytes;
+	return x->up_framing == HTTP_FRAMING_LENGTH && x->client->in.len == 0 &&
+	       x->up_left >= CONDUIT_MIN_BYTES && x->client->stream.ops->can_splice &&
+	       x->claim.conn->stream.ops->can_splice &&
+	       (limit == 0 || x->request.content_length <= limit);
+}
+
+static enum pump splice_up(struct exchange *x, enum reason *reason)
+{
+	struct stream *failed = NULL, *from = &x->client->stream, *to = &x->claim.conn->stream;
+	uint64_t moved = 0;
+	enum pump result = conduit_pump(&x->up_conduit, from, to, &x->up_left, &moved, &failed);
+	x->up_bytes += moved;
+	if (moved > 0)
+		x->origin_moved_ms = loop_now_ms(x->front->loop);
+	if (result == PUMP_FAIL && failed == to)
+		return broken(x);
+	if (result == PUMP_FAIL) {
+		*reason = REASON_CLIENT_GONE;
+		return PUMP_FAIL;
+	}
+	if (result == PUMP_END)
+		x->up_read = x->up_sent = true;
+	if (moved > 0)
+		client_owes(x, false);
+	client_owes(x, result == PUMP_WAIT && x->up_conduit.held == 0);
+	return result;
+}
+
+enum pump upload_pump(struct exchange *x, enum reason *reason)
+{
+	if (!flush_to_origin(x))
+		return broken(x);
+	for (int i = 0; i < READS_PER_TURN; i++) {
+		if (x->up_pending.len > 0) {
+			client_owes(x, false);
+			return PUMP_WAIT;
+		}
+		if (x->up_read) {
+			x->up_sent = true;
+			client_owes(x, false);
+			return PUMP_END;
+		}
+		if (x->up_conduit.read_fd || (may_splice(x) && conduit_open(x->front, &x->up_conduit)))
+			return splice_up(x, reason);
+		char *data;
+		size_t len;
+		enum pump result = next_content(x, &data, &len, reason);
+		client_owes(x, false);
+		if (result == PUMP_WAIT)
+			client_owes(x, true);
+		if (result != PUMP_AGAIN)
+			return result;
+		if (give(x, data, len) == PUMP_FAIL)
+			return broken(x);
+	}
+	return PUMP_AGAIN;
+}

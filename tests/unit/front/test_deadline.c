@@ -1,0 +1,114 @@
+/* Which deadline an exchange waits for, and how a slow peer earns its time. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "front/front.h"
+
+static const struct timeout_settings timeouts = {
+    .body_grace = 5000,
+    .min_rate = 500,
+    .stall = 30000,
+    .connect = 3000,
+    .first_byte = 60000,
+    .between_bytes = 40000,
+};
+
+static void sender_has_its_grace_and_what_its_bytes_earn(void **state)
+{
+	(void)state;
+	assert_int_equal(rate_deadline(&timeouts, 0, 0, 1000), 1000 + 5000);
+	assert_int_equal(rate_deadline(&timeouts, 500, 0, 1000), 1000 + 6000);
+	/* 4 s were waited already: 2 s are left */
+	assert_int_equal(rate_deadline(&timeouts, 500, 4000, 1000), 1000 + 2000);
+	/* nothing is left */
+	assert_int_equal(rate_deadline(&timeouts, 500, 9000, 1000), 1000);
+}
+
+static void earned_time_is_no_licence_to_stall(void **state)
+{
+	(void)state;
+	assert_int_equal(rate_deadline(&timeouts, UINT64_MAX / 2000, 0, 1000), 1000 + 30000);
+}
+
+static void no_minimum_rate_leaves_the_stall(void **state)
+{
+	(void)state;
+	struct timeout_settings none = timeouts;
+	none.min_rate = 0;
+	assert_int_equal(rate_deadline(&none, 0, 100000, 1000), 1000 + 30000);
+}
+
+static struct exchange *relaying(void)
+{
+	static struct settings settings;
+	static struct front *front;
+	static struct exchange x;
+	settings.timeouts = timeouts;
+	if (!front)
+		front = calloc(1, sizeof(*front));
+	assert_non_null(front);
+	front->settings = &settings;
+	x = (struct exchange){.front = front, .step = STEP_RELAY, .origin_moved_ms = 10000};
+	return &x;
+}
+
+static void expect(const struct exchange *x, uint64_t at_ms, enum reason reason)
+{
+	struct deadline deadline = exchange_deadline(x);
+	assert_int_equal(deadline.at_ms, at_ms);
+	assert_int_equal(deadline.reason, reason);
+}
+
+static void origin_is_to_blame_only_where_nobody_else_waits(void **state)
+{
+	(void)state;
+	struct exchange *x = relaying();
+	expect(x, 10000 + 60000, REASON_ORIGIN_TIMEOUT);
+	x->head_sent = true;
+	expect(x, 10000 + 40000, REASON_ORIGIN_STALLED);
+	x->down_since_ms = 11000;
+	expect(x, 11000 + 5000, REASON_SEND_TIMEOUT);
+	x->down_since_ms = 0;
+	x->up_since_ms = 12000;
+	expect(x, 12000 + 5000, REASON_BODY_TIMEOUT);
+}
+
+static void connecting_and_queueing_share_one_deadline(void **state)
+{
+	(void)state;
+	struct exchange *x = relaying();
+	x->connect_until_ms = 777;
+	x->step = STEP_CONNECT;
+	expect(x, 777, REASON_ORIGIN_CONNECT_TIMEOUT);
+	x->step = STEP_QUEUE;
+	expect(x, 777, REASON_ORIGIN_BUSY);
+}
+
+static void collecting_ends_without_blame(void **state)
+{
+	(void)state;
+	struct exchange *x = relaying();
+	x->step = STEP_COLLECT;
+	x->up_since_ms = 10000;
+	x->collect_until_ms = 11000;
+	expect(x, 11000, REASON_UNSET);
+	x->collect_until_ms = 90000;
+	expect(x, 15000, REASON_BODY_TIMEOUT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(sender_has_its_grace_and_what_its_bytes_earn),
+	    cmocka_unit_test(earned_time_is_no_licence_to_stall),
+	    cmocka_unit_test(no_minimum_rate_leaves_the_stall),
+	    cmocka_unit_test(origin_is_to_blame_only_where_nobody_else_waits),
+	    cmocka_unit_test(connecting_and_queueing_share_one_deadline),
+	    cmocka_unit_test(collecting_ends_without_blame),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
