@@ -17,8 +17,9 @@
  * Cookie, Authorization, Content-Type, X-Forwarded-*, Forwarded, Via, … */
 bool http_mark_hop_by_hop(struct http_head *head, enum reason *reason);
 
-/* Whether a Via field has our name: the request came round in a loop. */
-bool http_via_names_us(const struct http_head *head);
+/* How often our name stands in Via: how many sallyports a request came through.
+ * A chain of a few is somebody's design; a long one is a loop. */
+unsigned http_via_hops(const struct http_head *head);
 
 struct http_forward_request {
 	const struct http_head *head;   /* marked */

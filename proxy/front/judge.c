@@ -5,6 +5,9 @@
 
 #include "front/front.h"
 
+/* As many sallyports may stand one behind the other. */
+enum { HOPS_MAX = 5 };
+
 /* The authority of an absolute-form target wins, and a Host field that says
  * something else is refused rather than overruled (RFC 9112 section 3.2.2). */
 static bool find_host(struct exchange *x, struct url_host *host, enum reason *reason)
@@ -58,6 +61,8 @@ static enum reason locate(struct exchange *x)
 	if (!http_mark_hop_by_hop(&x->request, &reason) ||
 	    !url_split(http_target(&x->request), &x->target, &reason) || !find_host(x, &host, &reason))
 		return reason;
+	if (http_via_hops(&x->request) > HOPS_MAX)
+		return REASON_LOOP;
 	if (x->target.form == URL_ASTERISK && x->request.method != HTTP_OPTIONS)
 		return REASON_TARGET_INVALID;
 	canonicalise(x);

@@ -90,15 +90,15 @@ static bool is_our_hop(struct span hop)
 	return span_ieq(by, SPAN(HTTP_PSEUDONYM));
 }
 
-bool http_via_names_us(const struct http_head *head)
+unsigned http_via_hops(const struct http_head *head)
 {
+	unsigned hops = 0;
 	for (size_t i = 0; i < head->field_count; i++) {
 		struct span hop, via = http_field_value(head, &head->fields[i]);
 		if (head->fields[i].id != HTTP_FIELD_VIA)
 			continue;
 		while (span_next_element(&via, &hop))
-			if (is_our_hop(hop))
-				return true;
+			hops += is_our_hop(hop);
 	}
-	return false;
+	return hops;
 }

@@ -135,27 +135,28 @@ static void connection_names_only_so_many_fields(void **state)
 	}
 }
 
-static void via_tells_a_loop(void **state)
+static void via_tells_how_often_we_were_passed(void **state)
 {
 	(void)state;
 	static const struct {
 		const char *fields;
-		bool is_loop;
+		unsigned hops;
 	} rows[] = {
-	    {"", false},
-	    {"Via: 1.1 sallyport\r\n", true},
-	    {"Via: 1.0 fred, 1.1 p.example.net, HTTP/1.1\tSallyport (comment)\r\n", true},
-	    {"Via: 1.1 a\r\nvia: 1.0 sallyport,1.1 b\r\n", true},
-	    {"Via: sallyport\r\n", false},
-	    {"Via: 1.1 notsallyport, 1.1 sallyport2, 1.1 x (sallyport)\r\n", false},
-	    {"X-Via: 1.1 sallyport\r\n", false},
-	    {"Via: 1.1\r\n", false},
-	    {"Via:\r\n", false},
+	    {"", 0},
+	    {"Via: 1.1 sallyport\r\n", 1},
+	    {"Via: 1.0 fred, 1.1 p.example.net, HTTP/1.1\tSallyport (comment)\r\n", 1},
+	    {"Via: 1.1 a\r\nvia: 1.0 sallyport,1.1 b\r\n", 1},
+	    {"Via: sallyport\r\n", 0},
+	    {"Via: 1.1 notsallyport, 1.1 sallyport2, 1.1 x (sallyport)\r\n", 0},
+	    {"X-Via: 1.1 sallyport\r\n", 0},
+	    {"Via: 1.1 sallyport, 1.1 b\r\nVia: 1.1 sallyport\r\n", 2},
+	    {"Via: 1.1\r\n", 0},
+	    {"Via:\r\n", 0},
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct http_head head;
 		parse(rows[i].fields, &head);
-		assert_int_equal(http_via_names_us(&head), rows[i].is_loop);
+		assert_int_equal(http_via_hops(&head), rows[i].hops);
 	}
 }
 
@@ -166,7 +167,7 @@ int main(void)
 	    cmocka_unit_test(connection_may_not_name_what_the_message_needs),
 	    cmocka_unit_test(malformed_connection_is_refused),
 	    cmocka_unit_test(connection_names_only_so_many_fields),
-	    cmocka_unit_test(via_tells_a_loop),
+	    cmocka_unit_test(via_tells_how_often_we_were_passed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
