@@ -1,0 +1,247 @@
+# sallyport: a web-server hardening proxy.
+#
+#   make          build build/sallyport
+#   make run      install what is missing, build, start with the demo origin
+#   make test     install what is missing, build, run the suites
+#   make help     everything else
+
+VERSION  := 0.1.0
+ifeq ($(origin CC),default)
+  CC     := gcc
+endif
+BUILD    ?= build
+VARIANT  ?= plain
+O        := $(BUILD)/$(VARIANT)
+PREFIX   ?= /usr/local
+DESTDIR  ?=
+DATADIR  := $(PREFIX)/share/sallyport
+
+# Seconds that `make fuzz` gives to each target.
+FUZZ_SECONDS ?= 60
+
+# Debian packages that building, and testing, needs.
+PACKAGES      := gcc make pkg-config libc6-dev libssl-dev libmicrohttpd-dev libconfig-dev \
+                 libjansson-dev libcurl4-openssl-dev libc-ares-dev libcap-ng-dev libseccomp-dev uthash-dev \
+                 libvectorscan-dev
+PACKAGES_TEST := binutils cppcheck curl libcmocka-dev python3
+PACKAGES_ALL  := clang libclang-rt-14-dev nginx-light wrk
+PACKAGES_BENCH := nginx-light haproxy wrk python3
+
+LIBRARIES := openssl libmicrohttpd libcurl libconfig jansson libcares libcap-ng libseccomp libhs
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wstrict-prototypes \
+            -Wmissing-prototypes -Wvla -Werror=implicit-function-declaration
+HARDEN   := -fPIE -fstack-protector-strong -fstack-clash-protection
+CPPFLAGS += -Iinclude -Iproxy -D_GNU_SOURCE -DSALLYPORT_VERSION='"$(VERSION)"' \
+            -include sallyport/banned.h
+CFLAGS_BASE := -std=c11 -g -ffile-prefix-map=$(CURDIR)=. -pthread $(WARNINGS) $(HARDEN)
+LDFLAGS_BASE := -pie -pthread -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
+# Debian's start files carry no mark of control-flow protection, and one object without it
+# takes it from the whole program: a shadow stack asks nothing of them, so it is marked here.
+ifeq ($(shell uname -m),x86_64)
+  CFLAGS_BASE  += -fcf-protection=full
+  LDFLAGS_BASE += -Wl,-z,shstk
+endif
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
+
+# plain: what is installed. asan: with sanitizers. fuzz: with clang and libFuzzer.
+ifeq ($(VARIANT),plain)
+  CFLAGS_BASE  += -O2 -D_FORTIFY_SOURCE=2
+else ifeq ($(VARIANT),asan)
+  CFLAGS_BASE  += -O1 -fno-omit-frame-pointer $(SANITIZE)
+  CPPFLAGS     += -DSALLYPORT_SANITIZED
+  LDFLAGS_BASE += $(SANITIZE)
+else ifeq ($(VARIANT),fuzz)
+  CC           := clang
+  CFLAGS_BASE  += -Wno-missing-field-initializers
+  CFLAGS_BASE  += -O1 -fno-omit-frame-pointer $(SANITIZE) -fsanitize=fuzzer-no-link
+  CPPFLAGS     += -DSALLYPORT_SANITIZED
+  LDFLAGS_BASE += $(SANITIZE)
+else
+  $(error VARIANT is plain, asan or fuzz, not '$(VARIANT)')
+endif
+
+# Read once, and only where something is built: packages may not be there yet.
+LIB_CFLAGS = $(eval LIB_CFLAGS := $$(shell pkg-config --cflags $(LIBRARIES)))$(LIB_CFLAGS)
+LIB_LIBS   = $(eval LIB_LIBS := $$(shell pkg-config --libs $(LIBRARIES)))$(LIB_LIBS)
+
+SOURCES := $(sort $(wildcard proxy/*/*.c))
+OBJECTS := $(SOURCES:%.c=$(O)/%.o)
+UNIT    := $(sort $(wildcard tests/unit/*/test_*.c))
+UNIT_BINARIES := $(UNIT:%.c=$(O)/%)
+FUZZERS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_BINARIES := $(FUZZERS:%.c=$(O)/%)
+ALL_C   := proxy/main.c $(SOURCES) $(UNIT) $(FUZZERS) tests/fuzz/replay.c
+JOBS    := -j$(shell nproc 2>/dev/null || echo 2)
+
+.PHONY: all run test test-all test-binaries test-unit test-fuzz test-e2e test-e2e-all hardening \
+        asan asan-unit asan-fuzz asan-e2e fuzz fuzz-run lint layers bench install clean help \
+        deps deps-test deps-all FORCE
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(O)/sallyport $(if $(filter plain,$(VARIANT)),$(BUILD)/sallyport)
+
+# ---- building ----
+
+# V=1 shows the commands.
+Q    := $(if $(V),,@)
+say   = $(if $(V),,@echo '$(1) $(2)')
+
+$(BUILD)/sallyport: $(O)/sallyport
+	@ln -sf $(VARIANT)/sallyport $@
+
+$(O)/sallyport: $(O)/proxy/main.o $(O)/libsallyport.a
+	$(call say,link,$@)
+	$(Q)$(CC) $(LDFLAGS_BASE) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
+
+$(O)/libsallyport.a: $(OBJECTS) $(O)/.objects
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $(OBJECTS)
+
+$(O)/%.o: %.c $(O)/.flags
+	@mkdir -p $(@D)
+	$(call say,cc,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(LIB_CFLAGS) $(CFLAGS_BASE) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/tests/unit/%.o: CPPFLAGS += -Itests/unit
+$(O)/proxy/base/data_path.o: CPPFLAGS += -DSALLYPORT_DATADIR='"$(DATADIR)"'
+$(O)/proxy/base/data_path.o: $(O)/.datadir
+
+$(O)/tests/unit/%: $(O)/tests/unit/%.o $(O)/libsallyport.a
+	$(call say,link,$@)
+	$(Q)$(CC) $(LDFLAGS_BASE) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) -lcmocka
+
+# Built with clang, a target fuzzes; otherwise it replays what it is given.
+FUZZ_MAIN := $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer,$(O)/tests/fuzz/replay.o)
+$(O)/tests/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o $(O)/libsallyport.a
+	$(call say,link,$@)
+	$(Q)$(CC) $(LDFLAGS_BASE) $(LDFLAGS) -o $@ $< $(FUZZ_MAIN) $(O)/libsallyport.a $(LIB_LIBS)
+
+# What objects depend on besides sources: a text, written anew only where it has
+# changed. Make expands a recipe before it runs any of it, hence $(shell); and two makes at
+# once must not write into one file, hence the number of this one.
+THIS_MAKE := $(shell echo $$PPID)
+DRY_RUN   := $(findstring n,$(firstword -$(MAKEFLAGS)))
+define remember
+	$(if $(DRY_RUN),,$(shell mkdir -p $(@D))$(file >$@.$(THIS_MAKE),$(1)))@cmp -s $@.$(THIS_MAKE) $@ \
+	  && rm -f $@.$(THIS_MAKE) || mv -f $@.$(THIS_MAKE) $@
+endef
+$(O)/.flags: FORCE
+	@{ command -v $(CC) && command -v pkg-config && pkg-config --exists $(LIBRARIES) && \
+	  echo '#include <uthash.h>' | $(CC) -E -o /dev/null -; } >/dev/null 2>&1 || \
+	  { echo "Something that the build needs is not installed: run 'make deps' first" >&2; exit 1; }
+	$(call remember,$(CC) $(CPPFLAGS) $(CFLAGS_BASE) $(CFLAGS))
+$(O)/.objects: FORCE
+	$(call remember,$(OBJECTS))
+$(O)/.datadir: FORCE
+	$(call remember,$(DATADIR))
+FORCE:
+
+-include $(ALL_C:%.c=$(O)/%.d)
+
+# ---- testing ----
+# Each suite ends in a line with its counts; tests/run-suites adds them up.
+
+test: deps-test
+	+@MAKE='$(MAKE)' JOBS='$(JOBS)' tests/run-suites layers lint hardening test-unit test-fuzz test-e2e
+
+test-all: deps-all
+	+@MAKE='$(MAKE)' JOBS='$(JOBS)' FUZZ_SECONDS=$${FUZZ_SECONDS:-10} tests/run-suites \
+	  layers lint hardening test-unit test-fuzz test-e2e-all asan-unit asan-fuzz asan-e2e fuzz
+
+asan: deps-test
+	+@MAKE='$(MAKE)' JOBS='$(JOBS)' tests/run-suites asan-unit asan-fuzz asan-e2e
+
+test-binaries: all $(UNIT_BINARIES) $(FUZZ_BINARIES)
+
+test-unit: $(UNIT_BINARIES)
+	@tests/run-programs unit $(O)/logs $(UNIT_BINARIES)
+
+test-fuzz: $(FUZZ_BINARIES)
+	@tests/run-programs corpus $(O)/logs $(FUZZ_BINARIES)
+
+test-e2e: all
+	@python3 tests/e2e/run.py --binary $(O)/sallyport
+
+test-e2e-all: all
+	@python3 tests/e2e/run.py --all --binary $(O)/sallyport
+
+asan-unit asan-fuzz asan-e2e: asan-%:
+	+@$(MAKE) --no-print-directory VARIANT=asan test-$*
+
+hardening: $(O)/sallyport
+	@tests/check-hardening $(O)/sallyport
+
+layers:
+	@tests/check-layers
+
+fuzz:
+	+@$(MAKE) --no-print-directory VARIANT=fuzz FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz-run
+fuzz-run: $(FUZZ_BINARIES)
+	@tests/run-fuzzers $(O) $(FUZZ_SECONDS) $(FUZZ_BINARIES)
+
+bench: all
+	@tests/install-packages $(PACKAGES_BENCH)
+	@python3 tests/bench/run.py
+
+# ---- lint: warnings are errors, file by file, so that only what changed is looked at ----
+
+LINT      := $(BUILD)/lint
+LINT_WITH := gcc $(shell command -v clang) $(shell command -v cppcheck)
+LINT_GCC   = gcc $(CPPFLAGS) -Itests/unit $(LIB_CFLAGS) $(CFLAGS_BASE) -Werror -MMD -MP -MF $(@:.ok=.d) -MT $@ -c -o /dev/null
+# clang takes the braces in libseccomp's macros for an oversight.
+LINT_CLANG = clang $(CPPFLAGS) -Itests/unit $(LIB_CFLAGS) $(CFLAGS_BASE) -Werror -Wno-missing-field-initializers -fsyntax-only
+LINT_CPPCHECK = cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability \
+  --inline-suppr -Iinclude -Iproxy -D_GNU_SOURCE
+
+lint: $(ALL_C:%.c=$(LINT)/%.ok)
+	@tests/check-text
+	@echo "lint with $(notdir $(LINT_WITH)): 1 passed, 0 failed"
+
+$(LINT)/%.ok: %.c $(O)/.flags
+	@mkdir -p $(@D)
+	$(call say,lint,$<)
+	@$(LINT_GCC) $<
+	@$(if $(filter %clang,$(LINT_WITH)),$(LINT_CLANG) $<,:)
+	@$(if $(and $(filter %cppcheck,$(LINT_WITH)),$(filter proxy/%,$<)),$(LINT_CPPCHECK) $<,:)
+	@touch $@
+
+-include $(ALL_C:%.c=$(LINT)/%.d)
+
+# ---- using ----
+
+run: deps
+	+@$(MAKE) --no-print-directory $(JOBS) all
+	@exec $(BUILD)/sallyport run --demo --listen 127.0.0.1:8080
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(DATADIR)
+	install -m 755 $(O)/sallyport $(DESTDIR)$(PREFIX)/bin/sallyport
+	cp -R conf www $(DESTDIR)$(DATADIR)/
+	rm -rf $(DESTDIR)$(DATADIR)/conf/bad
+
+deps:
+	@tests/install-packages $(PACKAGES)
+deps-test:
+	@tests/install-packages $(PACKAGES) $(PACKAGES_TEST)
+deps-all:
+	@tests/install-packages $(PACKAGES) $(PACKAGES_TEST) $(PACKAGES_ALL)
+
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@echo 'make            build $(BUILD)/sallyport'
+	@echo 'make run        install what is missing, build, start with the demo origin on 127.0.0.1:8080'
+	@echo 'make test       install what is missing, build, run all suites but the heavy ones'
+	@echo 'make test-all   the heavy ones too: sanitizers, more end-to-end tests, a short fuzzing'
+	@echo 'make test-unit, test-fuzz, test-e2e, layers, lint, hardening    one suite'
+	@echo 'make asan       unit, corpus and end-to-end tests with AddressSanitizer and UBSan'
+	@echo 'make fuzz       libFuzzer on every target, FUZZ_SECONDS=$(FUZZ_SECONDS) each'
+	@echo 'make bench      measure side by side with nginx and HAProxy'
+	@echo 'make install    DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)'
+	@echo 'make deps, deps-test, deps-all    install Debian packages only'
+	@echo 'make clean      remove $(BUILD)'
+	@echo 'V=1 shows the commands that build.'
+	@echo 'VARIANT=plain, asan or fuzz chooses how things are built, in $(BUILD)/VARIANT'

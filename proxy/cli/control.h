@@ -1,0 +1,39 @@
+#ifndef CLI_CONTROL_H
+#define CLI_CONTROL_H
+
+#include "sallyport/control_path.h"
+#include "sallyport/json.h"
+#include "sallyport/strbuf.h"
+
+/* How a command speaks with the running server: over its control socket, by libcurl. */
+
+struct control_options {
+	char socket[CONTROL_PATH_SIZE];
+	bool as_json;
+};
+
+struct control_answer {
+	long status;        /* of HTTP */
+	struct strbuf body; /* control_answer_release frees it */
+};
+
+/* Reads --socket PATH, -c FILE and, where as_json_known, --json. Returns an enum
+ * cli_status; what is wrong has been said on standard error. */
+int control_read_options(int argc, char **argv, bool as_json_known,
+			 struct control_options *options);
+
+/* Asks once. wait_s: how long the answer may take. False: no server answered. The answer
+ * is to be released either way. */
+MUST_CHECK bool control_ask(const struct control_options *options, const char *method,
+			    const char *path, unsigned wait_s, struct control_answer *answer,
+			    struct err *err);
+void control_answer_release(struct control_answer *answer);
+
+/* For orders: asks, prints `done` or the server's errors. Returns an enum cli_status. */
+int control_order(const char *command, const struct control_options *options, const char *path,
+		  unsigned wait_s, const char *done);
+
+/* Prints a server's text for a terminal: control characters but LF become '?'. */
+void control_print(FILE *out, struct span text);
+
+#endif

@@ -1,0 +1,93 @@
+/* The table of commands, and what is said about them. */
+#include "sallyport/cli.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#define POLICY_HELP "  -c, --config FILE   the policy; without it the standard settings hold\n"
+#define SOCKET_HELP                                                                                \
+	"  --socket PATH       the control socket; else that of the policy, else the standard place\n" \
+	"  -c, --config FILE   a policy that names the directory of the control socket\n"
+
+static const struct cli_command commands[] = {
+    {"run", cli_run, "[-c FILE] [--listen ADDR] [--origin URL] [--demo]",
+     "start the proxy; it stays in the foreground",
+     POLICY_HELP
+     "  --listen ADDR       listen there only: 0.0.0.0:80, [::1]:8080, :8080\n"
+     "  --origin URL        protect this one site, whatever its host: http://10.0.0.5:80\n"
+     "  --demo              start a demo site and protect it\n"
+     "\n"
+     "SALLYPORT_LISTEN, SALLYPORT_ORIGIN, SALLYPORT_CONSOLE and SALLYPORT_LOG set listener, origin,\n"
+     "console address and access log where no option does.\n"
+     "Signals: TERM and INT finish what runs and end, a second one ends at once; HUP reads the\n"
+     "policy again; USR1 opens the log files anew.\n"},
+    {"check", cli_check, "[-c FILE]", "check a policy; needs no rights and changes nothing",
+     POLICY_HELP},
+    {"status", cli_status, "[--json] [--socket PATH | -c FILE]", "show how the running server is",
+     "  --json              for programs\n" SOCKET_HELP},
+    {"reload", cli_reload, "[--socket PATH | -c FILE]",
+     "make the running server read its policy again",
+     SOCKET_HELP "\nA policy with errors is refused, they are printed, and the server goes on unchanged.\n"},
+    {"stop", cli_stop, "[--socket PATH | -c FILE]", "let the running server finish and end",
+     SOCKET_HELP},
+    {"version", cli_version, "", "print the version", ""},
+    {"help", cli_help, "[COMMAND]", "explain a command", ""},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+const struct cli_command *cli_find(const char *name)
+{
+	for (const struct cli_command *command = commands; command->name; command++)
+		if (strcmp(command->name, name) == 0)
+			return command;
+	return NULL;
+}
+
+void cli_print_usage(const struct cli_command *command, FILE *out)
+{
+	fprintf(out, "usage: sallyport %s%s%s\n\n%s.\n", command->name,
+		command->synopsis[0] ? " " : "", command->synopsis, command->summary);
+	if (command->details[0])
+		fprintf(out, "\n%s", command->details);
+}
+
+int cli_wrong_use(const char *command, const char *fmt, ...)
+{
+	va_list ap;
+	fprintf(stderr, "sallyport%s%s: ", command ? " " : "", command ? command : "");
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "\nSee: sallyport help%s%s\n", command ? " " : "", command ? command : "");
+	return CLI_WRONG_USE;
+}
+
+static void print_overview(void)
+{
+	puts("usage: sallyport COMMAND [OPTIONS]\n\n"
+	     "A reverse proxy that stands in front of web servers and refuses what would harm them.\n");
+	for (const struct cli_command *command = commands; command->name; command++)
+		printf("  %-9s %s\n", command->name, command->summary);
+	puts("\nExit status: 0 done, 1 the answer is no, 2 wrong use.");
+}
+
+int cli_help(int argc, char **argv)
+{
+	if (argc < 2) {
+		print_overview();
+		return CLI_DONE;
+	}
+	const struct cli_command *command = cli_find(argv[1]);
+	if (!command || argc > 2)
+		return cli_wrong_use(NULL, "there is no command \"%s\"", argv[argc > 2 ? 2 : 1]);
+	cli_print_usage(command, stdout);
+	return CLI_DONE;
+}
+
+int cli_version(int argc, char **argv)
+{
+	if (argc > 1)
+		return cli_wrong_use("version", "takes no argument, and \"%s\" is one", argv[1]);
+	puts("sallyport " SALLYPORT_VERSION);
+	return CLI_DONE;
+}

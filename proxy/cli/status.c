@@ -1,0 +1,130 @@
+/* sallyport status: how the running server is, as a table or, with --json, as the server
+ * says it. Exit status 1 where no server answers or it is not ready. */
+#include "sallyport/cli.h"
+
+#include <inttypes.h>
+
+#include "cli/control.h"
+
+enum { WAIT_S = 10 };
+
+static void print_duration(uint64_t seconds)
+{
+	if (seconds >= 86400)
+		printf("%" PRIu64 " d %" PRIu64 " h", seconds / 86400, seconds / 3600 % 24);
+	else if (seconds >= 3600)
+		printf("%" PRIu64 " h %" PRIu64 " min", seconds / 3600, seconds / 60 % 60);
+	else if (seconds >= 60)
+		printf("%" PRIu64 " min %" PRIu64 " s", seconds / 60, seconds % 60);
+	else
+		printf("%" PRIu64 " s", seconds);
+}
+
+static void print_cell(const struct json_value *object, const char *key, int width)
+{
+	struct span text = json_text(object, key, "-");
+	control_print(stdout, text);
+	printf("%*s", text.len < (size_t)width ? width - (int)text.len : 1, "");
+}
+
+static void print_server(const struct json_value *status)
+{
+	fputs("sallyport ", stdout);
+	control_print(stdout, json_text(status, "version", "?"));
+	printf(": %s\n", json_bool(status, "ready") ? "ready" : "not ready");
+	fputs("  policy        ", stdout);
+	control_print(stdout, json_text(status, "policy", "none"));
+	printf("\n  generation    %" PRIu64 ", up for ", json_number(status, "generation"));
+	print_duration(json_number(status, "uptime_s"));
+	puts("");
+}
+
+static void print_counters(const struct json_value *counters)
+{
+	printf("  requests      %" PRIu64 ", of them refused %" PRIu64
+	       ", failed by an origin %" PRIu64 ", under way %" PRIu64 "\n",
+	       json_number(counters, "requests"), json_number(counters, "requests_rejected"),
+	       json_number(counters, "origin_failures"), json_number(counters, "exchanges"));
+	printf("  connections   %" PRIu64 ", of them idle %" PRIu64 ", accepted in all %" PRIu64
+	       "\n",
+	       json_number(counters, "connections"), json_number(counters, "connections_idle"),
+	       json_number(counters, "connections_accepted"));
+	printf("  to origins    %" PRIu64 " connections, %" PRIu64 " in the pool\n",
+	       json_number(counters, "origin_open"), json_number(counters, "origin_idle"));
+	printf("  content       %" PRIu64 " bytes in, %" PRIu64 " bytes out\n",
+	       json_number(counters, "bytes_in"), json_number(counters, "bytes_out"));
+	if (json_number(counters, "log_dropped") > 0)
+		printf("  log           %" PRIu64 " records dropped\n",
+		       json_number(counters, "log_dropped"));
+}
+
+static void print_processes(const struct json_value *processes)
+{
+	if (json_count(processes) == 0)
+		return;
+	printf("\n%-12s %8s %5s %9s  %s\n", "ROLE", "PROCESS", "SLOT", "RESTARTS", "STATE");
+	for (size_t i = 0; i < json_count(processes); i++) {
+		const struct json_value *process = json_element(processes, i);
+		print_cell(process, "role", 13);
+		printf("%7" PRIu64 " %5" PRIu64 " %9" PRIu64 "  ", json_number(process, "pid"),
+		       json_number(process, "slot"), json_number(process, "restarts"));
+		control_print(stdout, json_text(process, "state", "-"));
+		puts("");
+	}
+}
+
+static void print_reasons(const struct json_value *reasons)
+{
+	if (json_count(reasons) == 0)
+		return;
+	printf("\n%10s  %-24s %s\n", "COUNT", "REASON", "WHAT IT MEANS");
+	for (size_t i = 0; i < json_count(reasons); i++) {
+		const struct json_value *reason = json_element(reasons, i);
+		printf("%10" PRIu64 "  ", json_number(reason, "count"));
+		print_cell(reason, "name", 25);
+		control_print(stdout, json_text(reason, "text", ""));
+		puts("");
+	}
+}
+
+static int print_status(const struct control_options *options, const struct control_answer *answer)
+{
+	struct span body = strbuf_span(&answer->body);
+	struct err err = {""};
+	struct json_value *status = json_read(body, &err);
+	bool is_ready = answer->status == 200 && json_bool(status, "ready");
+	if (options->as_json && status) {
+		fwrite(body.ptr, 1, body.len, stdout);
+		puts("");
+	} else if (answer->status == 200 && status) {
+		print_server(status);
+		print_counters(json_member(status, "counters"));
+		print_processes(json_member(status, "processes"));
+		print_reasons(json_member(status, "reasons"));
+	} else {
+		fprintf(stderr,
+			"sallyport status: the server answered with status %ld: ", answer->status);
+		control_print(stderr, json_text(status, "errors", err.text));
+		fputc('\n', stderr);
+	}
+	json_free(status);
+	return is_ready ? CLI_DONE : CLI_NO;
+}
+
+int cli_status(int argc, char **argv)
+{
+	struct control_options options;
+	struct control_answer answer;
+	struct err err;
+	int status = control_read_options(argc, argv, true, &options);
+	if (status != CLI_DONE)
+		return status;
+	if (control_ask(&options, "GET", "/api/status", WAIT_S, &answer, &err)) {
+		status = print_status(&options, &answer);
+	} else {
+		fprintf(stderr, "sallyport status: %s\n", err.text);
+		status = CLI_NO;
+	}
+	control_answer_release(&answer);
+	return status;
+}

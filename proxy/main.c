@@ -1,0 +1,33 @@
+/* Program entry: which command, or which role of a running server. */
+#include <stdio.h>
+#include <string.h>
+
+#include "sallyport/cli.h"
+#include "sallyport/master.h"
+
+static int run_command(const struct cli_command *command, int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+			cli_print_usage(command, stdout);
+			return CLI_DONE;
+		}
+	return command->run(argc, argv);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc >= 2 && strcmp(argv[1], "--role") == 0)
+		return role_main(argc, argv);
+	const char *name = argc >= 2 ? argv[1] : "help";
+	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+		name = "help";
+	if (strcmp(name, "--version") == 0)
+		name = "version";
+	const struct cli_command *command = cli_find(name);
+	if (!command)
+		return cli_wrong_use(NULL, "there is no command \"%s\"", name);
+	if (argc < 2)
+		return cli_help(1, argv) == CLI_DONE ? CLI_WRONG_USE : CLI_NO;
+	return run_command(command, argc - 1, argv + 1);
+}

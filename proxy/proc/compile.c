@@ -1,0 +1,142 @@
+/* Compiling a policy for the master's eyes: what the master has to know of it, or every error in it.
+ * Reads the files that the policy names; opens nothing else. */
+#include "proc/compile.h"
+
+#include <sched.h>
+#include <string.h>
+
+#include "proc/orders.h"
+#include "proc/roles.h"
+#include "sallyport/log.h"
+
+enum { ERRORS_SIZE = IPC_PAYLOAD_MAX };
+
+static void report(enum order order, const void *payload, size_t len)
+{
+	struct err err = {{0}};
+	if (!ipc_send(ROLE_CHANNEL_FD, order, payload, len, NULL, 0, &err))
+		log_debug("%s", err.text);
+}
+
+static void report_errors(const struct policy_errors *errors)
+{
+	struct strbuf text;
+	strbuf_init(&text, ERRORS_SIZE);
+	policy_errors_print(errors, &text);
+	report(REPORT_FAILED, text.data, text.len);
+	strbuf_release(&text);
+}
+
+static bool copy_text(char *out, size_t room, const char *text, const char *setting)
+{
+	int len = snprintf(out, room, "%s", text ? text : "");
+	if (len >= 0 && (size_t)len < room)
+		return true;
+	struct err err;
+	err_set(&err, "%s is longer than %zu bytes\n", setting, room - 1);
+	report(REPORT_FAILED, err.text, strlen(err.text));
+	return false;
+}
+
+static uint32_t worker_count(const struct settings *settings)
+{
+	if (settings->process.workers > 0)
+		return settings->process.workers < WORKERS_MAX ? (uint32_t)settings->process.workers
+							       : WORKERS_MAX;
+	cpu_set_t usable;
+	int n = sched_getaffinity(0, sizeof(usable), &usable) == 0 ? CPU_COUNT(&usable) : 1;
+	if (n < 1)
+		n = 1;
+	return n < WORKERS_MAX ? (uint32_t)n : WORKERS_MAX;
+}
+
+static bool describe_listeners(const struct settings *settings, struct compiled_report *out)
+{
+	const struct listen_settings *listens = settings->listens.items;
+	if (settings->listens.n > LISTENERS_MAX) {
+		struct err err;
+		err_set(&err, "listen: %zu listeners, at most %d are possible\n", settings->listens.n,
+			LISTENERS_MAX);
+		report(REPORT_FAILED, err.text, strlen(err.text));
+		return false;
+	}
+	out->listens = (uint32_t)settings->listens.n;
+	for (size_t i = 0; i < settings->listens.n; i++)
+		out->listen[i] = listens[i].addr;
+	return true;
+}
+
+static void describe_warnings(const struct policy_errors *errors, struct compiled_report *out)
+{
+	if (policy_warnings_count(errors) == 0)
+		return;
+	struct strbuf text;
+	strbuf_init(&text, WARNINGS_SIZE - 1);
+	policy_errors_print(errors, &text);
+	if (text.len > 0)
+		memcpy(out->warnings, text.data, text.len);
+	strbuf_release(&text);
+}
+
+static bool describe(const struct settings *settings, const struct policy_errors *errors)
+{
+	static struct compiled_report out;
+	out = (struct compiled_report){
+	    .workers = worker_count(settings),
+	    .sites = (uint32_t)settings->sites.n,
+	    .sandbox = (uint32_t)settings->process.sandbox,
+	    .generations = (uint32_t)settings->quotas.generations,
+	    .log_format = (uint32_t)settings->log.format,
+	    .has_console = settings->console.address != NULL,
+	    .drain_ms = settings->timeouts.drain,
+	    .console = settings->console.addr,
+	};
+	if (!describe_listeners(settings, &out) ||
+	    !copy_text(out.user, sizeof(out.user), settings->process.user, "process.user") ||
+	    !copy_text(out.runtime, sizeof(out.runtime), settings->process.runtime, "process.runtime") ||
+	    !copy_text(out.log_access, sizeof(out.log_access), settings->log.access, "log.access") ||
+	    !copy_text(out.log_events, sizeof(out.log_events), settings->log.events, "log.events"))
+		return false;
+	describe_warnings(errors, &out);
+	report(REPORT_COMPILED, &out, sizeof(out));
+	return true;
+}
+
+static const char *given(const char *text)
+{
+	return text[0] ? text : NULL;
+}
+
+static struct settings *compile(const struct compile_order *order)
+{
+	const struct settings_overrides overrides = {
+	    .listen = given(order->listen),
+	    .origin = given(order->origin),
+	    .console = given(order->console),
+	    .log = given(order->log),
+	};
+	struct policy_errors *errors = policy_errors_new();
+	if (!errors) {
+		report(REPORT_FAILED, "out of memory", strlen("out of memory"));
+		return NULL;
+	}
+	struct settings *settings = settings_load(given(order->policy), &overrides, errors);
+	if (!settings) {
+		report_errors(errors);
+	} else if (!describe(settings, errors)) {
+		settings_free(settings);
+		settings = NULL;
+	}
+	policy_errors_free(errors);
+	return settings;
+}
+
+struct settings *compile_policy(const struct ipc_message *message)
+{
+	const struct compile_order *order = ipc_payload(message, sizeof(*order));
+	if (message->type != ORDER_COMPILE || !order || !ORDERS_TEXT_OK(order->policy) ||
+	    !ORDERS_TEXT_OK(order->listen) || !ORDERS_TEXT_OK(order->origin) ||
+	    !ORDERS_TEXT_OK(order->console) || !ORDERS_TEXT_OK(order->log))
+		return NULL;
+	return compile(order);
+}

@@ -1,0 +1,204 @@
+/* Orders that come through the console, and their answers. The console's process is
+ * trusted with nothing: an order is one of three numbers, a ticket goes back as it came. */
+#include <string.h>
+#include <unistd.h>
+
+#include "proc/master.h"
+#include "sallyport/json.h"
+#include "sallyport/log.h"
+
+static void answer(uint64_t ticket, bool ok, const char *text, size_t len)
+{
+	struct err err = {{0}};
+	const struct answer_head head = {.ticket = ticket, .ok = ok};
+	char payload[IPC_PAYLOAD_MAX];
+	if (!master.console || master.console->state != HELPER_RUNNING)
+		return;
+	if (len > sizeof(payload) - sizeof(head))
+		len = sizeof(payload) - sizeof(head);
+	memcpy(payload, &head, sizeof(head));
+	if (len > 0)
+		memcpy(payload + sizeof(head), text, len);
+	if (!ipc_send(master.console->channel, ORDER_ANSWER, payload, sizeof(head) + len, NULL, 0, &err))
+		log_warn("the console does not listen: %s", err.text);
+}
+
+/* ---- status ---- */
+
+static const char *gen_state_name(enum gen_state state)
+{
+	switch (state) {
+	case GEN_COMPILING: return "compiling";
+	case GEN_WAITING: return "waiting";
+	case GEN_PREPARING: return "preparing";
+	case GEN_STARTING: return "starting";
+	case GEN_ACTIVE: return "active";
+	case GEN_DRAINING: return "draining";
+	case GEN_NONE:
+	case GEN_DYING: break;
+	}
+	return "ending";
+}
+
+static const char *helper_state_name(enum helper_state state)
+{
+	switch (state) {
+	case HELPER_DEAD: return "dead";
+	case HELPER_STARTING: return "starting";
+	case HELPER_READY: return "ready";
+	case HELPER_RUNNING: return "running";
+	case HELPER_NONE:
+	case HELPER_STOPPING: break;
+	}
+	return "ending";
+}
+
+static void add_process(struct json_writer *json, const char *role, pid_t pid, uint32_t restarts,
+			const char *state)
+{
+	json_open_object(json, NULL);
+	json_add_text(json, "role", span_from_str(role));
+	json_add_number(json, "pid", pid > 0 ? (uint64_t)pid : 0);
+	json_add_number(json, "restarts", restarts);
+	json_add_text(json, "state", span_from_str(state));
+}
+
+static void add_generation(struct json_writer *json, const struct gen *gen)
+{
+	const char *state = gen_state_name(gen->state);
+	add_process(json, "generation", gen->pid, 0, state);
+	json_add_number(json, "generation", gen->id);
+	json_close(json);
+	for (unsigned i = 0; i < gen->workers.n; i++) {
+		bool lives = gen->workers.of[i].pid > 0;
+		add_process(json, "worker", gen->workers.of[i].pid, gen->workers.of[i].restarts,
+			    lives ? state : "dead");
+		json_add_number(json, "slot", gen->workers.of[i].slot);
+		json_add_number(json, "generation", gen->id);
+		json_close(json);
+	}
+}
+
+static void add_processes(struct json_writer *json)
+{
+	json_open_list(json, "processes");
+	add_process(json, "master", getpid(), 0, master.is_stopping ? "stopping" : "running");
+	json_close(json);
+	for (unsigned i = 0; i < GENS_MAX; i++)
+		if (master.gens[i].state != GEN_NONE)
+			add_generation(json, &master.gens[i]);
+	for (unsigned i = 0; i < HELPERS_MAX; i++) {
+		const struct helper *helper = &master.helpers[i];
+		if (helper->state == HELPER_NONE)
+			continue;
+		add_process(json, role_get(helper->role)->name, helper->pid, helper->restarts,
+			    helper_state_name(helper->state));
+		json_close(json);
+	}
+	json_close(json);
+}
+
+static unsigned live_workers(void)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; master.active && i < master.active->workers.n; i++)
+		n += master.active->workers.of[i].pid > 0;
+	return n;
+}
+
+static void add_listeners(struct json_writer *json)
+{
+	json_open_list(json, "listen");
+	for (unsigned i = 0; i < master.listeners.n; i++) {
+		char text[ADDR_TEXT_SIZE];
+		struct addr bound;
+		if (!listener_address(master.listeners.items[i].fd, &bound))
+			bound = master.listeners.items[i].addr;
+		size_t len = addr_format(&bound, text);
+		json_add_text(json, NULL, span_of(text, len));
+	}
+	json_close(json);
+}
+
+static void answer_status(uint64_t ticket)
+{
+	struct json_writer json;
+	struct strbuf text;
+	unsigned workers = live_workers();
+	strbuf_init(&text, IPC_PAYLOAD_MAX - sizeof(struct answer_head));
+	json_begin(&json);
+	json_add_number(&json, "generation", master.active ? master.active->id : 0);
+	json_add_bool(&json, "ready", workers > 0 && !master.is_stopping);
+	json_add_number(&json, "uptime_s",
+			(loop_now_ms(master.loop) - master.started_ms) / 1000);
+	json_add_text(&json, "policy", span_from_str(master.compile.policy));
+	json_add_number(&json, "workers", workers);
+	add_listeners(&json);
+	add_processes(&json);
+	if (json_end(&json, &text) && !text.truncated)
+		answer(ticket, true, text.data, text.len);
+	else
+		answer(ticket, false, "{}", 2);
+	strbuf_release(&text);
+}
+
+/* ---- reloads ---- */
+
+static void await_reload(uint64_t ticket)
+{
+	static const char busy[] = "too many callers wait for a reload";
+	struct waiters *waiters = master.coming ? &master.next : &master.waiting;
+	if (waiters->n >= WAITERS_MAX) {
+		answer(ticket, false, busy, sizeof(busy) - 1);
+		return;
+	}
+	waiters->tickets[waiters->n++] = ticket;
+	generations_reload();
+}
+
+static void answer_all(struct waiters *waiters, bool ok, const char *text)
+{
+	for (unsigned i = 0; i < waiters->n; i++)
+		answer(waiters->tickets[i], ok, text, strlen(text));
+	waiters->n = 0;
+}
+
+void control_reload_failed(const char *text)
+{
+	answer_all(&master.waiting, false, text);
+	master.waiting = master.next;
+	master.next.n = 0;
+}
+
+void control_reload_done(void)
+{
+	control_settled();
+	master.settling = master.waiting;
+	master.waiting = master.next;
+	master.next.n = 0;
+}
+
+/* From here on a new connection meets the new policy only. */
+void control_settled(void)
+{
+	answer_all(&master.settling, true, master.policy.warnings);
+}
+
+void control_forget(void)
+{
+	master.settling.n = master.waiting.n = master.next.n = 0;
+}
+
+void control_asked(const struct asked_report *asked)
+{
+	switch (asked->order) {
+	case CONSOLE_STATUS: answer_status(asked->ticket); break;
+	case CONSOLE_RELOAD: await_reload(asked->ticket); break;
+	case CONSOLE_STOP:
+		log_info("told to stop through the console");
+		answer(asked->ticket, true, "", 0);
+		master_stop();
+		break;
+	default: log_debug("the console passed on an order that there is not: %u", asked->order);
+	}
+}

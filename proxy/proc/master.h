@@ -1,0 +1,179 @@
+#ifndef PROC_MASTER_H
+#define PROC_MASTER_H
+
+#include "proc/backoff.h"
+#include "proc/ipc.h"
+#include "proc/listeners.h"
+#include "proc/orders.h"
+#include "proc/roles.h"
+#include "sallyport/console.h"
+#include "sallyport/control_path.h"
+#include "sallyport/loop.h"
+#include "sallyport/master.h"
+#include "sallyport/settings.h"
+#include "sallyport/stats.h"
+
+/* The master's state, all of it of fixed size: what a thousand reloads leave is what one
+ * leaves. The parts: master.c (life, signals), generations.c (reload in two phases), helpers.c
+ * (scribe, console, demo), control.c (orders and their answers).
+ *
+ * A generation, as the master sees it:
+ *
+ *   COMPILING → WAITING → PREPARING → STARTING → ACTIVE → DRAINING → gone
+ *       └──────────┴──────────┴──────────┴─ failed: DYING → gone; nothing else has changed
+ */
+enum gen_state {
+	GEN_NONE = 0,
+	GEN_COMPILING,
+	GEN_WAITING,   /* compiled; older ones have to end before there is room for it */
+	GEN_PREPARING, /* its workers and a scribe for its logs get ready */
+	GEN_STARTING,  /* told to accept */
+	GEN_ACTIVE,
+	GEN_DRAINING,
+	GEN_DYING,     /* killed, its end not yet seen */
+};
+
+enum { GENS_MAX = 12, HELPERS_MAX = 8, WAITERS_MAX = 128, ERRORS_MAX = 16384 };
+
+struct gen {
+	struct watch watch;
+	struct timer timer; /* what may last until then: getting ready, waiting, draining */
+	enum gen_state state;
+	pid_t pid;
+	int channel;
+	unsigned id;
+	uint64_t slots;     /* a bit per slot of the shared memory */
+	uint64_t started_ms;
+	bool is_ready;
+	bool is_cut;        /* draining, and told to end at once */
+	struct compiled_report policy;
+	struct workers_report workers;
+};
+
+enum helper_state {
+	HELPER_NONE = 0,
+	HELPER_DEAD,     /* its timer starts it again */
+	HELPER_STARTING,
+	HELPER_READY,    /* a scribe that waits for the older one's end */
+	HELPER_RUNNING,
+	HELPER_STOPPING,
+};
+
+struct helper {
+	struct watch watch;
+	struct timer timer; /* DEAD: to start again; STOPPING: to be killed */
+	struct backoff backoff;
+	enum helper_state state;
+	enum role_id role;
+	pid_t pid;
+	int channel;
+	uint64_t started_ms;
+	uint32_t restarts;
+};
+
+/* Orders that wait for the end of a reload. */
+struct waiters {
+	uint64_t tickets[WAITERS_MAX];
+	unsigned n;
+};
+
+struct master {
+	struct master_options options;
+	struct compile_order compile;
+	struct loop *loop;
+	struct watch signals;
+	struct task step;
+	uint64_t started_ms;
+	int exit_status;
+	bool is_stopping;
+	uint64_t stopping_since_ms;
+
+	/* shared memory and channels that outlive generations */
+	int stats_fd, rings_fd, census_fd, event_fd;
+	int idle_fds[2]; /* idle connections go in at one end and come out of the other */
+	struct stats *stats;
+	void *census;
+
+	struct listeners listeners;
+	struct listeners console_listeners;
+	int control_fd;
+	char control_path[CONTROL_PATH_SIZE];
+	int demo_fd;
+	char demo_origin[64];
+
+	struct gen gens[GENS_MAX];
+	struct gen *active; /* NULL: none serves now */
+	struct gen *coming; /* NULL: no reload is under way */
+	struct gen *replaced; /* by the active one; NULL once it accepts no more */
+	unsigned next_id;
+	struct compiled_report policy; /* of the last generation that became active */
+	bool has_policy;
+	bool sandbox_warned;
+	struct timer recovery;         /* starts a generation where none serves */
+	struct backoff recovery_backoff;
+	struct waiters settling;       /* for the last generation to accept no more */
+	struct waiters waiting;        /* for the reload under way */
+	struct waiters next;           /* for the one after it */
+	bool reload_again;
+
+	struct helper helpers[HELPERS_MAX];
+	struct helper *scribe, *scribe_next, *console, *demo;
+	bool scribe_next_is_for_reload;
+	bool reopen_again;
+
+	struct ipc_message message;
+};
+
+extern struct master master;
+
+/* generations.c */
+void generations_init(void);
+MUST_CHECK bool generations_begin(struct err *err);
+/* Begins one, or sees to it that one begins after the one under way. */
+void generations_reload(void);
+void generations_stop(void);
+void generations_step(void);
+void generations_kill(void);
+bool generations_all_gone(void);
+/* True where the process was one. */
+bool generations_reap(pid_t pid, int wait_status);
+/* The scribe that the coming generation waits for. */
+void generations_scribe_ready(void);
+void generations_scribe_failed(const char *text);
+
+/* helpers.c */
+/* Starts a scribe with these logs where the present one has others: master.scribe_next. */
+MUST_CHECK bool helpers_prepare_scribe(const struct compiled_report *policy, struct err *err);
+void helpers_rollback_scribe(void);
+/* The policy in master.policy holds from here on. */
+void helpers_commit(bool console_changed);
+void helpers_reopen_logs(void);
+/* Console and demo at once, the scribe once they have gone. */
+void helpers_stop(void);
+void helpers_kill(void);
+void helpers_step(void);
+bool helpers_all_gone(void);
+bool helpers_reap(pid_t pid, int wait_status);
+
+/* control.c */
+void control_asked(const struct asked_report *asked);
+/* Tells those who waited for the reload that failed, and makes way for those of the next. */
+void control_reload_failed(const char *text);
+/* The same for one that went well: they are told once it has settled. */
+void control_reload_done(void);
+/* The older generation accepts no more, or is gone. */
+void control_settled(void);
+/* Its tickets died with it. */
+void control_forget(void);
+
+/* master.c */
+void master_stop(void);
+void master_fail_start(const char *text);
+/* Something ended: at the end of the round, what could not go on before goes on. */
+void master_step(void);
+/* The first generation serves. */
+void master_started(void);
+/* Logs a text of several lines, each by itself. */
+void master_log_lines(bool is_error, const char *text);
+
+#endif

@@ -1,0 +1,148 @@
+#ifndef PROC_ORDERS_H
+#define PROC_ORDERS_H
+
+#include <stdint.h>
+#include "sallyport/addr.h"
+#include "sallyport/stats.h"
+
+/* What our processes say to one another. Both ends are always the same binary, so
+ * payloads are plain structures; a reader checks size, counts, ranges and the
+ * NUL of every text (orders_text_ok) before it uses any.
+ *
+ *   master              generation              worker
+ *     | COMPILE            |                       |
+ *     |------------------->|                       |
+ *     |     COMPILED       |                       |   or FAILED: errors, nothing changed
+ *     |<-------------------|                       |
+ *     | PREPARE + fds      |  fork                 |
+ *     |------------------->|---------------------->|
+ *     |       READY        |        READY          |
+ *     |<-------------------|<----------------------|   all of them are up, none accepts
+ *     | START              |  START                |
+ *     |------------------->|---------------------->|
+ *     |      STARTED       |       STARTED         |   accepting: the older one drains
+ *     |<-------------------|<----------------------|
+ *     | DRAIN              |  DRAIN                |
+ *     |------------------->|---------------------->|
+ *     |      DRAINING      |       DRAINING        |   accepts no more: the reload is over
+ *     |<-------------------|<----------------------|
+ *     |                    |                       |   exits with 0 when drained
+ */
+enum order {
+	ORDER_UNSET = 0,
+	/* down */
+	ORDER_COMPILE,  /* struct compile_order */
+	ORDER_PREPARE,  /* struct prepare_order; fds: see enum prepare_fd */
+	ORDER_START,    /* empty */
+	ORDER_DRAIN,    /* struct drain_order */
+	ORDER_HELP,     /* struct helper_order; fds by role: see enum scribe_fd, console_fd, demo_fd */
+	ORDER_STOP,     /* empty: finish and exit */
+	ORDER_ANSWER,   /* struct answer_head, then the text */
+	/* up */
+	REPORT_COMPILED, /* struct compiled_report */
+	REPORT_READY,    /* empty */
+	REPORT_STARTED,  /* empty */
+	REPORT_DRAINING, /* empty */
+	REPORT_FAILED,   /* a text */
+	REPORT_WORKERS,  /* struct workers_report */
+	REPORT_ASKED,    /* struct asked_report: the console passes an order on */
+};
+
+enum {
+	WORKERS_MAX = 16,
+	LISTENERS_MAX = 60,
+	USER_SIZE = 64,
+	PATH_SIZE = 1024,
+	OVERRIDE_SIZE = 1024,
+	WARNINGS_SIZE = 8192,
+};
+
+struct compile_order {
+	/* Empty where not given. */
+	char policy[PATH_SIZE];
+	char listen[OVERRIDE_SIZE];
+	char origin[OVERRIDE_SIZE];
+	char console[OVERRIDE_SIZE];
+	char log[OVERRIDE_SIZE];
+};
+
+/* What the master has to know of a policy. */
+struct compiled_report {
+	uint32_t workers;
+	uint32_t listens;
+	uint32_t sites;
+	uint32_t sandbox;        /* enum sandbox_mode */
+	uint32_t generations;    /* quotas.generations */
+	uint32_t log_format;     /* enum log_format */
+	uint32_t has_console;    /* console is set */
+	uint32_t pad;
+	uint64_t drain_ms;
+	struct addr listen[LISTENERS_MAX];
+	struct addr console;
+	char user[USER_SIZE];
+	char runtime[PATH_SIZE]; /* empty: the standard place */
+	char log_access[PATH_SIZE];
+	char log_events[PATH_SIZE];
+	char warnings[WARNINGS_SIZE];
+};
+
+enum prepare_fd {
+	PREPARE_FD_STATS,
+	PREPARE_FD_RINGS,
+	PREPARE_FD_CENSUS,
+	PREPARE_FD_LOG_EVENT,
+	PREPARE_FD_ADOPT,
+	PREPARE_FD_HAND_OVER,
+	PREPARE_FD_LISTENERS, /* from here on, in the order of the policy */
+};
+
+struct prepare_order {
+	uint32_t id;
+	uint32_t workers;
+	uint32_t slots[WORKERS_MAX];
+};
+
+struct drain_order {
+	uint64_t deadline_ms; /* CLOCK_MONOTONIC */
+	uint32_t hand_over;
+	uint32_t pad;
+};
+
+struct workers_report {
+	uint32_t n;
+	uint32_t pad;
+	struct {
+		int32_t pid; /* 0: none lives now */
+		uint32_t slot;
+		uint32_t restarts;
+	} of[WORKERS_MAX];
+};
+
+enum scribe_fd { SCRIBE_FD_RINGS, SCRIBE_FD_STATS, SCRIBE_FD_EVENT, SCRIBE_FDS };
+enum console_fd { CONSOLE_FD_STATS, CONSOLE_FD_UNIX, CONSOLE_FD_TCP /* may be missing */ };
+enum demo_fd { DEMO_FD_LISTENER };
+
+struct helper_order {
+	uint32_t sandbox;
+	uint32_t log_format;
+	char user[USER_SIZE];
+	char log_access[PATH_SIZE];
+	char log_events[PATH_SIZE];
+};
+
+struct asked_report {
+	uint32_t order; /* enum console_order */
+	uint32_t pad;
+	uint64_t ticket;
+};
+
+struct answer_head {
+	uint64_t ticket;
+	uint32_t ok;
+	uint32_t pad;
+};
+
+/* The text in a field of a message ends inside of it. */
+#define ORDERS_TEXT_OK(field) (memchr((field), '\0', sizeof(field)) != NULL)
+
+#endif

@@ -1,0 +1,123 @@
+/* The roles table. A row is all that a role may do; sandbox.c enforces it. Lists of
+ * system calls are by name and grouped by need; a name that this machine's kernel
+ * interface does not know is passed over, so old and new calls may stand side by side. */
+#include "proc/roles.h"
+
+#include <string.h>
+
+/* Memory, time, waiting, descriptors that are there, and an orderly or disorderly end. */
+static const char *const calls_basic[] = {
+    "read", "write", "readv", "writev", "close", "lseek", "fcntl", "dup",
+    "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll",
+    "recvmsg", "sendmsg",
+    "munmap", "mremap", "madvise", "brk",
+    "clock_gettime", "clock_getres", "gettimeofday", "time", "nanosleep", "clock_nanosleep",
+    "futex", "sched_yield", "sched_getaffinity", "sysinfo", "uname", "getrandom", "getrusage",
+    "getpid", "gettid", "getppid", "getuid", "geteuid", "getgid", "getegid",
+    "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigreturn", "sigaltstack", "restart_syscall",
+    "exit", "exit_group", NULL,
+};
+
+/* Serving on sockets that were given. */
+static const char *const calls_serve[] = {
+    "accept", "accept4", "recv", "recvfrom", "recvmmsg", "send", "sendto", "sendmmsg",
+    "shutdown", "getsockopt", "setsockopt", "getpeername", "getsockname",
+    "pipe2", "splice", "tee", "eventfd2", "timerfd_create", "timerfd_settime", NULL,
+};
+
+/* Going out; which kinds of socket is decided by arguments. */
+static const char *const calls_dial[] = {"connect", NULL};
+
+static const char *const calls_read_files[] = {
+    "open", "openat", "stat", "lstat", "newfstatat", "fstat", "statx", "access", "faccessat",
+    "faccessat2", "readlink", "readlinkat", "getdents64", "pread64", "sendfile", "fadvise64",
+    "getcwd", NULL,
+};
+
+static const char *const calls_write_log[] = {"fsync", "fdatasync", "fstat", NULL};
+
+/* Starting workers, and all that a worker does before its own sandbox closes. */
+static const char *const calls_fork[] = {
+    "clone", "fork", "vfork", "wait4", "waitid", "kill", "tgkill", "signalfd4", "socketpair",
+    "close_range", "prctl", "prlimit64", "setrlimit", "getrlimit", "seccomp", "memfd_create",
+    "ftruncate", "fallocate", "ioctl", "set_robust_list", "rseq", "pread64", "capget", "capset",
+    "getresuid", "getresgid", "getgroups", "socket", "landlock_create_ruleset",
+    "landlock_add_rule", "landlock_restrict_self", NULL,
+};
+
+static const struct role roles[ROLE_COUNT] = {
+    [ROLE_MASTER] = {
+        .name = "master",
+        .title = "sallyport: master",
+        .purpose = "starts, restarts and ends the others; holds the listening sockets",
+        .channels = "every role but the workers; signals",
+        .files = ROLE_FILES_ALL,
+        .network = ROLE_NETWORK_ALL,
+        .keeps_user = true,
+        .makes_processes = true,
+    },
+    [ROLE_GENERATION] = {
+        .name = "generation",
+        .title = "sallyport: generation",
+        .purpose = "compiles one policy, forks the workers that share it, replaces those that die",
+        .channels = "master, its workers",
+        .files = ROLE_FILES_READABLE,
+        .network = ROLE_NETWORK_FORK,
+        .makes_processes = true,
+        .calls = {calls_basic, calls_serve, calls_dial, calls_read_files, calls_fork},
+        .run = generation_role,
+    },
+    [ROLE_WORKER] = {
+        .name = "worker",
+        .title = "sallyport: worker",
+        .purpose = "speaks with clients and origins",
+        .channels = "generation; listening sockets; rings, counters and tables in shared memory; "
+                    "idle connections of older workers",
+        .files = ROLE_FILES_NONE,
+        .network = ROLE_NETWORK_DIAL,
+        .calls = {calls_basic, calls_serve, calls_dial},
+    },
+    [ROLE_SCRIBE] = {
+        .name = "scribe",
+        .title = "sallyport: scribe",
+        .purpose = "writes what it finds in the workers' rings to the log files",
+        .channels = "master; log files, opened before the sandbox closes; rings in shared memory",
+        .files = ROLE_FILES_NONE,
+        .network = ROLE_NETWORK_NONE,
+        .calls = {calls_basic, calls_write_log},
+        .run = scribe_role,
+    },
+    [ROLE_CONSOLE] = {
+        .name = "console",
+        .title = "sallyport: console",
+        .purpose = "answers the control API and passes orders on to the master",
+        .channels = "master; control socket; counters, read-only",
+        .files = ROLE_FILES_NAMED,
+        .network = ROLE_NETWORK_NONE,
+        .calls = {calls_basic, calls_serve, calls_read_files},
+        .run = console_role,
+    },
+    [ROLE_DEMO] = {
+        .name = "demo",
+        .title = "sallyport: demo",
+        .purpose = "an origin server with a small site, to try things on",
+        .channels = "master; one listening socket",
+        .files = ROLE_FILES_NAMED,
+        .network = ROLE_NETWORK_NONE,
+        .calls = {calls_basic, calls_serve, calls_read_files},
+        .run = demo_role,
+    },
+};
+
+const struct role *role_get(enum role_id id)
+{
+	return &roles[id];
+}
+
+const struct role *role_find(const char *name)
+{
+	for (size_t i = ROLE_UNSET + 1; i < ROLE_COUNT; i++)
+		if (strcmp(roles[i].name, name) == 0)
+			return &roles[i];
+	return NULL;
+}

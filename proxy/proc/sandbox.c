@@ -1,0 +1,89 @@
+/* The sandbox of a role, in its order. Each step is in a file of its own; here is only
+ * what happens when, and what a step that the kernel does not know means. The order matters:
+ * capabilities are needed to change the user, files to look the user up. */
+#include "proc/sandbox.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "proc/spawn.h"
+
+static bool limit(int which, rlim_t value, const char *name, struct err *err)
+{
+	struct rlimit both = {value, value};
+	if (setrlimit((__rlimit_resource_t)which, &both) == 0)
+		return true;
+	return err_set(err, "cannot set the limit %s: %s", name, strerror(errno));
+}
+
+/* A core file would hold keys and visitors' data; a process that makes none may make none. */
+static bool set_limits(const struct role *role, struct err *err)
+{
+	if (!limit(RLIMIT_CORE, 0, "RLIMIT_CORE", err))
+		return false;
+	return role->makes_processes || limit(RLIMIT_NPROC, 0, "RLIMIT_NPROC", err);
+}
+
+static bool step_passes(enum sandbox_step step, int mode, const char *what, struct err *err)
+{
+	if (step == SANDBOX_STEP_UNSUPPORTED && mode == SANDBOX_REQUIRED)
+		return err_set(err, "process.sandbox is \"required\", but there is no %s here", what);
+	return step != SANDBOX_STEP_FAILED;
+}
+
+/* Sanitizers trace and map as they like. */
+static bool is_off(const struct sandbox *sandbox)
+{
+#ifdef SALLYPORT_SANITIZED
+	(void)sandbox;
+	return true;
+#else
+	return sandbox->mode == SANDBOX_OFF;
+#endif
+}
+
+static bool restrict_process(const struct sandbox *sandbox, struct err *err)
+{
+	if (!set_limits(sandbox->role, err))
+		return false;
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+		return err_set(err, "cannot become undumpable: %s", strerror(errno));
+	if (!step_passes(sandbox_restrict_files(sandbox, err), sandbox->mode, "Landlock", err))
+		return false;
+	return step_passes(sandbox_restrict_calls(sandbox->role, err), sandbox->mode,
+			   "filter of system calls (seccomp)", err);
+}
+
+bool sandbox_enter(const struct sandbox *sandbox, struct err *err)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+		return err_set(err, "cannot give up new privileges: %s", strerror(errno));
+	if (!sandbox_empty_bounding_set(err))
+		return false;
+	if (!sandbox->role->keeps_user && !sandbox_change_user(sandbox->user, err))
+		return false;
+	if (!sandbox_drop_capabilities(err))
+		return false;
+	/* a change of user would clear it */
+	if (sandbox->parent > 0 && !spawn_follow_parent(sandbox->parent))
+		return err_set(err, "the parent has ended");
+	return is_off(sandbox) || restrict_process(sandbox, err);
+}
+
+bool sandbox_is_complete(struct err *missing)
+{
+#ifdef SALLYPORT_SANITIZED
+	(void)missing;
+	return true;
+#else
+	bool files = sandbox_landlock_version() > 0;
+	bool calls = sandbox_has_call_filter();
+	if (files && calls)
+		return true;
+	err_set(missing, "no %s%s%s", files ? "" : "Landlock", files || calls ? "" : " and no ",
+		calls ? "" : "filter of system calls (seccomp)");
+	return false;
+#endif
+}

@@ -1,0 +1,155 @@
+/* Landlock (landlock(7)) by system call: files, TCP ports, signals. libc has no wrapper and the
+ * header of the build machine may be older than the kernel we run on, so the interface is
+ * declared here; each part is used only where the running kernel says that it knows it. */
+#include "proc/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef __NR_landlock_create_ruleset
+#define __NR_landlock_create_ruleset 444
+#define __NR_landlock_add_rule 445
+#define __NR_landlock_restrict_self 446
+#endif
+
+enum {
+	ASK_VERSION = 1,
+	RULE_PATH = 1,
+	RULE_PORT = 2,
+};
+
+enum {
+	FILES_READ_FILE = 1 << 2,
+	FILES_READ_FOLDER = 1 << 3,
+	FILES_VERSION_1 = (1 << 13) - 1, /* execute, write, read, make, remove … */
+	FILES_REFER = 1 << 13,           /* version 2: move between folders */
+	FILES_TRUNCATE = 1 << 14,        /* version 3 */
+	FILES_IOCTL = 1 << 15,           /* version 5: on devices */
+};
+
+enum { PORTS_BIND = 1, PORTS_CONNECT = 2 };                 /* version 4 */
+enum { SCOPE_ABSTRACT_SOCKETS = 1, SCOPE_SIGNALS = 2 };     /* version 6 */
+
+struct ruleset {
+	uint64_t files;
+	uint64_t ports;
+	uint64_t scope;
+};
+
+struct path_rule {
+	uint64_t allowed;
+	int32_t folder_fd;
+} __attribute__((packed));
+
+struct port_rule {
+	uint64_t allowed;
+	uint64_t port;
+};
+
+int sandbox_landlock_version(void)
+{
+	long version = syscall(__NR_landlock_create_ruleset, NULL, 0, ASK_VERSION);
+	return version > 0 ? (int)version : 0;
+}
+
+static size_t known_size(int version)
+{
+	if (version < 4)
+		return sizeof(uint64_t);
+	return version < 6 ? 2 * sizeof(uint64_t) : sizeof(struct ruleset);
+}
+
+static struct ruleset what_to_handle(const struct role *role, int version)
+{
+	struct ruleset handled = {.files = FILES_VERSION_1};
+	if (version >= 2)
+		handled.files |= FILES_REFER;
+	if (version >= 3)
+		handled.files |= FILES_TRUNCATE;
+	if (version >= 5)
+		handled.files |= FILES_IOCTL;
+	if (version >= 4)
+		handled.ports = role->network == ROLE_NETWORK_FORK ? PORTS_BIND
+								   : PORTS_BIND | PORTS_CONNECT;
+	if (version >= 6)
+		handled.scope = SCOPE_ABSTRACT_SOCKETS | SCOPE_SIGNALS;
+	return handled;
+}
+
+/* What isn't there needs no right. */
+static bool allow_path(int ruleset, const char *path, struct err *err)
+{
+	int fd = open(path, O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT || err_set(err, "cannot open %s: %s", path, strerror(errno));
+	struct stat info;
+	bool is_folder = fstat(fd, &info) == 0 && S_ISDIR(info.st_mode);
+	struct path_rule rule = {
+	    .allowed = is_folder ? FILES_READ_FILE | FILES_READ_FOLDER : FILES_READ_FILE,
+	    .folder_fd = fd,
+	};
+	long result = syscall(__NR_landlock_add_rule, ruleset, RULE_PATH, &rule, 0);
+	int saved = errno;
+	close(fd);
+	return result == 0 ||
+	       err_set(err, "cannot allow reading %s: %s", path, strerror(saved));
+}
+
+static bool allow_files(int ruleset, const struct sandbox *sandbox, struct err *err)
+{
+	if (sandbox->role->files == ROLE_FILES_READABLE)
+		return allow_path(ruleset, "/", err);
+	if (sandbox->role->files != ROLE_FILES_NAMED)
+		return true;
+	for (size_t i = 0; i < sizeof(sandbox->readable) / sizeof(sandbox->readable[0]); i++)
+		if (sandbox->readable[i] && !allow_path(ruleset, sandbox->readable[i], err))
+			return false;
+	return true;
+}
+
+static bool allow_ports(int ruleset, const struct sandbox *sandbox, struct err *err)
+{
+	if (sandbox->role->network != ROLE_NETWORK_DIAL)
+		return true;
+	for (size_t i = 0; i < sandbox->port_count; i++) {
+		struct port_rule rule = {PORTS_CONNECT, sandbox->ports[i]};
+		if (syscall(__NR_landlock_add_rule, ruleset, RULE_PORT, &rule, 0) != 0)
+			return err_set(err, "cannot allow port %u: %s", sandbox->ports[i],
+				       strerror(errno));
+	}
+	return true;
+}
+
+static bool fill_and_enforce(int ruleset, const struct sandbox *sandbox, bool with_ports,
+			     struct err *err)
+{
+	if (!allow_files(ruleset, sandbox, err))
+		return false;
+	if (with_ports && !allow_ports(ruleset, sandbox, err))
+		return false;
+	if (syscall(__NR_landlock_restrict_self, ruleset, 0) != 0)
+		return err_set(err, "cannot enforce Landlock: %s", strerror(errno));
+	return true;
+}
+
+enum sandbox_step sandbox_restrict_files(const struct sandbox *sandbox, struct err *err)
+{
+	if (sandbox->role->files == ROLE_FILES_ALL)
+		return SANDBOX_STEP_DONE;
+	int version = sandbox_landlock_version();
+	if (version == 0)
+		return SANDBOX_STEP_UNSUPPORTED;
+	struct ruleset handled = what_to_handle(sandbox->role, version);
+	int ruleset = (int)syscall(__NR_landlock_create_ruleset, &handled, known_size(version), 0);
+	if (ruleset < 0) {
+		err_set(err, "cannot make a Landlock ruleset: %s", strerror(errno));
+		return SANDBOX_STEP_FAILED;
+	}
+	bool ok = fill_and_enforce(ruleset, sandbox, handled.ports != 0, err);
+	close(ruleset);
+	return ok ? SANDBOX_STEP_DONE : SANDBOX_STEP_FAILED;
+}

@@ -1,0 +1,72 @@
+/* The scribe's process: opens the log files with the rights of whoever started sallyport, gives
+ * these up, and empties the rings from START on. It never opens a file again: for
+ * rotated logs and new settings the master starts another scribe, and lets this one go
+ * once that one stands ready. Two never read the rings at a time. */
+#include <time.h>
+#include <unistd.h>
+
+#include "proc/helper_role.h"
+#include "sallyport/scribe.h"
+#include "sallyport/shm.h"
+
+static struct helper_life life;
+static struct scribe *scribe;
+
+static void on_message(struct helper_life *self, const struct ipc_message *message)
+{
+	if (message->type == ORDER_STOP)
+		loop_stop(self->loop);
+}
+
+static bool open_scribe(struct err *err)
+{
+	int rings_fd = ipc_take_fd(&life.message, SCRIBE_FD_RINGS);
+	int stats_fd = ipc_take_fd(&life.message, SCRIBE_FD_STATS);
+	int event_fd = ipc_take_fd(&life.message, SCRIBE_FD_EVENT);
+	if (event_fd < 0)
+		return err_set(err, "scribe: descriptors are missing");
+	const struct log_settings log = {
+	    .access = life.order.log_access,
+	    .events = life.order.log_events,
+	    .format = (int)life.order.log_format,
+	};
+	struct scribe_setup setup = {
+	    .rings = shm_map(rings_fd, sizeof(struct log_ring) * STATS_SLOTS, true, err),
+	    .stats = shm_map(stats_fd, sizeof(struct stats), false, err),
+	    .event_fd = event_fd,
+	    .log = &log,
+	};
+	close(rings_fd);
+	close(stats_fd);
+	if (!setup.rings || !setup.stats)
+		return false;
+	scribe = scribe_new(life.loop, &setup, err);
+	return scribe != NULL;
+}
+
+/* The old scribe has to be gone first. False: not needed any more. */
+static bool await_start(void)
+{
+	enum ipc_result got = ipc_wait(ROLE_CHANNEL_FD, &life.message, -1);
+	ipc_release(&life.message);
+	return got == IPC_GOT && life.message.type == ORDER_START;
+}
+
+int scribe_role(void)
+{
+	struct err err = {{0}};
+	life.on_message = on_message;
+	tzset(); /* reads its file now */
+	if (!helper_begin(&life, ROLE_SCRIBE, &err) || !open_scribe(&err) ||
+	    !helper_close_sandbox(&life, NULL, false, &err))
+		return helper_fail(&err);
+	helper_report(REPORT_READY, NULL, 0);
+	if (!await_start())
+		return 0;
+	int status = helper_serve(&life);
+	/* Also when the master died: what the workers wrote is not lost with it. */
+	scribe_flush(scribe);
+	scribe_free(scribe);
+	loop_free(life.loop);
+	return status;
+}

@@ -1,0 +1,360 @@
+/* What a policy says as a whole: the sites together, the listeners together.
+ * Numbers everything that is counted, makes the table of hosts and the shields. */
+
+#include "proc/settings_schema.h"
+#include "sallyport/stats.h"
+
+enum { BAD_RULES_MAX = 20 };
+
+/* Left out, or given and empty; not: given and wrong, which was reported. */
+static bool is_empty(const struct policy_list *list)
+{
+	return list->n == 0 && (list->items || list->where.line == 0);
+}
+
+/* ---- listeners ---- */
+
+static bool is_any(const struct addr *addr)
+{
+	if (addr->u.sa.sa_family == AF_INET)
+		return addr->u.in4.sin_addr.s_addr == htonl(INADDR_ANY);
+	return IN6_IS_ADDR_UNSPECIFIED(&addr->u.in6.sin6_addr);
+}
+
+/* One of them takes connections that the other would: both can't be opened. */
+static bool overlap(const struct addr *a, const struct addr *b)
+{
+	if (addr_port(a) == 0 || addr_port(a) != addr_port(b))
+		return false;
+	if (addr_eq(a, b))
+		return true;
+	if (a->u.sa.sa_family == b->u.sa.sa_family)
+		return is_any(a) || is_any(b);
+	/* An IPv6 socket for any address takes IPv4 too. */
+	return (a->u.sa.sa_family == AF_INET6 && is_any(a)) ||
+	       (b->u.sa.sa_family == AF_INET6 && is_any(b));
+}
+
+static void check_listens(const struct settings *settings, struct policy_where where,
+			  struct policy_context *context)
+{
+	const struct listen_settings *listens = settings->listens.items;
+
+	if (is_empty(&settings->listens)) {
+		policy_error(
+		    context, where,
+		    "no listener: give listen = ( { address = \":8080\"; } ); or --listen");
+		return;
+	}
+	for (size_t i = 1; i < settings->listens.n; i++) {
+		for (size_t j = 0; j < i; j++) {
+			if (overlap(&listens[i].addr, &listens[j].addr))
+				policy_error(context, listens[i].where,
+					     "listen[%zu].address: %s is taken by listen[%zu], %s",
+					     i, listens[i].address, j, listens[j].address);
+		}
+	}
+}
+
+static void check_console(const struct settings *settings, struct policy_where where,
+			  struct policy_context *context)
+{
+	const struct listen_settings *listens = settings->listens.items;
+
+	for (size_t i = 0; settings->console.address && i < settings->listens.n; i++) {
+		if (overlap(&settings->console.addr, &listens[i].addr))
+			policy_error_in(context, where, "console", "%s is taken by listen[%zu], %s",
+					settings->console.address, i, listens[i].address);
+	}
+}
+
+/* ---- origins ---- */
+
+static bool is_self(const struct origin_spec *origin, const struct addr *listener)
+{
+	struct addr loopback;
+
+	if (origin->is_literal)
+		return overlap(&origin->addr, listener) &&
+		       (addr_eq(&origin->addr, listener) || is_any(&origin->addr) ||
+			settings_is_loopback(&origin->addr));
+	return strcmp(origin->host, "localhost") == 0 &&
+	       addr_parse_ip(SPAN("127.0.0.1"), origin->port, &loopback) &&
+	       overlap(&loopback, listener);
+}
+
+static void check_loop(const struct settings *settings, const struct site *site,
+		       const struct route *route, const struct origin_spec *origin,
+		       struct policy_context *context)
+{
+	const struct listen_settings *listens = settings->listens.items;
+
+	for (size_t i = 0; i < settings->listens.n; i++) {
+		if (is_self(origin, &listens[i].addr)) {
+			policy_error(context, route->urls.where,
+				     "sites[%u].origins: \"%s\" is sallyport itself (listen[%zu]), "
+				     "requests would run in circles",
+				     site->index, origin->url, i);
+			return;
+		}
+	}
+}
+
+static void number_site(struct settings *settings, struct site *site,
+			struct policy_context *context)
+{
+	for (size_t i = 0; i < site->route_count; i++) {
+		struct route *route = site->routes[i];
+
+		route->index = (uint32_t)settings->route_count++;
+		for (size_t j = 0; j < route->origin_count; j++) {
+			route->origins[j].index = (uint32_t)settings->origin_count++;
+			check_loop(settings, site, route, &route->origins[j], context);
+		}
+	}
+}
+
+/* ---- sites ---- */
+
+static const struct site *find_site(const struct settings *settings, const char *name, size_t n)
+{
+	const struct site *sites = settings->sites.items;
+
+	for (size_t i = 0; i < n; i++) {
+		if (sites[i].name && strcmp(sites[i].name, name) == 0)
+			return &sites[i];
+	}
+	return NULL;
+}
+
+static void add_hosts(struct settings *settings, const struct site *site,
+		      struct policy_context *context)
+{
+	for (size_t i = 0; i < site->hosts.n; i++) {
+		const struct site *other =
+		    site_table_add(settings->table, site->hosts.items[i], site);
+
+		if (other == site)
+			policy_error(context, site->hosts.where,
+				     "sites[%u].hosts: \"%s\" is listed twice", site->index,
+				     site->hosts.items[i]);
+		else if (other)
+			policy_error(context, site->hosts.where,
+				     "sites[%u].hosts: \"%s\" belongs to sites[%u] already",
+				     site->index, site->hosts.items[i], other->index);
+	}
+}
+
+static void check_site(const struct settings *settings, const struct site *site,
+		       struct policy_context *context)
+{
+	const struct site *twin = site->name ? find_site(settings, site->name, site->index) : NULL;
+	const bool is_default =
+	    site->name && settings->default_site && strcmp(site->name, settings->default_site) == 0;
+	const struct shield_limits *limits = &site->shield_policy.limits;
+
+	if (twin)
+		policy_error(context, site->where, "sites[%u].name: \"%s\" is sites[%u] already",
+			     site->index, site->name, twin->index);
+	if (site->name && !site->hosts.items && !is_default)
+		policy_error(context, site->where,
+			     "sites[%u]: never reached, it has no hosts: give it some, or "
+			     "default_site = \"%s\"",
+			     site->index, site->name);
+	if (site->shield_policy.where.line > 0 && limits->url > settings->limits.target_bytes)
+		policy_warning(context, site->shield_policy.where,
+			       "sites[%u].shield.limits.url is larger than limits.url, which is "
+			       "hit first",
+			       site->index);
+}
+
+static void compile_default(struct settings *settings, struct policy_where where,
+			    struct policy_context *context)
+{
+	const struct site *site;
+
+	if (!settings->default_site)
+		return;
+	site = find_site(settings, settings->default_site, settings->sites.n);
+	if (site)
+		site_table_set_default(settings->table, site);
+	else
+		policy_error_in(context, where, "default_site", "there is no site \"%s\"",
+				settings->default_site);
+}
+
+static void compile_sites(struct settings *settings, struct policy_where where,
+			  struct policy_context *context)
+{
+	struct site *sites = settings->sites.items;
+	size_t hosts = 0;
+
+	if (is_empty(&settings->sites)) {
+		policy_error(context, where,
+			     "no site: give sites = ( { name = \"shop\"; hosts = ( "
+			     "\"shop.example\" ); origins = ( \"http://10.0.0.5:80\" ); } ); or "
+			     "--origin");
+		return;
+	}
+	for (size_t i = 0; i < settings->sites.n; i++)
+		hosts += sites[i].hosts.n;
+	settings->table = site_table_new(context->arena, hosts);
+	if (!settings->table) {
+		policy_error(context, where, "out of memory");
+		return;
+	}
+	for (size_t i = 0; i < settings->sites.n; i++) {
+		sites[i].index = (uint32_t)i;
+		number_site(settings, &sites[i], context);
+		add_hosts(settings, &sites[i], context);
+		check_site(settings, &sites[i], context);
+	}
+	compile_default(settings, where, context);
+	if (settings->origin_count > ORIGINS_MAX)
+		policy_error(context, settings->sites.where,
+			     "sites: %zu origins in all, at most %d are allowed",
+			     settings->origin_count, ORIGINS_MAX);
+}
+
+/* ---- shields ---- */
+
+static bool compile_rules(struct settings *settings, struct policy_context *context)
+{
+	const struct rule_settings *rules = settings->rules.items;
+	const size_t n = settings->rules.n;
+	bool ok = true;
+
+	settings->rule_specs = arena_alloc(context->arena, (n + 1) * sizeof(struct rule_spec));
+	if (!settings->rule_specs) {
+		policy_error(context, settings->rules.where, "out of memory");
+		return false;
+	}
+	for (size_t i = 0; i < n; i++) {
+		settings->rule_specs[i] = rules[i].spec;
+		for (size_t j = 0; rules[i].spec.id && j < i; j++) {
+			if (rules[j].spec.id && strcmp(rules[i].spec.id, rules[j].spec.id) == 0)
+				policy_error(context, rules[i].where,
+					     "rules[%zu].id: \"%s\" is rules[%zu] already", i,
+					     rules[i].spec.id, j);
+		}
+		ok = ok && rules[i].spec.id && rules[i].spec.where && rules[i].spec.pattern;
+	}
+	return ok;
+}
+
+/* Names every pattern that does not compile, where shield_new stops at the first. */
+static void report_rules(const struct settings *settings, struct policy_context *context)
+{
+	const struct rule_settings *rules = settings->rules.items;
+	size_t first = 0;
+
+	for (size_t reported = 0; reported < BAD_RULES_MAX; reported++) {
+		const struct shield_settings rest = {
+		    .mode = SHIELD_ENFORCE,
+		    .rules = settings->rule_specs + first,
+		    .rule_count = settings->rules.n - first,
+		};
+		size_t bad = 0;
+		struct err err = {0};
+		struct shield *shield = shield_new(&rest, &bad, &err);
+
+		shield_free(shield);
+		if (shield || bad >= rest.rule_count)
+			return;
+		policy_error(context, rules[first + bad].where, "rules[%zu].pattern: %s",
+			     first + bad, err.text);
+		first += bad + 1;
+	}
+}
+
+static bool compile_shield(struct settings *settings, struct site *site,
+			   struct policy_context *context)
+{
+	const struct site *sites = settings->sites.items;
+	struct err err = {0};
+	size_t bad_rule = SIZE_MAX;
+
+	shield_policy_settings(&site->shield_policy, settings->rule_specs, settings->rules.n,
+			       &site->shield_settings);
+	for (uint32_t i = 0; i < site->index; i++) {
+		if (shield_policy_eq(&sites[i].shield_policy, &site->shield_policy)) {
+			site->shield = sites[i].shield;
+			return true;
+		}
+	}
+	site->shield = shield_new(&site->shield_settings, &bad_rule, &err);
+	if (site->shield) {
+		settings->shields[settings->shield_count++] = site->shield;
+		return true;
+	}
+	if (bad_rule < settings->rules.n)
+		report_rules(settings, context);
+	else
+		policy_error(context, site->where, "sites[%u].shield: %s", site->index, err.text);
+	return false;
+}
+
+static void compile_shields(struct settings *settings, struct policy_context *context)
+{
+	struct site *sites = settings->sites.items;
+	const size_t n = settings->sites.n;
+
+	settings->shields = arena_alloc(context->arena, (n + 1) * sizeof(settings->shields[0]));
+	if (!settings->shields) {
+		policy_error(context, settings->sites.where, "out of memory");
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (!compile_shield(settings, &sites[i], context))
+			return;
+	}
+}
+
+/* ---- the whole ---- */
+
+static void compile_trusted(struct settings *settings, struct policy_where where,
+			    struct policy_context *context)
+{
+	const struct policy_strings *texts = &settings->trusted_proxies;
+
+	settings->trusted = arena_alloc(context->arena, (texts->n + 1) * sizeof(struct cidr));
+	for (size_t i = 0; i < texts->n; i++) {
+		struct err err = {0};
+
+		if (settings->trusted &&
+		    cidr_parse(span_from_str(texts->items[i]), &settings->trusted[i], &err))
+			settings->trusted_count++;
+		else
+			policy_error_in(context, where, "trusted_proxies", "%s",
+					settings->trusted ? err.text : "out of memory");
+	}
+}
+
+static void check_slots(const struct settings *settings, struct policy_where where,
+			struct policy_context *context)
+{
+	const uint64_t alive = settings->process.workers * (settings->quotas.generations + 1);
+
+	if (alive > STATS_SLOTS)
+		policy_warning(context, where,
+			       "process.workers × (quotas.generations + 1) is %llu, there is room "
+			       "for %d: fewer generations will drain at once",
+			       (unsigned long long)alive, STATS_SLOTS);
+}
+
+void settings_compile(void *structure, struct policy_where where, struct policy_context *context)
+{
+	struct settings *settings = structure;
+
+	check_listens(settings, where, context);
+	check_console(settings, where, context);
+	check_slots(settings, where, context);
+	compile_trusted(settings, where, context);
+	compile_sites(settings, where, context);
+	if (!compile_rules(settings, context))
+		return;
+	if (policy_errors_count(context->errors) == 0)
+		compile_shields(settings, context);
+	else
+		report_rules(settings, context);
+}

@@ -1,0 +1,389 @@
+/* The rows of a policy that concern the server as a whole, and the checks of
+ * single groups. What a site and a shield may say stands in their own layers. */
+
+#include "proc/settings_schema.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sys/stat.h>
+
+#define LISTEN(member)   offsetof(struct listen_settings, member)
+#define LIMIT(member)    offsetof(struct limit_settings, member)
+#define TIMEOUT(member)  offsetof(struct timeout_settings, member)
+#define QUOTA(member)    offsetof(struct quota_settings, member)
+#define LOG(member)      offsetof(struct log_settings, member)
+#define PROCESS(member)  offsetof(struct process_settings, member)
+#define CONSOLE(member)  offsetof(struct console_settings, member)
+#define SETTINGS(member) offsetof(struct settings, member)
+
+enum {
+	LISTENS_MAX = 64,
+	RULES_MAX = 4096,
+	WORKERS_MAX = 16,
+	SECOND_MS = 1000,
+	MINUTE_MS = 60 * SECOND_MS,
+	HOUR_MS = 60 * MINUTE_MS,
+};
+
+/* ---- listen ---- */
+
+static const struct setting listen_rows[] = {
+    {"address", SETTING_STRING, LISTEN(address), .required = true, .example = "\"0.0.0.0:8080\"",
+     .doc = "An address with a port: `0.0.0.0:8080`, `[::1]:8080`, or `:8080` for every address "
+	    "of the machine, IPv6 and IPv4."},
+    {0},
+};
+
+static bool is_number(const char *text)
+{
+	return strspn(text, "0123456789") == strlen(text);
+}
+
+static void finish_listen(void *structure, struct policy_where where,
+			  struct policy_context *context)
+{
+	struct listen_settings *listen = structure;
+	struct err err = {0};
+
+	if (!listen->address)
+		return;
+	if (!addr_parse(span_from_str(listen->address), &listen->addr, &err))
+		policy_error_in(context, where, "address", "%s%s", err.text,
+				is_number(listen->address) ? ", for a port alone write \":8080\""
+							   : "");
+}
+
+static const struct schema listen_schema = {
+    .name = "listen",
+    .size = sizeof(struct listen_settings),
+    .settings = listen_rows,
+    .where_offset = LISTEN(where),
+    .finish = finish_listen,
+};
+
+/* ---- limits ---- */
+
+static const struct setting limit_rows[] = {
+    {"head", SETTING_BYTES, LIMIT(head_bytes), .standard = "16 KiB", .min = 1024,
+     .max = HTTP_HEAD_MAX, .doc = "The largest head of a request."},
+    {"field", SETTING_BYTES, LIMIT(field_bytes), .standard = "8 KiB", .min = 256,
+     .max = HTTP_HEAD_MAX, .doc = "The longest field line of a request."},
+    {"fields", SETTING_COUNT, LIMIT(fields), .standard = "100", .min = 8, .max = HTTP_FIELDS_MAX,
+     .doc = "How many fields a request may have."},
+    {"url", SETTING_BYTES, LIMIT(target_bytes), .standard = "8 KiB", .min = 64,
+     .max = HTTP_HEAD_MAX,
+     .doc = "The longest request-target, before the site is known; a site's own limit is its "
+	    "`shield.limits.url`."},
+    {"response_head", SETTING_BYTES, LIMIT(response_head_bytes), .standard = "32 KiB", .min = 1024,
+     .max = HTTP_HEAD_MAX, .doc = "The largest head of an origin's response."},
+    {"response_fields", SETTING_COUNT, LIMIT(response_fields), .standard = "128", .min = 8,
+     .max = HTTP_FIELDS_MAX, .doc = "How many fields an origin's response may have."},
+    {0},
+};
+
+static void finish_limits(void *structure, struct policy_where where,
+			  struct policy_context *context)
+{
+	const struct limit_settings *limits = structure;
+
+	if (limits->target_bytes > limits->head_bytes)
+		policy_warning(context, where, "url is larger than head, which is hit first");
+	if (limits->field_bytes > limits->head_bytes)
+		policy_warning(context, where, "field is larger than head, which is hit first");
+}
+
+static const struct schema limit_schema = {
+    .name = "limits",
+    .size = sizeof(struct limit_settings),
+    .settings = limit_rows,
+    .where_offset = SIZE_MAX,
+    .finish = finish_limits,
+};
+
+/* ---- timeouts ---- */
+
+static const struct setting timeout_rows[] = {
+    {"head", SETTING_TIME, TIMEOUT(head), .standard = "10 s", .min = 100, .max = 10 * MINUTE_MS,
+     .doc = "From a request's first byte to the end of its head, however busy the client is."},
+    {"idle", SETTING_TIME, TIMEOUT(idle), .standard = "60 s", .min = 100, .max = HOUR_MS,
+     .doc = "How long a connection may wait for its next request."},
+    {"body_grace", SETTING_TIME, TIMEOUT(body_grace), .standard = "5 s", .max = 10 * MINUTE_MS,
+     .doc = "How long content may flow before `min_rate` counts."},
+    {"min_rate", SETTING_BYTE_RATE, TIMEOUT(min_rate), .standard = "500 B/s", .max = 1 << 30,
+     .doc = "The mean rate that a client has to send and to read content with. 0 B/s: any."},
+    {"stall", SETTING_TIME, TIMEOUT(stall), .standard = "30 s", .min = 100, .max = HOUR_MS,
+     .doc = "How long a client may send or read nothing at all while content is under way."},
+    {"collect", SETTING_TIME, TIMEOUT(collect), .standard = "1 s", .max = MINUTE_MS,
+     .doc = "How long a small upload is collected before it is passed on as it comes."},
+    {"connect", SETTING_TIME, TIMEOUT(connect), .standard = "3 s", .min = 10, .max = 5 * MINUTE_MS,
+     .doc = "Until an origin accepts a connection."},
+    {"first_byte", SETTING_TIME, TIMEOUT(first_byte), .standard = "60 s", .min = 10, .max = HOUR_MS,
+     .doc = "From the request's end to the origin's response head."},
+    {"between_bytes", SETTING_TIME, TIMEOUT(between_bytes), .standard = "60 s", .min = 10,
+     .max = HOUR_MS, .doc = "How long an origin may send nothing within a response."},
+    {"origin_idle", SETTING_TIME, TIMEOUT(origin_idle), .standard = "30 s", .max = HOUR_MS,
+     .doc = "How long an unused connection to an origin is kept."},
+    {"linger", SETTING_TIME, TIMEOUT(linger), .standard = "2 s", .max = MINUTE_MS,
+     .doc = "After a refusal, how long what the client still sends is read and thrown away, so "
+	    "that it gets to see the answer."},
+    {"drain", SETTING_TIME, TIMEOUT(drain), .standard = "30 s", .max = HOUR_MS,
+     .doc = "On a stop or a reload, how long running exchanges may go on."},
+    {0},
+};
+
+static void finish_timeouts(void *structure, struct policy_where where,
+			    struct policy_context *context)
+{
+	const struct timeout_settings *timeouts = structure;
+
+	if (timeouts->collect >= timeouts->stall)
+		policy_warning(context, where,
+			       "collect is not shorter than stall, which ends the "
+			       "upload first");
+}
+
+static const struct schema timeout_schema = {
+    .name = "timeouts",
+    .size = sizeof(struct timeout_settings),
+    .settings = timeout_rows,
+    .where_offset = SIZE_MAX,
+    .finish = finish_timeouts,
+};
+
+/* ---- quotas ---- */
+
+static const struct setting quota_rows[] = {
+    {"connections", SETTING_COUNT, QUOTA(connections), .standard = "20000", .min = 1,
+     .max = 10000000, .doc = "Client connections in all."},
+    {"per_client", SETTING_COUNT, QUOTA(per_client), .standard = "512", .min = 1, .max = 1000000,
+     .doc = "Connections from one IPv4 address, or one IPv6 network of 64 bits. Behind a load "
+	    "balancer, all of its connections are one client's: raise this."},
+    {"memory", SETTING_BYTES, QUOTA(memory), .standard = "256 MiB", .min = 8 << 20,
+     .max = UINT64_C(64) << 30,
+     .doc = "What a worker may hold for connections and requests; above it new requests get 503."},
+    {"collect", SETTING_BYTES, QUOTA(collect_bytes), .standard = "64 KiB", .max = 1 << 20,
+     .doc = "Uploads up to this size are collected before a connection to the origin is taken. "
+	    "0: none is."},
+    {"origin_idle", SETTING_COUNT, QUOTA(origin_idle), .standard = "64", .max = 65536,
+     .doc = "Unused connections that a worker keeps to each origin."},
+    {"generations", SETTING_COUNT, QUOTA(generations), .standard = "4", .min = 1, .max = 16,
+     .doc = "After reloads, how many older policies may still be at work at once; above it the "
+	    "oldest is ended."},
+    {0},
+};
+
+static void finish_quotas(void *structure, struct policy_where where,
+			  struct policy_context *context)
+{
+	const struct quota_settings *quotas = structure;
+
+	if (quotas->per_client > quotas->connections)
+		policy_warning(context, where,
+			       "per_client is larger than connections, which is hit first");
+}
+
+static const struct schema quota_schema = {
+    .name = "quotas",
+    .size = sizeof(struct quota_settings),
+    .settings = quota_rows,
+    .where_offset = SIZE_MAX,
+    .finish = finish_quotas,
+};
+
+/* ---- log, process, console ---- */
+
+static const struct policy_choice log_formats[] = {
+    {"combined", LOG_FORMAT_COMBINED}, {"json", LOG_FORMAT_JSON}, {NULL, 0}};
+
+static const struct setting log_rows[] = {
+    {"access", SETTING_STRING, LOG(access), .standard = "-",
+     .doc = "One line per request: a file, `-` for standard output, or `off`."},
+    {"events", SETTING_STRING, LOG(events), .standard = "-",
+     .doc = "What happens besides requests: a file, `-` for standard error, or `off`."},
+    {"format", SETTING_ENUM, LOG(format), .standard = "combined", .choices = log_formats,
+     .doc = "The form of the request log."},
+    {0},
+};
+
+/* A relative path in a file counts from the policy's directory, so that it means the same wherever
+ * the server is started from; one on the command line counts from where it was typed. */
+static void resolve_path(const char **path, const char *setting, struct policy_where where,
+			 struct policy_context *context)
+{
+	char buf[PATH_MAX];
+	int n;
+
+	if (!*path || **path == '/' || !policy_where_of(context, setting, where).file)
+		return;
+	n = snprintf(buf, sizeof(buf), "%s/%s", context->dir, *path);
+	if (n < 0 || (size_t)n >= sizeof(buf)) {
+		policy_error_in(context, where, setting, "the path \"%.64s…\" is too long", *path);
+		return;
+	}
+	*path = arena_strdup(context->arena, buf);
+	if (!*path)
+		policy_error_in(context, where, setting, "out of memory");
+}
+
+static bool is_log_file(const char *name)
+{
+	return name && strcmp(name, "-") != 0 && strcmp(name, "off") != 0;
+}
+
+static void finish_log(void *structure, struct policy_where where, struct policy_context *context)
+{
+	struct log_settings *log = structure;
+
+	if (is_log_file(log->access))
+		resolve_path(&log->access, "access", where, context);
+	if (is_log_file(log->events))
+		resolve_path(&log->events, "events", where, context);
+	if (is_log_file(log->access) && log->events && strcmp(log->access, log->events) == 0)
+		policy_error(context, where, "access and events are the same file");
+}
+
+static const struct schema log_schema = {
+    .name = "log",
+    .size = sizeof(struct log_settings),
+    .settings = log_rows,
+    .where_offset = SIZE_MAX,
+    .finish = finish_log,
+};
+
+static const struct policy_choice sandbox_modes[] = {{"best-effort", SANDBOX_BEST_EFFORT},
+						     {"required", SANDBOX_REQUIRED},
+						     {"off", SANDBOX_OFF},
+						     {NULL, 0}};
+
+static const struct setting process_rows[] = {
+    {"workers", SETTING_COUNT, PROCESS(workers), .standard = "0", .max = WORKERS_MAX,
+     .doc = "Processes that serve requests. 0: one for each usable CPU, at most 16."},
+    {"user", SETTING_STRING, PROCESS(user), .standard = "nobody",
+     .doc = "Where sallyport is started as root: the user that its processes become."},
+    {"sandbox", SETTING_ENUM, PROCESS(sandbox), .standard = "best-effort", .choices = sandbox_modes,
+     .doc = "`required` does not start where the kernel can't confine the processes by Landlock "
+	    "and seccomp; `best-effort` warns and goes on."},
+    {"runtime", SETTING_STRING, PROCESS(runtime), .example = "\"/run/sallyport\"",
+     .doc = "The directory of the control socket. Without it `/run/sallyport` for root, else "
+	    "`$XDG_RUNTIME_DIR/sallyport` or `/tmp/sallyport-UID`."},
+    {0},
+};
+
+static void finish_process(void *structure, struct policy_where where,
+			   struct policy_context *context)
+{
+	struct process_settings *process = structure;
+
+	resolve_path(&process->runtime, "runtime", where, context);
+}
+
+static const struct schema process_schema = {
+    .name = "process",
+    .size = sizeof(struct process_settings),
+    .settings = process_rows,
+    .where_offset = SIZE_MAX,
+    .finish = finish_process,
+};
+
+static const struct setting console_rows[] = {
+    {"address", SETTING_STRING, CONSOLE(address), .example = "\"127.0.0.1:8081\"",
+     .doc = "Where the console and its API listen besides the control socket. A loopback "
+	    "address."},
+    {0},
+};
+
+bool settings_is_loopback(const struct addr *addr)
+{
+	if (addr->u.sa.sa_family == AF_INET)
+		return ntohl(addr->u.in4.sin_addr.s_addr) >> 24 == 127;
+	return IN6_IS_ADDR_LOOPBACK(&addr->u.in6.sin6_addr);
+}
+
+static void finish_console(void *structure, struct policy_where where,
+			   struct policy_context *context)
+{
+	struct console_settings *console = structure;
+	struct err err = {0};
+
+	if (!console->address)
+		return;
+	if (!addr_parse(span_from_str(console->address), &console->addr, &err))
+		policy_error_in(context, where, "address", "%s", err.text);
+	else if (!settings_is_loopback(&console->addr))
+		policy_error_in(context, where, "address",
+				"%s is not a loopback address, such as 127.0.0.1:8081: the console "
+				"takes orders from whoever reaches it",
+				console->address);
+}
+
+static const struct schema console_schema = {
+    .name = "console",
+    .size = sizeof(struct console_settings),
+    .settings = console_rows,
+    .where_offset = SIZE_MAX,
+    .finish = finish_console,
+};
+
+/* ---- the whole ---- */
+
+static const struct setting settings_rows[] = {
+    {"listen", SETTING_LIST, SETTINGS(listens), .sub = &listen_schema, .max = LISTENS_MAX,
+     .example = "( { address = \":8080\"; } )",
+     .doc = "Where visitors are waited for. At least one is needed."},
+    {"sites", SETTING_LIST, SETTINGS(sites), .sub = &site_schema, .max = SITES_MAX,
+     .doc = "What is protected. At least one is needed."},
+    {"default_site", SETTING_STRING, SETTINGS(default_site), .example = "\"shop\"",
+     .doc = "The name of the site for hosts that no site has. Without it they are refused."},
+    {"trusted_proxies", SETTING_STRINGS, SETTINGS(trusted_proxies),
+     .example = "( \"10.1.0.0/16\" )",
+     .doc = "Networks whose X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host and Forwarded "
+	    "are believed. From all others these fields are replaced."},
+    {"rules", SETTING_LIST, SETTINGS(rules), .sub = &rule_schema, .max = RULES_MAX,
+     .doc = "What attacks look like. Without this setting, the rules that come with sallyport "
+	    "(`conf/policy.d/worms.cfg`) count; `( )` is none."},
+    {"limits", SETTING_GROUP, SETTINGS(limits), .sub = &limit_schema,
+     .doc = "Sizes that are checked before the site is known."},
+    {"timeouts", SETTING_GROUP, SETTINGS(timeouts), .sub = &timeout_schema,
+     .doc = "How long things may take."},
+    {"quotas", SETTING_GROUP, SETTINGS(quotas), .sub = &quota_schema,
+     .doc = "How much may be open or held at once."},
+    {"log", SETTING_GROUP, SETTINGS(log), .sub = &log_schema, .doc = "What is written where."},
+    {"process", SETTING_GROUP, SETTINGS(process), .sub = &process_schema,
+     .doc = "The processes themselves."},
+    {"console", SETTING_GROUP, SETTINGS(console), .sub = &console_schema,
+     .doc = "The console for the operator."},
+    {"error_pages", SETTING_STRING, SETTINGS(error_pages), .example = "\"/etc/sallyport/errors\"",
+     .doc = "A directory with pages for refusals. Without it, those that come with sallyport."},
+    {0},
+};
+
+/* Only what is certain: another user may see what this one can't. */
+static void check_directory(const char *path, struct policy_where where,
+			    struct policy_context *context)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 ? !S_ISDIR(st.st_mode) : errno == ENOENT || errno == ENOTDIR)
+		policy_error_in(context, where, "error_pages", "%s is not a directory", path);
+}
+
+static void finish_settings(void *structure, struct policy_where where,
+			    struct policy_context *context)
+{
+	struct settings *settings = structure;
+
+	if (settings->error_pages) {
+		resolve_path(&settings->error_pages, "error_pages", where, context);
+		if (settings->error_pages)
+			check_directory(settings->error_pages, where, context);
+	}
+	settings_compile(settings, where, context);
+}
+
+const struct schema settings_schema = {
+    .name = "",
+    .size = sizeof(struct settings),
+    .settings = settings_rows,
+    .where_offset = SIZE_MAX,
+    .finish = finish_settings,
+};

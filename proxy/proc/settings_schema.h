@@ -1,0 +1,16 @@
+#ifndef SALLYPORT_PROC_SETTINGS_SCHEMA_H
+#define SALLYPORT_PROC_SETTINGS_SCHEMA_H
+
+#include "sallyport/settings.h"
+
+/* The rows of a whole policy; settings_schema.finish is settings_compile. */
+extern const struct schema settings_schema;
+
+/* What concerns more than one group: numbers sites, origins and routes, makes the
+ * table of hosts and the shields, and looks for contradictions. */
+void settings_compile(void *structure, struct policy_where where, struct policy_context *context);
+
+/* 127.0.0.0/8 and ::1. */
+bool settings_is_loopback(const struct addr *addr);
+
+#endif

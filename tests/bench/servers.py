@@ -1,0 +1,288 @@
+"""The servers compared, each configured to do the same job: forward to one origin over
+kept-alive connections, tell it the visitor's address, log a line per request, one worker."""
+
+import http.client
+import os
+import re
+import subprocess
+
+from process import BenchError, Process, cpu_ns, free_port, pss_bytes, wait_until
+
+ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
+PAGE_BYTES = 1024
+FILE_BYTES = 64 * 1024 * 1024
+CODE_RED = "/default.ida?" + "N" * 224 + "%u9090%u6858%ucbd3%u7801%u9090=a"
+
+NGINX_COMMON = """
+daemon off;
+worker_processes 1;
+pid {dir}/{name}.pid;
+error_log {dir}/{name}.err warn;
+events {{ worker_connections 8192; }}
+http {{
+    client_body_temp_path {dir}/{name}-body;
+    proxy_temp_path {dir}/{name}-proxy;
+    fastcgi_temp_path {dir}/{name}-fastcgi;
+    uwsgi_temp_path {dir}/{name}-uwsgi;
+    scgi_temp_path {dir}/{name}-scgi;
+    keepalive_requests 100000000;
+    client_max_body_size 0;
+"""
+
+# Uploads are read whole before they are answered, and their length is logged; what
+# answers them is a second server, so that no module outside of nginx's own is needed.
+NGINX_ORIGIN = NGINX_COMMON + """
+    access_log off;
+    sendfile on;
+    tcp_nopush on;
+    open_file_cache max=16;
+    log_format length "$request_length";
+    upstream sink {{ server unix:{dir}/sink.socket; keepalive 64; keepalive_requests 100000000; }}
+    server {{ listen unix:{dir}/sink.socket; return 200 "stored"; }}
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        root {dir}/www;
+        location = /status {{ stub_status; }}
+        location = /upload {{
+            access_log {log} length;
+            client_body_buffer_size 256k;
+            proxy_pass http://sink;
+            proxy_http_version 1.1;
+            proxy_method GET;
+            proxy_pass_request_body off;
+            proxy_set_header Content-Length "";
+            proxy_set_header Connection "";
+        }}
+    }}
+}}
+"""
+
+NGINX_PROXY = NGINX_COMMON + """
+    access_log {log} combined{log_options};
+    upstream origin {{
+        server 127.0.0.1:{origin}; keepalive 64; keepalive_requests 100000000;
+    }}
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        location / {{
+            proxy_pass http://origin;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_set_header Host $http_host;
+            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+            proxy_set_header X-Forwarded-Proto $scheme;
+            {options}
+        }}
+    }}
+}}
+"""
+
+NGINX_TUNED = """
+            proxy_buffer_size 256k;
+            proxy_buffers 8 256k;
+            proxy_busy_buffers_size 512k;
+            proxy_max_temp_file_size 0;
+            proxy_request_buffering off;
+            client_body_buffer_size 256k;
+"""
+
+HAPROXY = """
+global
+    nbthread 1
+    maxconn 6000
+    log stdout format raw local0
+    {tuning}
+defaults
+    mode http
+    log global
+    option httplog
+    option forwardfor
+    http-reuse always
+    timeout connect 5s
+    timeout client 60s
+    timeout server 60s
+    timeout http-request 10s
+    timeout http-keep-alive 60s
+    {options}
+frontend visitors
+    bind 127.0.0.1:{port} backlog 4096
+    http-request set-header X-Forwarded-Proto http
+    default_backend origin
+backend origin
+    server origin 127.0.0.1:{origin} pool-max-conn 64
+"""
+
+# Quotas are raised because all load comes from one address.
+SALLYPORT = """
+@include "{root}/conf/policy.d/worms.cfg"
+listen = ( {{ address = "127.0.0.1:{port}"; }} );
+sites = ( {{ name = "bench"; hosts = ( "bench.example", "127.0.0.1" );
+            origins = ( "http://127.0.0.1:{origin}" );
+            shield = {{ mode = "enforce"; limits = {{ body = "128 MiB"; }}; }}; }} );
+quotas = {{ connections = 10000; per_client = 10000; }};
+process = {{ workers = 1; runtime = "{dir}/{name}-run"; }};
+timeouts = {{ drain = "1 s"; }};
+log = {{ access = "{log}"; format = "combined"; }};
+"""
+
+
+class Server:
+    """One server: written configuration, running processes, log."""
+
+    def __init__(self, place, name, label, template, argv, **values):
+        self.place, self.name, self.label = place, name, label
+        self.template, self.argv, self.values = template, argv, values
+        self.port = free_port()
+        self.log = os.path.join(place.dir, "log", f"{name}.log")
+        self.config = os.path.join(place.dir, f"{name}.conf")
+        self.process = None
+        self.seen_offset = self.seen_lines = 0
+
+    def start(self):
+        values = dict(dir=self.place.dir, name=self.name, port=self.port, log=self.log, root=ROOT,
+                      origin=self.place.origin_port, **self.values)
+        with open(self.config, "w", encoding="utf-8") as config:
+            config.write(self.template.format(**values))
+        said = os.path.join(self.place.dir, f"{self.name}.said")
+        argv = [part.replace("CONFIG", self.config) for part in self.argv]
+        output = self.log if self.name.startswith("haproxy") else said
+        self.process = Process(argv, self.place.cpus_of(self), output, said)
+        if not wait_until(self.is_ready, 10):
+            words = self.process.last_words()
+            self.stop()
+            raise BenchError(f"{self.label} does not answer on port {self.port}: {words}")
+
+    def is_ready(self):
+        self.process.pids()
+        try:
+            return self.get("/page")[0] == 200
+        except OSError:
+            return False
+
+    def stop(self):
+        if self.process:
+            self.process.stop()
+            self.process = None
+
+    def get(self, path):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, response.read()
+        except http.client.HTTPException as error:
+            raise OSError(f"{self.label}: {error!r}") from error
+        finally:
+            connection.close()
+
+    def pids(self):
+        return self.process.pids()
+
+    def cpu_ns(self):
+        return cpu_ns(self.pids())
+
+    def memory(self):
+        return pss_bytes(self.pids())
+
+    def log_lines(self):
+        """Lines in the log so far."""
+        try:
+            with open(self.log, "rb") as log:
+                log.seek(self.seen_offset)
+                while chunk := log.read(1 << 20):
+                    self.seen_offset += len(chunk)
+                    self.seen_lines += chunk.count(b"\n")
+        except FileNotFoundError:
+            pass
+        return self.seen_lines
+
+
+class Origin(Server):
+    """The one origin behind all of them; never measured."""
+
+    def connections_accepted(self):
+        return int(re.search(r"requests\s+(\d+)", self.get("/status")[1].decode())[1])
+
+    def uploaded_bytes(self):
+        with open(self.log, encoding="ascii") as log:
+            log.seek(self.seen_offset)
+            lengths = log.read()
+            self.seen_offset = log.tell()
+        return sum(map(int, lengths.split()))
+
+
+class Place:
+    """The directory, the origin and the servers of one run."""
+
+    def __init__(self, directory, placement, binary):
+        self.dir, self.placement, self.binary = directory, placement, binary
+        os.chmod(directory, 0o755)
+        os.mkdir(os.path.join(directory, "log"))
+        os.chmod(os.path.join(directory, "log"), 0o777)  # a server may log as another user
+        os.mkdir(os.path.join(directory, "www"))
+        self.write("page", PAGE_BYTES)
+        self.write("file", FILE_BYTES)
+        nginx = ["nginx", "-c", "CONFIG"]
+        self.origin_port = None
+        self.origin = Origin(self, "origin", "origin", NGINX_ORIGIN, nginx)
+        self.origin_port = self.origin.port
+        self.servers = {server.name: server for server in self.make_servers(nginx)}
+
+    def make_servers(self, nginx):
+        haproxy = ["haproxy", "-db", "-f", "CONFIG"]
+        default = dict(options="", log_options="")
+        yield Server(self, "nginx", "nginx", NGINX_PROXY, nginx, **default)
+        yield Server(self, "twin", "nginx again (noise)", NGINX_PROXY, nginx, **default)
+        yield Server(self, "nginx-buffered", "nginx, buffered log", NGINX_PROXY, nginx, options="",
+                     log_options=" buffer=64k flush=1s")
+        yield Server(self, "nginx-tuned", "nginx, tuned", NGINX_PROXY, nginx,
+                     options=NGINX_TUNED, log_options="")
+        yield Server(self, "haproxy", "HAProxy", HAPROXY, haproxy, tuning="", options="")
+        tuned = dict(tuning="tune.bufsize 65536\n    maxpipes 64", options="option splice-auto")
+        yield Server(self, "haproxy-tuned", "HAProxy, tuned", HAPROXY, haproxy, **tuned)
+        yield Server(self, "haproxy-twin", "HAProxy, tuned, again (noise)", HAPROXY, haproxy,
+                     **tuned)
+        yield Server(self, "haproxy-spliced", "HAProxy, always splicing", HAPROXY, haproxy,
+                     tuning="maxpipes 64\n    tune.pipesize 1048576",
+                     options="option splice-request\n    option splice-response")
+        yield Server(self, "sallyport", "sallyport", SALLYPORT,
+                     [self.binary, "run", "-c", "CONFIG"])
+
+    def write(self, name, size):
+        block = (b"0123456789abcdef" * 4096)[:size]
+        with open(os.path.join(self.dir, "www", name), "wb") as page:
+            for _ in range(size // len(block)):
+                page.write(block)
+
+    def cpus_of(self, server):
+        return self.placement.others if server is self.origin else self.placement.server
+
+    def check(self, server):
+        """The page comes through whole, and the shield is on."""
+        status, content = server.get("/page")
+        if status != 200 or len(content) != PAGE_BYTES:
+            raise BenchError(f"{server.label}: /page gave {status} and {len(content)} bytes")
+        if server.name != "sallyport":
+            return
+        status, _ = server.get(CODE_RED)
+        if not 400 <= status < 500 or status == 404:
+            raise BenchError(f"sallyport passed Code Red's request (status {status}): "
+                             "the shield is off")
+
+    def stop(self):
+        for server in self.servers.values():
+            server.stop()
+        self.origin.stop()
+
+
+def versions(binary, names):
+    """One line each, as the programs give them."""
+    commands = {"nginx": ["nginx", "-v"], "haproxy": ["haproxy", "-v"],
+                "sallyport": [binary, "--version"], "wrk": ["wrk", "-v"]}
+    lines = []
+    for name, argv in commands.items():
+        if name != "wrk" and name not in names:
+            continue
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        lines.append((done.stdout + done.stderr).strip().splitlines()[0])
+    return lines

@@ -1,0 +1,132 @@
+"""The case sallyport was born from, first act: the worm's request is refused, and the page is served
+before and after. Requests as they were captured in 2001 (CERT CA-2001-11, CA-2001-19, CA-2001-26;
+eEye's analyses of July and August 2001)."""
+
+import re
+
+from harness import reply, test
+from harness.server import ROOT
+
+PAGE = b"<html><title>Town library</title><h1>Welcome</h1></html>\n"
+
+CODE_RED_STACK = (b"%u9090%u6858%ucbd3%u7801%u9090%u6858%ucbd3%u7801%u9090%u6858%ucbd3%u7801"
+                  b"%u9090%u9090%u8190%u00c3%u0003%u8b00%u531b%u53ff%u0078%u0000%u00=a")
+# The worm's code follows the head as content of 3,569 bytes; its first bytes, then filling.
+CODE_RED_CONTENT = (b"\x55\x8b\xec\x81\xec\x18\x02\x00\x00\x53\x56\x57\x8d\xbd\xe8\xfd\xff\xff\xb9\x86\x00\x00\x00"
+                    b"\xb8\xcc\xcc\xcc\xcc\xf3\xab").ljust(3569, b"\x90")
+
+
+def code_red(filling, content=CODE_RED_CONTENT):
+    return (b"GET /default.ida?" + filling * 224 + CODE_RED_STACK + b"  HTTP/1.0\r\n"
+            b"Content-type: text/xml\nHOST:www.worm.com\n Accept: */*\nContent-length: 3569 \r\n\r\n" + content)
+
+
+def worm(target, method=b"GET"):
+    """As Nimda and sadmind/IIS asked: HTTP/1.0, with the fields of their scanners."""
+    return method + b" " + target + b" HTTP/1.0\r\nHost: www\r\nConnnection: close\r\n\r\n"
+
+
+def clean(target):
+    """The same URL in a request without any other fault, so that only the URL can be the reason."""
+    return b"GET " + target + b" HTTP/1.1\r\nHost: site.example\r\n\r\n"
+
+
+NIMDA = [
+    b"/scripts/root.exe?/c+dir", b"/MSADC/root.exe?/c+dir", b"/c/winnt/system32/cmd.exe?/c+dir",
+    b"/d/winnt/system32/cmd.exe?/c+dir", b"/scripts/..%255c../winnt/system32/cmd.exe?/c+dir",
+    b"/_vti_bin/..%255c../..%255c../..%255c../winnt/system32/cmd.exe?/c+dir",
+    b"/_mem_bin/..%255c../..%255c../..%255c../winnt/system32/cmd.exe?/c+dir",
+    b"/msadc/..%255c../..%255c../..%255c/..%c1%1c../..%c1%1c../..%c1%1c../winnt/system32/cmd.exe?/c+dir",
+    b"/scripts/..%c1%1c../winnt/system32/cmd.exe?/c+dir", b"/scripts/..%c0%2f../winnt/system32/cmd.exe?/c+dir",
+    b"/scripts/..%c0%af../winnt/system32/cmd.exe?/c+dir", b"/scripts/..%c1%9c../winnt/system32/cmd.exe?/c+dir",
+    b"/scripts/..%%35%63../winnt/system32/cmd.exe?/c+dir", b"/scripts/..%%35c../winnt/system32/cmd.exe?/c+dir",
+    b"/scripts/..%25%35%63../winnt/system32/cmd.exe?/c+dir", b"/scripts/..%252f../winnt/system32/cmd.exe?/c+dir",
+]
+
+SADMIND = [
+    b"/scripts/..%c0%af../winnt/system32/cmd.exe?/c+dir+..\\",
+    b"/scripts/..%c1%9c../winnt/system32/cmd.exe?/c+copy+\\winnt\\system32\\cmd.exe+root.exe",
+    b"/scripts/root.exe?/c+echo+^<html^>hacked^</html^>>../index.asp",
+]
+
+CODE_RED_II = b"/default.ida?" + b"X" * 224 + CODE_RED_STACK
+
+# What the worms would look like in a request that has no other fault: these only a rule can refuse.
+BY_RULE = {
+    "Code Red's page": b"/default.ida?" + b"N" * 224 + b"=a", "another .ida": b"/x.ida?a", ".idq": b"/x.idq?a",
+    "upper case": b"/DEFAULT.IDA?" + b"N" * 100, "encoded": b"/default%2eid%61?" + b"N" * 100,
+    "Nimda's shell": b"/scripts/root.exe?/c+dir", "cmd.exe": b"/c/winnt/system32/cmd.exe?/c+dir",
+}
+
+
+def with_worms(t):
+    """The rules come with sallyport: they count where the policy says nothing else."""
+    server = t.server({"default_site": "site"})
+    server.origin.on("/", reply(PAGE))
+    return server
+
+
+def page_is_served(t, server):
+    response = server.get("/")
+    t.equal((response.status, response.body), (200, PAGE), "the home page")
+
+
+@test
+def code_red_is_refused_and_the_page_is_served_before_and_after(t):
+    server = with_worms(t)
+    page_is_served(t, server)
+    for name, request in (("Code Red I", code_red(b"N")), ("Code Red II", code_red(b"X"))):
+        seen, mark = server.origin.received, server.mark()
+        client = t.client(server).send(request)
+        response = client.read_response()
+        t.check(400 <= response.status < 500, f"status for {name}: {response.status}")
+        t.equal(client.read_all(), b"", "what follows the refusal")
+        line = server.next_line(mark)
+        t.check(line.reason not in ("-", None, ""), f"a reason stands in the log: {line.raw}")
+        t.asserted.add(line.reason)
+        t.check("default.ida" in line.target, f"the worm's URL stands in the log: {line.raw[:200]}")
+        t.equal(server.origin.received, seen, "bytes of it that the origin received")
+        page_is_served(t, server)
+
+
+@test(each={"Code Red I": b"/default.ida?" + b"N" * 224 + CODE_RED_STACK, "Code Red II": CODE_RED_II})
+def code_red_without_its_malformed_head_is_refused_too(t, target):
+    server = with_worms(t)
+    t.refused(server, clean(target), "escape-unicode", "rule")
+
+
+@test(each={target.decode(): target for target in NIMDA + SADMIND})
+def nimda_and_sadmind_are_refused(t, target):
+    server = with_worms(t)
+    page_is_served(t, server)
+    for data in (worm(target), clean(target)):
+        seen, mark = server.origin.received, server.mark()
+        client = t.client(server).send(data)
+        status = client.read_response().status
+        t.check(status in (400, 403), f"status {status}")
+        t.asserted.add(server.next_line(mark).reason)
+        t.equal(server.origin.received, seen, "bytes of it that the origin received")
+    page_is_served(t, server)
+
+
+@test(each=BY_RULE)
+def a_worm_in_flawless_form_is_refused_by_a_rule(t, target):
+    server = with_worms(t)
+    response, line = t.refused(server, clean(target), "rule")
+    t.equal(response.status, 403, "status")
+    t.check(re.fullmatch(r"[a-z0-9.-]+", line.rule), f"the rule's id in the log: {line.raw}")
+
+
+@test(each={"a page about it": b"/articles/code-red.html", "a search for it": b"/search?q=default.ida",
+            "a name that ends alike": b"/friday", "a folder": b"/ida/index.html", "an .exe": b"/files/setup.exe"})
+def honest_requests_near_the_rules_are_served(t, target):
+    server = with_worms(t)
+    t.answered(server, clean(target))
+
+
+@test
+def without_the_rules_an_ida_page_is_a_page(t):
+    """The rules are data, not part of the program: a policy may do without them, or include them."""
+    t.answered(t.server({"rules": []}), clean(b"/default.ida?a"))
+    included = t.server({"@include": [str(ROOT / "conf/policy.d/worms.cfg")]})
+    t.refused(included, clean(b"/default.ida?a"), "rule")
