@@ -40,7 +40,9 @@ static bool make_room(struct front *f)
 static void take_connection(struct front *f, int fd, const struct addr *peer, bool adopted)
 {
 	uint64_t key = addr_client_key(peer);
-	uint32_t limit = adopted ? UINT32_MAX : (uint32_t)f->settings->quotas.per_client;
+	/* Behind a proxy there are many visitors; and what was taken in is not thrown out. */
+	bool is_counted = !adopted && !is_trusted(f->settings, peer);
+	uint32_t limit = is_counted ? (uint32_t)f->settings->quotas.per_client : UINT32_MAX;
 	stat_add(adopted ? &f->stats->adopted : &f->stats->connections_accepted, 1);
 	if (!adopted && !make_room(f)) {
 		reply_refuse_connection(f, fd, peer, REASON_ALL_CONNECTIONS);

@@ -156,8 +156,8 @@ static const struct setting quota_rows[] = {
     {"connections", SETTING_COUNT, QUOTA(connections), .standard = "20000", .min = 1,
      .max = 10000000, .doc = "Client connections in all."},
     {"per_client", SETTING_COUNT, QUOTA(per_client), .standard = "512", .min = 1, .max = 1000000,
-     .doc = "Connections from one IPv4 address, or one IPv6 network of 64 bits. Behind a load "
-	    "balancer, all of its connections are one client's: raise this."},
+     .doc = "Connections from one IPv4 address, or one IPv6 network of 64 bits. Those of "
+	    "trusted_proxies are counted in connections only."},
     {"memory", SETTING_BYTES, QUOTA(memory), .standard = "256 MiB", .min = 8 << 20,
      .max = UINT64_C(64) << 30,
      .doc = "What a worker may hold for connections and requests; above it new requests get 503."},
