@@ -6,7 +6,8 @@
 
 #define POLICY_HELP "  -c, --config FILE   the policy; without it the standard settings hold\n"
 #define SOCKET_HELP                                                                                \
-	"  --socket PATH       the control socket; else that of the policy, else the standard place\n" \
+	"  --socket PATH       the control socket; else that of the policy, else the standard "    \
+	"place\n"                                                                                  \
 	"  -c, --config FILE   a policy that names the directory of the control socket\n"
 
 static const struct cli_command commands[] = {
@@ -17,8 +18,8 @@ static const struct cli_command commands[] = {
      "  --origin URL        protect this one site, whatever its host: http://10.0.0.5:80\n"
      "  --demo              start a demo site and protect it\n"
      "\n"
-     "SALLYPORT_LISTEN, SALLYPORT_ORIGIN, SALLYPORT_CONSOLE and SALLYPORT_LOG set listener, origin,\n"
-     "console address and access log where no option does.\n"
+     "SALLYPORT_LISTEN, SALLYPORT_ORIGIN, SALLYPORT_CONSOLE and SALLYPORT_LOG set listener,\n"
+     "origin, console address and access log where no option does.\n"
      "Signals: TERM and INT finish what runs and end, a second one ends at once; HUP reads the\n"
      "policy again; USR1 opens the log files anew.\n"},
     {"check", cli_check, "[-c FILE]", "check a policy; needs no rights and changes nothing",
@@ -27,7 +28,8 @@ static const struct cli_command commands[] = {
      "  --json              for programs\n" SOCKET_HELP},
     {"reload", cli_reload, "[--socket PATH | -c FILE]",
      "make the running server read its policy again",
-     SOCKET_HELP "\nA policy with errors is refused, they are printed, and the server goes on unchanged.\n"},
+     SOCKET_HELP
+     "\nA policy with errors is refused, they are printed, and the server goes on unchanged.\n"},
     {"stop", cli_stop, "[--socket PATH | -c FILE]", "let the running server finish and end",
      SOCKET_HELP},
     {"version", cli_version, "", "print the version", ""},
@@ -65,7 +67,8 @@ int cli_wrong_use(const char *command, const char *fmt, ...)
 static void print_overview(void)
 {
 	puts("usage: sallyport COMMAND [OPTIONS]\n\n"
-	     "A reverse proxy that stands in front of web servers and refuses what would harm them.\n");
+	     "A reverse proxy that stands in front of web servers and refuses what would harm "
+	     "them.\n");
 	for (const struct cli_command *command = commands; command->name; command++)
 		printf("  %-9s %s\n", command->name, command->summary);
 	puts("\nExit status: 0 done, 1 the answer is no, 2 wrong use.");

@@ -1,5 +1,5 @@
-/* Compiling a policy for the master's eyes: what the master has to know of it, or every error in it.
- * Reads the files that the policy names; opens nothing else. */
+/* Compiling a policy for the master's eyes: what the master has to know of it, or every
+ * error in it. Reads the files that the policy names; opens nothing else. */
 #include "proc/compile.h"
 
 #include <sched.h>
@@ -55,8 +55,8 @@ static bool describe_listeners(const struct settings *settings, struct compiled_
 	const struct listen_settings *listens = settings->listens.items;
 	if (settings->listens.n > LISTENERS_MAX) {
 		struct err err;
-		err_set(&err, "listen: %zu listeners, at most %d are possible\n", settings->listens.n,
-			LISTENERS_MAX);
+		err_set(&err, "listen: %zu listeners, at most %d are possible\n",
+			settings->listens.n, LISTENERS_MAX);
 		report(REPORT_FAILED, err.text, strlen(err.text));
 		return false;
 	}
@@ -93,8 +93,10 @@ static bool describe(const struct settings *settings, const struct policy_errors
 	};
 	if (!describe_listeners(settings, &out) ||
 	    !copy_text(out.user, sizeof(out.user), settings->process.user, "process.user") ||
-	    !copy_text(out.runtime, sizeof(out.runtime), settings->process.runtime, "process.runtime") ||
-	    !copy_text(out.log_access, sizeof(out.log_access), settings->log.access, "log.access") ||
+	    !copy_text(out.runtime, sizeof(out.runtime), settings->process.runtime,
+		       "process.runtime") ||
+	    !copy_text(out.log_access, sizeof(out.log_access), settings->log.access,
+		       "log.access") ||
 	    !copy_text(out.log_events, sizeof(out.log_events), settings->log.events, "log.events"))
 		return false;
 	describe_warnings(errors, &out);

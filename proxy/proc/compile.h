@@ -4,7 +4,8 @@
 #include "proc/ipc.h"
 #include "sallyport/settings.h"
 
-/* Carries out ORDER_COMPILE and reports COMPILED or FAILED to the master. NULL: it failed, or the message was another. */
+/* Carries out ORDER_COMPILE and reports COMPILED or FAILED to the master. NULL: it failed,
+ * or the message was another. */
 struct settings *compile_policy(const struct ipc_message *message);
 
 #endif

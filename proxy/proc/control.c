@@ -19,7 +19,8 @@ static void answer(uint64_t ticket, bool ok, const char *text, size_t len)
 	memcpy(payload, &head, sizeof(head));
 	if (len > 0)
 		memcpy(payload + sizeof(head), text, len);
-	if (!ipc_send(master.console->channel, ORDER_ANSWER, payload, sizeof(head) + len, NULL, 0, &err))
+	if (!ipc_send(master.console->channel, ORDER_ANSWER, payload, sizeof(head) + len, NULL, 0,
+		      &err))
 		log_warn("the console does not listen: %s", err.text);
 }
 
@@ -129,8 +130,7 @@ static void answer_status(uint64_t ticket)
 	json_begin(&json);
 	json_add_number(&json, "generation", master.active ? master.active->id : 0);
 	json_add_bool(&json, "ready", workers > 0 && !master.is_stopping);
-	json_add_number(&json, "uptime_s",
-			(loop_now_ms(master.loop) - master.started_ms) / 1000);
+	json_add_number(&json, "uptime_s", (loop_now_ms(master.loop) - master.started_ms) / 1000);
 	json_add_text(&json, "policy", span_from_str(master.compile.policy));
 	json_add_number(&json, "workers", workers);
 	add_listeners(&json);

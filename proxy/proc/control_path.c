@@ -18,7 +18,8 @@ static bool check_length(int len, const char *dir, struct err *err)
 {
 	if (len > 0 && len < CONTROL_PATH_SIZE)
 		return true;
-	return err_set(err, "%s: too long for a socket's path, at most %d bytes; set process.runtime",
+	return err_set(err,
+		       "%s: too long for a socket's path, at most %d bytes; set process.runtime",
 		       dir, CONTROL_PATH_SIZE - 1);
 }
 
@@ -28,13 +29,13 @@ bool control_socket_path_in(const char *runtime, char out[CONTROL_PATH_SIZE], st
 		return check_length(snprintf(out, CONTROL_PATH_SIZE, "%s/console.sock", runtime),
 				    runtime, err);
 	if (geteuid() == 0)
-		return check_length(
-		    snprintf(out, CONTROL_PATH_SIZE, "/run/sallyport/console.sock"), "/run", err);
+		return check_length(snprintf(out, CONTROL_PATH_SIZE, "/run/sallyport/console.sock"),
+				    "/run", err);
 	const char *user_dir = getenv("XDG_RUNTIME_DIR");
 	if (user_dir && user_dir[0] == '/')
 		return check_length(
-		    snprintf(out, CONTROL_PATH_SIZE, "%s/sallyport/console.sock", user_dir), user_dir,
-		    err);
+		    snprintf(out, CONTROL_PATH_SIZE, "%s/sallyport/console.sock", user_dir),
+		    user_dir, err);
 	return check_length(snprintf(out, CONTROL_PATH_SIZE, "/tmp/sallyport-%lu/console.sock",
 				     (unsigned long)geteuid()),
 			    "/tmp", err);
@@ -57,7 +58,8 @@ static bool prepare_dir(const char *dir, struct err *err)
 	if (!S_ISDIR(info.st_mode))
 		return err_set(err, "%s is not a directory; set process.runtime to one", dir);
 	if (info.st_uid != geteuid())
-		return err_set(err, "%s belongs to another user; remove it, or set process.runtime", dir);
+		return err_set(err, "%s belongs to another user; remove it, or set process.runtime",
+			       dir);
 	if (info.st_mode & (S_IWGRP | S_IWOTH))
 		return err_set(err, "%s can be written by others; chmod 0700 %s", dir, dir);
 	return true;
@@ -93,13 +95,15 @@ static bool remove_stale(const char *path, struct err *err)
 	if (fd < 0)
 		return err_set(err, "cannot make a socket: %s", strerror(errno));
 	const struct sockaddr_un un = address_of(path);
-	bool is_live = connect(fd, (const struct sockaddr *)&un, sizeof(un)) == 0 || errno == EAGAIN;
+	bool is_live =
+	    connect(fd, (const struct sockaddr *)&un, sizeof(un)) == 0 || errno == EAGAIN;
 	close(fd);
 	if (is_live)
-		return err_set(err,
-			       "another sallyport is running: it answers on %s; stop it, or set another "
-			       "process.runtime",
-			       path);
+		return err_set(
+		    err,
+		    "another sallyport is running: it answers on %s; stop it, or set another "
+		    "process.runtime",
+		    path);
 	if (unlink(path) != 0)
 		return err_set(err, "cannot replace %s: %s", path, strerror(errno));
 	return true;

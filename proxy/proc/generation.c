@@ -58,8 +58,8 @@ struct generation {
 	unsigned n;
 	unsigned id;
 	pid_t master;
-	bool is_started;  /* START came: whoever gets ready may accept */
-	bool is_announced; /* STARTED went to the master: from here on a death is mended, not reported */
+	bool is_started; /* START came: whoever gets ready may accept */
+	bool is_announced; /* STARTED went up: from here on a death is mended, not reported */
 	bool is_draining;
 	int status;
 	struct ipc_message message;
@@ -196,7 +196,8 @@ static bool hear_child(struct child *child)
 
 static void on_child(struct watch *watch, unsigned events)
 {
-	struct child *child = (struct child *)(void *)((char *)watch - offsetof(struct child, watch));
+	struct child *child =
+	    (struct child *)(void *)((char *)watch - offsetof(struct child, watch));
 	(void)events;
 	/* Its end itself is read from SIGCHLD. */
 	if (!hear_child(child))
@@ -206,15 +207,16 @@ static void on_child(struct watch *watch, unsigned events)
 static struct worker_start worker_start(const struct child *child)
 {
 	struct worker_start start = {
-	    .setup = {
-		.settings = generation.settings,
-		.memory = generation.memory,
-		.slot = child->slot,
-		.listen_fds = generation.fds + PREPARE_FD_LISTENERS,
-		.log_event_fd = generation.fds[PREPARE_FD_LOG_EVENT],
-		.adopt_fd = generation.fds[PREPARE_FD_ADOPT],
-		.hand_over_fd = generation.fds[PREPARE_FD_HAND_OVER],
-	    },
+	    .setup =
+		{
+		    .settings = generation.settings,
+		    .memory = generation.memory,
+		    .slot = child->slot,
+		    .listen_fds = generation.fds + PREPARE_FD_LISTENERS,
+		    .log_event_fd = generation.fds[PREPARE_FD_LOG_EVENT],
+		    .adopt_fd = generation.fds[PREPARE_FD_ADOPT],
+		    .hand_over_fd = generation.fds[PREPARE_FD_HAND_OVER],
+		},
 	};
 	start.setup.memory.ring += child->slot;
 	return start;
@@ -254,7 +256,8 @@ static void plan_restart(struct child *child)
 
 static void on_respawn(struct timer *timer)
 {
-	struct child *child = (struct child *)(void *)((char *)timer - offsetof(struct child, respawn));
+	struct child *child =
+	    (struct child *)(void *)((char *)timer - offsetof(struct child, respawn));
 	struct err err = {{0}};
 	child->restarts++;
 	if (!start_child(child, &err)) {
@@ -377,7 +380,8 @@ static bool map_memory(struct err *err)
 	memory->stats = shm_map(fds[PREPARE_FD_STATS], sizeof(struct stats), true, err);
 	if (!memory->stats)
 		return false;
-	memory->ring = shm_map(fds[PREPARE_FD_RINGS], sizeof(struct log_ring) * STATS_SLOTS, true, err);
+	memory->ring =
+	    shm_map(fds[PREPARE_FD_RINGS], sizeof(struct log_ring) * STATS_SLOTS, true, err);
 	if (!memory->ring)
 		return false;
 	memory->census = shm_map(fds[PREPARE_FD_CENSUS], census_bytes(), true, err);

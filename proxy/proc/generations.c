@@ -16,8 +16,8 @@
 #include "sallyport/log.h"
 
 enum {
-	READY_MS = 60000,      /* to compile, and to get the workers ready, each */
-	ROOM_MS = 1000,        /* a new generation waits so long for a draining one before it is cut */
+	READY_MS = 60000, /* to compile, and to get the workers ready, each */
+	ROOM_MS = 1000,   /* a new generation waits so long for a draining one before it is cut */
 	DRAIN_GRACE_MS = 3000, /* after the deadline, before it is killed */
 };
 
@@ -37,8 +37,7 @@ static struct gen *oldest_draining(void)
 	struct gen *oldest = NULL;
 	for (unsigned i = 0; i < GENS_MAX; i++) {
 		struct gen *gen = &master.gens[i];
-		if (gen->state == GEN_DRAINING && !gen->is_cut &&
-		    (!oldest || gen->id < oldest->id))
+		if (gen->state == GEN_DRAINING && !gen->is_cut && (!oldest || gen->id < oldest->id))
 			oldest = gen;
 	}
 	return oldest;
@@ -89,7 +88,8 @@ static void plan_recovery(uint64_t started_ms)
 {
 	uint64_t now_ms = loop_now_ms(master.loop);
 	uint64_t wait_ms = backoff_next(&master.recovery_backoff, started_ms, now_ms);
-	log_error("no generation serves; the next attempt is in %llu ms", (unsigned long long)wait_ms);
+	log_error("no generation serves; the next attempt is in %llu ms",
+		  (unsigned long long)wait_ms);
 	loop_arm(master.loop, &master.recovery, now_ms + wait_ms);
 }
 
@@ -186,12 +186,9 @@ static bool take_slots(struct gen *gen, struct prepare_order *prepare)
 static bool send_prepare(struct gen *gen, const struct prepare_order *prepare, struct err *err)
 {
 	int fds[PREPARE_FD_LISTENERS + LISTENERS_MAX] = {
-	    [PREPARE_FD_STATS] = master.stats_fd,
-	    [PREPARE_FD_RINGS] = master.rings_fd,
-	    [PREPARE_FD_CENSUS] = master.census_fd,
-	    [PREPARE_FD_LOG_EVENT] = master.event_fd,
-	    [PREPARE_FD_ADOPT] = master.idle_fds[0],
-	    [PREPARE_FD_HAND_OVER] = master.idle_fds[1],
+	    [PREPARE_FD_STATS] = master.stats_fd,    [PREPARE_FD_RINGS] = master.rings_fd,
+	    [PREPARE_FD_CENSUS] = master.census_fd,  [PREPARE_FD_LOG_EVENT] = master.event_fd,
+	    [PREPARE_FD_ADOPT] = master.idle_fds[0], [PREPARE_FD_HAND_OVER] = master.idle_fds[1],
 	};
 	for (unsigned i = 0; i < gen->policy.listens; i++)
 		fds[PREPARE_FD_LISTENERS + i] =
@@ -206,7 +203,8 @@ static bool prepare_all(struct gen *gen, const struct prepare_order *slots, stru
 	if (!check_sandbox(policy, err) ||
 	    !listeners_prepare(&master.listeners, policy->listen, policy->listens, err))
 		return false;
-	if (!listeners_prepare(&master.console_listeners, &policy->console, policy->has_console, err))
+	if (!listeners_prepare(&master.console_listeners, &policy->console, policy->has_console,
+			       err))
 		return err_prefix(err, "console.address");
 	if (!open_control(policy, err) || !helpers_prepare_scribe(policy, err))
 		return false;
@@ -459,8 +457,8 @@ static bool begin(struct gen *gen, struct err *err)
 	master.coming = gen;
 	arm(gen, READY_MS);
 	return loop_watch_input(master.loop, &gen->watch, err) &&
-	       ipc_send(gen->channel, ORDER_COMPILE, &master.compile, sizeof(master.compile), NULL, 0,
-			err);
+	       ipc_send(gen->channel, ORDER_COMPILE, &master.compile, sizeof(master.compile), NULL,
+			0, err);
 }
 
 bool generations_begin(struct err *err)

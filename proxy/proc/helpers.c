@@ -1,7 +1,8 @@
-/* Scribe, console and demo: starting them, starting them again with a hard back-off, and replacing them.
- * A scribe is replaced whenever log files have to be opened: the new one opens them with
- * the master's rights, stands ready, and starts once the old one has written what it
- * had. So no scribe keeps a right to open files, and a path that can't be opened changes nothing. */
+/* Scribe, console and demo: starting them, starting them again with a hard back-off, and
+ * replacing them. A scribe is replaced whenever log files have to be opened: the new one
+ * opens them with the master's rights, stands ready, and starts once the old one has written
+ * what it had. So no scribe keeps a right to open files, and a path that cannot be opened
+ * changes nothing. What they say is checked; the scribe reads what workers wrote. */
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
@@ -135,7 +136,8 @@ static void restart(struct helper *helper)
 
 static void on_helper_timer(struct timer *timer)
 {
-	struct helper *helper = (struct helper *)(void *)((char *)timer - offsetof(struct helper, timer));
+	struct helper *helper =
+	    (struct helper *)(void *)((char *)timer - offsetof(struct helper, timer));
 	if (helper->state == HELPER_DEAD) {
 		restart(helper);
 	} else if (helper->state == HELPER_STOPPING) {
@@ -344,8 +346,8 @@ bool helpers_reap(pid_t pid, int wait_status)
 {
 	struct helper *helper = NULL;
 	for (unsigned i = 0; i < HELPERS_MAX; i++)
-		if (master.helpers[i].state != HELPER_NONE && master.helpers[i].state != HELPER_DEAD &&
-		    master.helpers[i].pid == pid)
+		if (master.helpers[i].state != HELPER_NONE &&
+		    master.helpers[i].state != HELPER_DEAD && master.helpers[i].pid == pid)
 			helper = &master.helpers[i];
 	if (!helper)
 		return false;

@@ -16,10 +16,11 @@ static bool explain(const struct addr *addr, int error, struct err *err)
 	addr_format(addr, text);
 	switch (error) {
 	case EADDRINUSE:
-		return err_set(err,
-			       "cannot listen on %s: the port is in use; stop the program that has it, "
-			       "or choose another port (listen, --listen)",
-			       text);
+		return err_set(
+		    err,
+		    "cannot listen on %s: the port is in use; stop the program that has it, "
+		    "or choose another port (listen, --listen)",
+		    text);
 	case EACCES:
 	case EPERM:
 		return err_set(err,
@@ -27,20 +28,19 @@ static bool explain(const struct addr *addr, int error, struct err *err)
 			       "capability: setcap cap_net_bind_service=+p /path/to/sallyport",
 			       text);
 	case EADDRNOTAVAIL:
-		return err_set(err,
-			       "cannot listen on %s: this machine has no such address; see ip address",
-			       text);
+		return err_set(
+		    err, "cannot listen on %s: this machine has no such address; see ip address",
+		    text);
 	case EAFNOSUPPORT:
-		return err_set(err, "cannot listen on %s: this system has no IPv6; use an IPv4 address",
-			       text);
+		return err_set(
+		    err, "cannot listen on %s: this system has no IPv6; use an IPv4 address", text);
 	default: return err_set(err, "cannot listen on %s: %s", text, strerror(error));
 	}
 }
 
 static bool is_any_ipv6(const struct addr *addr)
 {
-	return addr->u.sa.sa_family == AF_INET6 &&
-	       IN6_IS_ADDR_UNSPECIFIED(&addr->u.in6.sin6_addr);
+	return addr->u.sa.sa_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&addr->u.in6.sin6_addr);
 }
 
 /* "Any address" is also meant on a machine without IPv6. */
@@ -54,8 +54,7 @@ static struct addr any_ipv4(uint16_t port)
 static bool bind_and_listen(int fd, const struct addr *addr)
 {
 	const int on = 1, off = 0;
-	if (is_any_ipv6(addr) &&
-	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) != 0)
+	if (is_any_ipv6(addr) && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) != 0)
 		return false;
 	return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
 	       setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0 &&

@@ -11,8 +11,8 @@
 struct listener {
 	struct addr addr; /* as the policy says it */
 	int fd;
-	bool is_wanted;   /* by the last prepare */
-	bool is_fresh;    /* opened by it */
+	bool is_wanted; /* by the last prepare */
+	bool is_fresh;  /* opened by it */
 };
 
 struct listeners {
@@ -28,7 +28,8 @@ void listeners_rollback(struct listeners *listeners);
 int listeners_fd(const struct listeners *listeners, const struct addr *addr);
 void listeners_release(struct listeners *listeners);
 
-/* One listening TCP socket, close-on-exec and non-blocking, or -1 with a sentence that says what to do. */
+/* One listening TCP socket, close-on-exec and non-blocking, or -1 with a sentence that says
+ * what to do. */
 MUST_CHECK int listener_open(const struct addr *addr, struct err *err);
 /* What it is bound to, also where the kernel chose the port. */
 bool listener_address(int fd, struct addr *out);

@@ -162,7 +162,8 @@ static bool watch_signals(struct err *err)
 static bool make_shared(struct err *err)
 {
 	master.stats_fd = shm_create("sallyport-stats", sizeof(struct stats), err);
-	master.rings_fd = shm_create("sallyport-log-rings", sizeof(struct log_ring) * STATS_SLOTS, err);
+	master.rings_fd =
+	    shm_create("sallyport-log-rings", sizeof(struct log_ring) * STATS_SLOTS, err);
 	master.census_fd = shm_create("sallyport-census", census_bytes(), err);
 	if (master.stats_fd < 0 || master.rings_fd < 0 || master.census_fd < 0)
 		return false;
@@ -176,7 +177,8 @@ static bool make_shared(struct err *err)
 	return ipc_pair(master.idle_fds, err);
 }
 
-static bool copy_option(char *out, size_t room, const char *value, const char *name, struct err *err)
+static bool copy_option(char *out, size_t room, const char *value, const char *name,
+			struct err *err)
 {
 	int len = snprintf(out, room, "%s", value ? value : "");
 	return (len >= 0 && (size_t)len < room) ||
@@ -187,11 +189,14 @@ static bool take_options(const struct master_options *options, struct err *err)
 {
 	struct compile_order *order = &master.compile;
 	master.options = *options;
-	return copy_option(order->policy, sizeof(order->policy), options->policy, "the policy's path", err) &&
-	       copy_option(order->listen, sizeof(order->listen), options->listen, "--listen", err) &&
-	       copy_option(order->origin, sizeof(order->origin), options->origin, "--origin", err) &&
-	       copy_option(order->console, sizeof(order->console), options->console, "SALLYPORT_CONSOLE",
+	return copy_option(order->policy, sizeof(order->policy), options->policy,
+			   "the policy's path", err) &&
+	       copy_option(order->listen, sizeof(order->listen), options->listen, "--listen",
 			   err) &&
+	       copy_option(order->origin, sizeof(order->origin), options->origin, "--origin",
+			   err) &&
+	       copy_option(order->console, sizeof(order->console), options->console,
+			   "SALLYPORT_CONSOLE", err) &&
 	       copy_option(order->log, sizeof(order->log), options->log, "SALLYPORT_LOG", err);
 }
 
@@ -233,16 +238,17 @@ static void print_demo(void)
 	/* "any address" is no address to go to */
 	if (strncmp(host, "0.0.0.0:", 8) == 0 || strncmp(host, "[::]:", 5) == 0)
 		snprintf(host, sizeof(host), "127.0.0.1:%u", addr_port(&bound));
-	printf("\nTry, in another terminal:\n"
-	       "  a page                       curl -i http://%s/\n"
-	       "  the Code Red worm            curl -i --path-as-is \"http://%s/default.ida?"
-	       "$(printf '%%0224d' 0 | tr 0 N)"
-	       "%%u9090%%u6858%%ucbd3%%u7801%%u9090%%u9090%%u8190%%u00c3%%u0003%%u8b00%%u531b%%u53ff"
-	       "%%u0078%%u0000%%u00=a\"\n"
-	       "  a double-encoded traversal   curl -i --path-as-is "
-	       "'http://%s/%%252e%%252e/%%252e%%252e/etc/passwd'\n"
-	       "  an oversize URL              curl -i \"http://%s/?q=$(printf '%%09000d' 0)\"\n\n",
-	       host, host, host, host);
+	printf(
+	    "\nTry, in another terminal:\n"
+	    "  a page                       curl -i http://%s/\n"
+	    "  the Code Red worm            curl -i --path-as-is \"http://%s/default.ida?"
+	    "$(printf '%%0224d' 0 | tr 0 N)"
+	    "%%u9090%%u6858%%ucbd3%%u7801%%u9090%%u9090%%u8190%%u00c3%%u0003%%u8b00%%u531b%%u53ff"
+	    "%%u0078%%u0000%%u00=a\"\n"
+	    "  a double-encoded traversal   curl -i --path-as-is "
+	    "'http://%s/%%252e%%252e/%%252e%%252e/etc/passwd'\n"
+	    "  an oversize URL              curl -i \"http://%s/?q=$(printf '%%09000d' 0)\"\n\n",
+	    host, host, host, host);
 	fflush(stdout);
 }
 

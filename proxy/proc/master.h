@@ -30,7 +30,7 @@ enum gen_state {
 	GEN_STARTING,  /* told to accept */
 	GEN_ACTIVE,
 	GEN_DRAINING,
-	GEN_DYING,     /* killed, its end not yet seen */
+	GEN_DYING, /* killed, its end not yet seen */
 };
 
 enum { GENS_MAX = 12, HELPERS_MAX = 8, WAITERS_MAX = 128, ERRORS_MAX = 16384 };
@@ -42,19 +42,19 @@ struct gen {
 	pid_t pid;
 	int channel;
 	unsigned id;
-	uint64_t slots;     /* a bit per slot of the shared memory */
+	uint64_t slots; /* a bit per slot of the shared memory */
 	uint64_t started_ms;
 	bool is_ready;
-	bool is_cut;        /* draining, and told to end at once */
+	bool is_cut; /* draining, and told to end at once */
 	struct compiled_report policy;
 	struct workers_report workers;
 };
 
 enum helper_state {
 	HELPER_NONE = 0,
-	HELPER_DEAD,     /* its timer starts it again */
+	HELPER_DEAD, /* its timer starts it again */
 	HELPER_STARTING,
-	HELPER_READY,    /* a scribe that waits for the older one's end */
+	HELPER_READY, /* a scribe that waits for the older one's end */
 	HELPER_RUNNING,
 	HELPER_STOPPING,
 };
@@ -102,18 +102,18 @@ struct master {
 	char demo_origin[64];
 
 	struct gen gens[GENS_MAX];
-	struct gen *active; /* NULL: none serves now */
-	struct gen *coming; /* NULL: no reload is under way */
+	struct gen *active;   /* NULL: none serves now */
+	struct gen *coming;   /* NULL: no reload is under way */
 	struct gen *replaced; /* by the active one; NULL once it accepts no more */
 	unsigned next_id;
 	struct compiled_report policy; /* of the last generation that became active */
 	bool has_policy;
 	bool sandbox_warned;
-	struct timer recovery;         /* starts a generation where none serves */
+	struct timer recovery; /* starts a generation where none serves */
 	struct backoff recovery_backoff;
-	struct waiters settling;       /* for the last generation to accept no more */
-	struct waiters waiting;        /* for the reload under way */
-	struct waiters next;           /* for the one after it */
+	struct waiters settling; /* for the last generation to accept no more */
+	struct waiters waiting;  /* for the reload under way */
+	struct waiters next;     /* for the one after it */
 	bool reload_again;
 
 	struct helper helpers[HELPERS_MAX];

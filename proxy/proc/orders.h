@@ -31,13 +31,13 @@
 enum order {
 	ORDER_UNSET = 0,
 	/* down */
-	ORDER_COMPILE,  /* struct compile_order */
-	ORDER_PREPARE,  /* struct prepare_order; fds: see enum prepare_fd */
-	ORDER_START,    /* empty */
-	ORDER_DRAIN,    /* struct drain_order */
-	ORDER_HELP,     /* struct helper_order; fds by role: see enum scribe_fd, console_fd, demo_fd */
-	ORDER_STOP,     /* empty: finish and exit */
-	ORDER_ANSWER,   /* struct answer_head, then the text */
+	ORDER_COMPILE, /* struct compile_order */
+	ORDER_PREPARE, /* struct prepare_order; fds: see enum prepare_fd */
+	ORDER_START,   /* empty */
+	ORDER_DRAIN,   /* struct drain_order */
+	ORDER_HELP, /* struct helper_order; fds by role: see enum scribe_fd, console_fd, demo_fd */
+	ORDER_STOP, /* empty: finish and exit */
+	ORDER_ANSWER, /* struct answer_head, then the text */
 	/* up */
 	REPORT_COMPILED, /* struct compiled_report */
 	REPORT_READY,    /* empty */
@@ -71,10 +71,10 @@ struct compiled_report {
 	uint32_t workers;
 	uint32_t listens;
 	uint32_t sites;
-	uint32_t sandbox;        /* enum sandbox_mode */
-	uint32_t generations;    /* quotas.generations */
-	uint32_t log_format;     /* enum log_format */
-	uint32_t has_console;    /* console is set */
+	uint32_t sandbox;     /* enum sandbox_mode */
+	uint32_t generations; /* quotas.generations */
+	uint32_t log_format;  /* enum log_format */
+	uint32_t has_console; /* console is set */
 	uint32_t pad;
 	uint64_t drain_ms;
 	struct addr listen[LISTENERS_MAX];

@@ -39,22 +39,22 @@ enum role_files {
 enum role_network {
 	ROLE_NETWORK_UNSET = 0,
 	ROLE_NETWORK_NONE,
-	ROLE_NETWORK_DIAL, /* UDP, Unix sockets, and TCP to the ports that the sandbox's caller names */
-	ROLE_NETWORK_FORK, /* as DIAL, for its children; itself nothing but TCP listening is taken away */
+	ROLE_NETWORK_DIAL, /* UDP, Unix sockets, TCP to the ports that the sandbox names */
+	ROLE_NETWORK_FORK, /* for children that dial: all but TCP listening */
 	ROLE_NETWORK_ALL,
 };
 
-
 struct role {
 	const char *name;
-	const char *title;    /* in the list of processes */
+	const char *title; /* in the list of processes */
 	const char *purpose;
 	const char *channels;
 	enum role_files files;
 	enum role_network network;
-	bool keeps_user;      /* stays root where started as root */
+	bool keeps_user; /* stays root where started as root */
 	bool makes_processes;
-	/* Allowed without looking at arguments; a few more depend on them (sandbox_calls.c). NULL: no filter. */
+	/* Allowed whatever their arguments, in groups that end with NULL; a few more depend on
+	 * arguments (sandbox_calls.c). None: no filter. */
 	const char *const *calls[ROLE_GROUPS_MAX];
 	/* Entry after fork and exec; NULL: it comes to be otherwise. Returns the exit status. */
 	int (*run)(void);

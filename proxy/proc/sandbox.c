@@ -29,7 +29,8 @@ static bool set_limits(const struct role *role, struct err *err)
 static bool step_passes(enum sandbox_step step, int mode, const char *what, struct err *err)
 {
 	if (step == SANDBOX_STEP_UNSUPPORTED && mode == SANDBOX_REQUIRED)
-		return err_set(err, "process.sandbox is \"required\", but there is no %s here", what);
+		return err_set(err, "process.sandbox is \"required\", but there is no %s here",
+			       what);
 	return step != SANDBOX_STEP_FAILED;
 }
 

@@ -11,16 +11,16 @@
 /* Takes from the calling process everything that its row in the roles table does not grant. */
 struct sandbox {
 	const struct role *role;
-	int mode;              /* enum sandbox_mode. OFF: only user, capabilities and limits */
-	const char *user;      /* who to be where started as root; NULL or empty: nobody */
+	int mode;                /* enum sandbox_mode. OFF: only user, capabilities and limits */
+	const char *user;        /* who to be where started as root; NULL or empty: nobody */
 	const char *readable[4]; /* files and folders, for ROLE_FILES_NAMED; NULL: none */
-	const uint16_t *ports; /* TCP ports that may be connected to, for ROLE_NETWORK_DIAL */
+	const uint16_t *ports;   /* TCP ports that may be connected to, for ROLE_NETWORK_DIAL */
 	size_t port_count;
-	pid_t parent;          /* end with it, at once; 0: no */
+	pid_t parent; /* end with it, at once; 0: no */
 };
 
-/* In order: no new privileges, bounding set, user, capabilities, the parent's end, limits, not dumpable, Landlock, system
- * calls. There is no way back. False: the process must not go on. What the kernel does not
+/* In order: no new privileges, bounding set, user, capabilities, the parent's end, limits, not
+ * dumpable, Landlock, system calls. There is no way back. False: the process must not go on. What the kernel does not
  * offer is passed over unless mode is SANDBOX_REQUIRED. */
 MUST_CHECK bool sandbox_enter(const struct sandbox *sandbox, struct err *err);
 
@@ -36,7 +36,12 @@ MUST_CHECK bool sandbox_empty_bounding_set(struct err *err);
 MUST_CHECK bool sandbox_change_user(const char *user, struct err *err);
 MUST_CHECK bool sandbox_drop_capabilities(struct err *err);
 /* UNSUPPORTED: the kernel or container does not offer it. */
-enum sandbox_step { SANDBOX_STEP_UNSET = 0, SANDBOX_STEP_DONE, SANDBOX_STEP_UNSUPPORTED, SANDBOX_STEP_FAILED };
+enum sandbox_step {
+	SANDBOX_STEP_UNSET = 0,
+	SANDBOX_STEP_DONE,
+	SANDBOX_STEP_UNSUPPORTED,
+	SANDBOX_STEP_FAILED
+};
 enum sandbox_step sandbox_restrict_files(const struct sandbox *sandbox, struct err *err);
 enum sandbox_step sandbox_restrict_calls(const struct role *role, struct err *err);
 /* Version of the Landlock interface, 0: none. */

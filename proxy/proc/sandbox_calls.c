@@ -1,6 +1,7 @@
 /* The filter of system calls: a role's list is allowed, a few calls are allowed by their
  * arguments, those that libraries try for convenience are refused with an error, and
- * every other call ends the process (SIGSYS, which its parent logs). The only file that knows libseccomp. */
+ * every other call ends the process (SIGSYS, which its parent logs). The only file that
+ * knows libseccomp. */
 #include "proc/sandbox.h"
 
 #include <errno.h>
@@ -20,10 +21,10 @@ static const struct refusal {
 	const char *call;
 	int error;
 } refusals[] = {
-    {"open", EACCES},       {"openat", EACCES},    {"openat2", EACCES},  {"creat", EACCES},
-    {"stat", EACCES},       {"lstat", EACCES},     {"statx", EACCES},    {"access", EACCES},
+    {"open", EACCES},       {"openat", EACCES},     {"openat2", EACCES},  {"creat", EACCES},
+    {"stat", EACCES},       {"lstat", EACCES},      {"statx", EACCES},    {"access", EACCES},
     {"faccessat", EACCES},  {"faccessat2", EACCES}, {"readlink", EACCES}, {"readlinkat", EACCES},
-    {"getdents64", EACCES}, {"getcwd", EACCES},    {"ioctl", ENOTTY},    {"prctl", EPERM},
+    {"getdents64", EACCES}, {"getcwd", EACCES},     {"ioctl", ENOTTY},    {"prctl", EPERM},
     {"clone3", ENOSYS},     {"socketpair", EACCES}, {"sendfile", EINVAL}, {NULL, 0},
 };
 
@@ -119,7 +120,8 @@ static bool build_filter(scmp_filter_ctx filter, const struct role *role)
 	return seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2) == 0 &&
 	       seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) == 0 &&
 	       allow_listed(filter, role) && refuse_listed(filter, role) && allow_memory(filter) &&
-	       allow_fstat(filter, role) && allow_sockets(filter, role) && allow_abort(filter, role);
+	       allow_fstat(filter, role) && allow_sockets(filter, role) &&
+	       allow_abort(filter, role);
 }
 
 bool sandbox_has_call_filter(void)

@@ -12,8 +12,8 @@
 
 #ifndef __NR_landlock_create_ruleset
 #define __NR_landlock_create_ruleset 444
-#define __NR_landlock_add_rule 445
-#define __NR_landlock_restrict_self 446
+#define __NR_landlock_add_rule       445
+#define __NR_landlock_restrict_self  446
 #endif
 
 enum {
@@ -31,8 +31,8 @@ enum {
 	FILES_IOCTL = 1 << 15,           /* version 5: on devices */
 };
 
-enum { PORTS_BIND = 1, PORTS_CONNECT = 2 };                 /* version 4 */
-enum { SCOPE_ABSTRACT_SOCKETS = 1, SCOPE_SIGNALS = 2 };     /* version 6 */
+enum { PORTS_BIND = 1, PORTS_CONNECT = 2 };             /* version 4 */
+enum { SCOPE_ABSTRACT_SOCKETS = 1, SCOPE_SIGNALS = 2 }; /* version 6 */
 
 struct ruleset {
 	uint64_t files;
@@ -73,8 +73,8 @@ static struct ruleset what_to_handle(const struct role *role, int version)
 	if (version >= 5)
 		handled.files |= FILES_IOCTL;
 	if (version >= 4)
-		handled.ports = role->network == ROLE_NETWORK_FORK ? PORTS_BIND
-								   : PORTS_BIND | PORTS_CONNECT;
+		handled.ports =
+		    role->network == ROLE_NETWORK_FORK ? PORTS_BIND : PORTS_BIND | PORTS_CONNECT;
 	if (version >= 6)
 		handled.scope = SCOPE_ABSTRACT_SOCKETS | SCOPE_SIGNALS;
 	return handled;
@@ -95,8 +95,7 @@ static bool allow_path(int ruleset, const char *path, struct err *err)
 	long result = syscall(__NR_landlock_add_rule, ruleset, RULE_PATH, &rule, 0);
 	int saved = errno;
 	close(fd);
-	return result == 0 ||
-	       err_set(err, "cannot allow reading %s: %s", path, strerror(saved));
+	return result == 0 || err_set(err, "cannot allow reading %s: %s", path, strerror(saved));
 }
 
 static bool allow_files(int ruleset, const struct sandbox *sandbox, struct err *err)

@@ -44,11 +44,13 @@ bool sandbox_change_user(const char *user, struct err *err)
 	gid_t gid = entry->pw_gid;
 	if (uid == 0)
 		return true;
-	if (setgroups(0, NULL) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0)
-		return err_set(err,
-			       "cannot become the user \"%s\": %s; process.user = \"root\" would do "
-			       "without",
-			       name, strerror(errno));
+	if (setgroups(0, NULL) != 0 || setresgid(gid, gid, gid) != 0 ||
+	    setresuid(uid, uid, uid) != 0)
+		return err_set(
+		    err,
+		    "cannot become the user \"%s\": %s; process.user = \"root\" would do "
+		    "without",
+		    name, strerror(errno));
 	return cannot_return(uid, gid, err);
 }
 
@@ -69,7 +71,8 @@ bool sandbox_drop_capabilities(struct err *err)
 	capng_clear(CAPNG_SELECT_CAPS);
 	if (capng_apply(CAPNG_SELECT_CAPS) != 0)
 		return err_set(err, "cannot drop the capabilities");
-	if (capng_get_caps_process() != 0 || capng_have_capabilities(CAPNG_SELECT_CAPS) != CAPNG_NONE)
+	if (capng_get_caps_process() != 0 ||
+	    capng_have_capabilities(CAPNG_SELECT_CAPS) != CAPNG_NONE)
 		return err_set(err, "capabilities are left after dropping them");
 	return true;
 }

@@ -1,5 +1,5 @@
-/* The process around the data plane (front): it prepares while files can still be opened, closes the
- * sandbox behind itself, and then does what the generation says. It trusts the generation
+/* The process around the data plane (front): it prepares while files can still be opened,
+ * closes the sandbox behind itself, and then does what the generation says. It trusts the generation
  * that forked it; the generation doesn't trust it.
  *
  *   forked → prepared, sandboxed (READY) → START → accepting (STARTED) → DRAIN → exit 0 */
@@ -82,7 +82,8 @@ static void obey(struct worker *worker, const struct ipc_message *message)
 
 static void on_channel(struct watch *watch, unsigned events)
 {
-	struct worker *worker = (struct worker *)(void *)((char *)watch - offsetof(struct worker, watch));
+	struct worker *worker =
+	    (struct worker *)(void *)((char *)watch - offsetof(struct worker, watch));
 	(void)events;
 	enum ipc_result result;
 	while ((result = ipc_receive(worker->channel, &worker->message)) == IPC_GOT) {

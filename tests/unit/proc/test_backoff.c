@@ -11,7 +11,7 @@
 static void first_death_is_mended_at_once_and_then_ever_slower(void **state)
 {
 	(void)state;
-	static const uint64_t expected[] = {0,    100,  200,  400,   800,   1600,
+	static const uint64_t expected[] = {0,    100,  200,   400,   800,  1600,
 					    3200, 6400, 10000, 10000, 10000};
 	struct backoff backoff = {0};
 	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
@@ -58,7 +58,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(first_death_is_mended_at_once_and_then_ever_slower),
 	    cmocka_unit_test(a_minute_of_life_forgives),
-	    cmocka_unit_test(a_process_that_dies_at_once_starts_at_most_ten_times_in_twenty_seconds),
+	    cmocka_unit_test(
+		a_process_that_dies_at_once_starts_at_most_ten_times_in_twenty_seconds),
 	    cmocka_unit_test(a_clock_that_stands_or_runs_back_does_not_forgive),
 	    cmocka_unit_test(no_number_of_deaths_overflows),
 	};

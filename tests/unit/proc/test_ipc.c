@@ -1,4 +1,5 @@
-/* Messages between our processes: what is sent arrives, and what no peer of ours would send is found out. */
+/* Messages between our processes: what is sent arrives, and what no peer of ours would
+ * send is found out. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -149,7 +150,9 @@ static void surplus_descriptors_do_not_stay_open(void **state)
 	char control[CMSG_SPACE(sizeof(int) * 200)] = {0};
 	uint32_t header[2] = {1, 0};
 	struct iovec iov = {header, sizeof(header)};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+	struct msghdr msg = {.msg_iov = &iov,
+			     .msg_iovlen = 1,
+			     .msg_control = control,
 			     .msg_controllen = sizeof(control)};
 	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
 	cmsg->cmsg_level = SOL_SOCKET;

@@ -96,7 +96,8 @@ static void child_follows_its_parent(void **state)
 	if (pid == 0) {
 		pid_t parent = getpid();
 		if (fork() == 0) {
-			if (spawn_follow_parent(parent) && ipc_send(channel, 1, NULL, 0, NULL, 0, &err))
+			if (spawn_follow_parent(parent) &&
+			    ipc_send(channel, 1, NULL, 0, NULL, 0, &err))
 				for (;;)
 					pause();
 			_exit(1);
