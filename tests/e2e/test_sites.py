@@ -109,6 +109,27 @@ def least_connections_spares_the_busy_origin(t):
 
 
 @test
+def requests_that_go_in_a_circle_are_refused(t):
+    """Two sallyports that are each other's origin."""
+    ports = free_port(), free_port()
+    urls = [f"http://{own_address()}:{port}" for port in ports]
+    servers = []
+    for port, origin in zip(ports, reversed(urls)):
+        server = t.fresh_server(origins=[origin], start=False)
+        server.write_policy({"listen": [{"address": f"{own_address()}:{port}"}]})
+        server.address = (own_address(), port)
+        server.start()
+        servers.append(server)
+    t.equal(servers[0].get("/round").status, 508, "status")
+    for server in servers:
+        t.eventually(lambda server=server: len(server.lines_since()) >= 3, "the lines of three rounds")
+    lines = [line for server in servers for line in server.lines_since()]
+    t.check(len(lines) <= 8, f"it went round {len(lines)} times")
+    t.check(any(line.reason == "loop" for line in lines), f"reasons: {[line.reason for line in lines]}")
+    t.asserted.add("loop")
+
+
+@test
 def it_listens_on_several_addresses(t):
     second = free_port()
     origin = t.origin()

@@ -70,7 +70,8 @@ class Server:
     "site" in them stands for the first of the sites."""
 
     def __init__(self, origins=(), settings=None, *, arguments=(), environment=None, inherit=(),
-                 limit_descriptors=None, user=None, start=True):
+                 limit_descriptors=None, user=None,
+                 before=None, start=True):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="sallyport-e2e-"))
         self.directory.chmod(0o755)
         self.runtime = self.directory / "run"
@@ -83,7 +84,8 @@ class Server:
         self.events_log = self.directory / "events.log"
         self.errors_file = self.directory / "stderr"
         self.arguments, self.environment = list(arguments), environment or {}
-        self.inherit, self.limit_descriptors, self.user = inherit, limit_descriptors, user
+        self.inherit, self.limit_descriptors = inherit, limit_descriptors
+        self.user, self.before = user, before
         if user is not None:
             os.chown(self.directory, user, user)
             os.chown(self.runtime, user, user)
@@ -124,6 +126,8 @@ class Server:
         die_with_parent()
         if self.limit_descriptors:
             resource.setrlimit(resource.RLIMIT_NOFILE, (self.limit_descriptors, self.limit_descriptors))
+        if self.before:
+            self.before()
 
     def start(self, wait=True):
         with open(self.errors_file, "ab") as errors:
