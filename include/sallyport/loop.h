@@ -52,6 +52,9 @@ MUST_CHECK bool loop_watch_listener(struct loop *loop, struct watch *watch, stru
 MUST_CHECK bool loop_watch_input(struct loop *loop, struct watch *watch, struct err *err);
 /* No callback comes after this, not even one already harvested. Does not close fd. */
 void loop_unwatch(struct loop *loop, struct watch *watch);
+/* The same where the caller closes the only descriptor of that socket right
+ * away: the kernel then removes it from epoll itself, and a system call is saved. */
+void loop_forget(struct loop *loop, struct watch *watch);
 
 /* deadline_ms on the clock of loop_now_ms(). Armed again: moved. */
 void loop_arm(struct loop *loop, struct timer *timer, uint64_t deadline_ms);

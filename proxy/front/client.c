@@ -92,11 +92,12 @@ struct client *client_new(struct front *f, int fd, const struct addr *peer)
 	return c;
 }
 
+/* Everything but its socket, which is about to be closed. */
 static void client_forget(struct client *c)
 {
 	struct front *f = c->front;
 	enter_state(c, CLIENT_UNSET);
-	loop_unwatch(f->loop, &c->watch);
+	loop_forget(f->loop, &c->watch);
 	loop_disarm(f->loop, &c->timer);
 	loop_cancel(&c->again);
 	hold_release(&c->in, &f->memory);
@@ -168,6 +169,8 @@ static bool hand_over(struct client *c)
 	if (sendmsg(f->setup.hand_over_fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		return false;
 	stat_add(&f->stats->handed_over, 1);
+	/* The next generation has the socket too: closing ours removes nothing. */
+	loop_unwatch(f->loop, &c->watch);
 	client_free(c, false);
 	return true;
 }
@@ -194,14 +197,19 @@ void client_hand_over_all(struct front *f)
 	}
 }
 
-void client_next(struct client *c, bool keep)
+void client_next(struct client *c, bool keep, bool announced)
 {
 	struct front *f = c->front;
 	c->exchange = NULL;
 	c->head_start_us = 0;
 	c->seen = 0;
 	if (!keep) {
-		linger(c);
+		/* A client that announced the end sends nothing more, so nothing
+		 * unread can turn our close into a reset. */
+		if (announced && c->in.len == 0 && !c->stream.readable)
+			client_free(c, false);
+		else
+			linger(c);
 		return;
 	}
 	become_idle(c);

@@ -186,8 +186,10 @@ static enum step_result step_relay(struct exchange *x)
 	enum pump up = PUMP_END;
 	if (!x->up_sent && !x->up_broken)
 		up = upload_pump(x, &reason);
-	if (up == PUMP_FAIL)
+	if (up == PUMP_FAIL) {
+		x->close = true; /* content that was not understood is still there */
 		return exchange_refuse(x, reason);
+	}
 	if (x->step != STEP_RELAY)
 		return STEP_MORE;
 	enum pump down = download_pump(x, &reason);
@@ -208,7 +210,7 @@ static enum step_result step_end(struct exchange *x)
 {
 	struct client *c = x->client;
 	struct front *f = x->front;
-	bool keep = !x->close, aborted = x->aborted;
+	bool keep = !x->close, aborted = x->aborted, announced = x->request.close && x->up_read;
 	exchange_leave_origin(x, x->origin_reusable && x->up_sent);
 	stat_add(&f->stats->requests, 1);
 	stat_add(&f->stats->bytes_in, x->up_bytes);
@@ -221,7 +223,7 @@ static enum step_result step_end(struct exchange *x)
 	if (aborted)
 		client_free(c, true);
 	else
-		client_next(c, keep);
+		client_next(c, keep, announced);
 	return STEP_DONE;
 }
 

@@ -13,7 +13,7 @@
 #include "sallyport/crypto.h"
 #include "sallyport/log.h"
 
-enum { ACCEPTS_PER_EVENT = 8, ACCEPT_AGAIN_MS = 50, SHED_AFTER_MS = 1000, DATE_EVERY_US = 1000000 };
+enum { ADOPTIONS_PER_EVENT = 8, ACCEPT_AGAIN_MS = 50, SHED_AFTER_MS = 1000, DATE_EVERY_US = 1000000 };
 
 struct span front_date(struct front *f)
 {
@@ -79,26 +79,26 @@ static void accept_again(struct timer *timer)
 	}
 }
 
+/* One connection an event: a second call would mostly find out that there is
+ * none, and what waits goes to whichever worker is free. */
 static void listener_event(struct watch *watch, unsigned events)
 {
 	struct listener *listener = (struct listener *)(void *)((char *)watch - offsetof(struct listener, watch));
 	struct front *f = listener->front;
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	struct addr peer;
 	(void)events;
-	for (int i = 0; i < ACCEPTS_PER_EVENT; i++) {
-		struct sockaddr_storage ss;
-		socklen_t len = sizeof(ss);
-		struct addr peer;
-		int fd = accept4(watch->fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd < 0) {
-			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-				pause_accepting(f);
-			return;
-		}
-		if (addr_from_sockaddr((struct sockaddr *)&ss, len, &peer))
-			take_connection(f, fd, &peer, false);
-		else
-			close(fd);
+	int fd = accept4(watch->fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+			pause_accepting(f);
+		return;
 	}
+	if (addr_from_sockaddr((struct sockaddr *)&ss, len, &peer))
+		take_connection(f, fd, &peer, false);
+	else
+		close(fd);
 }
 
 static int received_fd(struct msghdr *msg)
@@ -117,7 +117,7 @@ static void adopt_event(struct watch *watch, unsigned events)
 {
 	struct front *f = (struct front *)(void *)((char *)watch - offsetof(struct front, adopt));
 	(void)events;
-	for (int i = 0; i < ACCEPTS_PER_EVENT; i++) {
+	for (int i = 0; i < ADOPTIONS_PER_EVENT; i++) {
 		char byte;
 		union {
 			char bytes[CMSG_SPACE(sizeof(int))];

@@ -203,8 +203,9 @@ struct exchange {
 /* client.c */
 struct client *client_new(struct front *front, int fd, const struct addr *peer);
 void client_free(struct client *client, bool abort_it);
-/* The exchange ended. keep: another request may follow. */
-void client_next(struct client *client, bool keep);
+/* The exchange ended. keep: another request may follow. Otherwise, announced: the client
+ * said itself that its request, read whole, is the last. */
+void client_next(struct client *client, bool keep, bool announced);
 void client_hand_over_all(struct front *front);
 
 /* exchange.c */

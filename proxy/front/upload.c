@@ -138,8 +138,10 @@ enum step_result step_collect(struct exchange *x)
 		char *data;
 		size_t len;
 		enum pump result = next_content(x, &data, &len, &reason);
-		if (result == PUMP_FAIL)
+		if (result == PUMP_FAIL) {
+			x->close = true; /* what was not understood is still there */
 			return exchange_refuse(x, reason);
+		}
 		if (result == PUMP_WAIT)
 			break;
 		client_owes(x, false);

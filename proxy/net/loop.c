@@ -130,18 +130,25 @@ bool loop_watch_input(struct loop *loop, struct watch *watch, struct err *err)
 	return watch_with(loop, watch, EPOLLIN, err);
 }
 
-void loop_unwatch(struct loop *loop, struct watch *watch)
+void loop_forget(struct loop *loop, struct watch *watch)
 {
 	if (watch->slot == 0)
 		return;
 	int index = watch->slot - 1;
 	struct slot *slot = &loop->slots[index];
-	epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL);
 	slot->watch = NULL;
 	slot->generation++;
 	slot->next_free = loop->free_slot;
 	loop->free_slot = index;
 	watch->slot = 0;
+}
+
+void loop_unwatch(struct loop *loop, struct watch *watch)
+{
+	if (watch->slot == 0)
+		return;
+	epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL);
+	loop_forget(loop, watch);
 }
 
 static void heap_put(struct loop *loop, uint32_t pos, struct heap_entry entry)

@@ -39,7 +39,7 @@ static void pool_remove(struct origin_conn *conn)
 static void conn_close(struct origin_conn *conn, bool abort_it)
 {
 	struct origins_setup *setup = &origins_of(conn)->setup;
-	loop_unwatch(setup->loop, &conn->watch);
+	loop_forget(setup->loop, &conn->watch);
 	conn->stream.ops->close(&conn->stream, abort_it);
 	hold_release(&conn->in, setup->memory);
 	stat_sub(&setup->stats->origin_open, 1);

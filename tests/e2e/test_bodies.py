@@ -224,14 +224,16 @@ def content_larger_than_the_limit_is_refused(t):
 
 # ---- back-pressure
 
-@test(seconds=20)
-def a_client_that_does_not_read_stalls_the_origin(t):
+@test(seconds=20, each={"length": b"Content-Length: 1000000000\r\n\r\n", "until the end": b"\r\n",
+                        "chunked": b"Transfer-Encoding: chunked\r\n\r\n"})
+def a_client_that_does_not_read_stalls_the_origin(t, framing):
     sent = []
+    block = b"10000\r\n" + BLOCK + b"\r\n" if b"chunked" in framing else BLOCK
 
     def endless(connection, request):
-        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
+        connection.send(b"HTTP/1.1 200 OK\r\n" + framing)
         for _ in range(10_000):
-            if not connection.send(BLOCK):
+            if not connection.send(block):
                 break
             sent.append(len(BLOCK))
         return False
@@ -241,28 +243,34 @@ def a_client_that_does_not_read_stalls_the_origin(t):
     client.read_head()
     quiet = steady(lambda: sum(sent))
     t.check(quiet < kernel_buffers() + 4 * MIB, f"the origin has sent {quiet} bytes to a client that reads none")
+    held = server.status()["counters"]["memory_bytes"]
+    t.check(held < 2 * MIB, f"sallyport holds {held} bytes")
     for _ in range(2000):
         client.receive()
     t.check(sum(sent) > quiet, "the origin goes on once the client reads")
     client.reset()
 
 
-@test(seconds=20)
-def an_origin_that_does_not_read_stalls_the_client(t):
+@test(seconds=20, each={"length": (b"Content-Length: 1000000000\r\n", BLOCK),
+                        "chunked": (b"Transfer-Encoding: chunked\r\n", b"10000\r\n" + BLOCK + b"\r\n")})
+def an_origin_that_does_not_read_stalls_the_client(t, row):
+    fields, block = row
     gate = threading.Event()
     origin = t.origin(receive_buffer=65536, serve=lambda c: c.more() and gate.wait(15))
     server = t.fresh_server(UNLIMITED, origins=[origin])
     client = t.client(server)
-    client.send(post(b"/up", b"Content-Length: 1000000000\r\n"))
+    client.send(post(b"/up", fields))
     client.socket.settimeout(0.5)
     sent = 0
     try:
         while sent < 900 * MIB:
-            sent += client.socket.send(BLOCK)
+            sent += client.socket.send(block)
     except TimeoutError:
         pass
+    held = server.status()["counters"]["memory_bytes"]
     gate.set()
     t.check(sent < kernel_buffers() + 4 * MIB, f"the client could send {sent} bytes to an origin that reads none")
+    t.check(held < 2 * MIB, f"sallyport holds {held} bytes")
 
 
 def kernel_buffers():

@@ -238,6 +238,21 @@ def bytes_after_a_response_never_reach_anyone(t, extra):
         t.check(response.status == 502 or response.body == b"first", f"answer: {response}")
         t.check(client.quiet(0.05) or client.ended, f"something follows the answer: {client.pending!r}")
         t.equal(server.get("/next").body, b"ok\n", "content of the next answer")
+        t.check(server.origin.requests_for("/next")[-1].connection is not
+                server.origin.requests_for("/extra")[-1].connection, "the connection was used again")
+
+
+@test
+def bytes_after_a_response_of_any_size_never_answer_the_next_request(t):
+    """Also where they wait in the kernel, behind what was read or spliced last."""
+    server = t.server(PATIENT)
+    head = len(reply(b"x" * 50_000)) - 50_000
+    for size in (1, 1000, 16384 - head, 32768 - head, 65536 - head, 131072 - head, 200_000, 1_000_000):
+        server.origin.on("/extra", lambda c, r, size=size: c.send(reply(b"x" * size) + reply(MARK) * 3))
+        for _ in range(3):
+            response = server.get("/extra")
+            t.check(response.status == 502 or response.body == b"x" * size, f"answer of {size} bytes")
+            t.equal(server.get("/next").body, b"ok\n", f"content of the next answer, after {size} bytes")
 
 
 @test

@@ -184,6 +184,9 @@ class Context:
         complaints = []
         for server in cls.shared.values():
             try:
+                leftovers = server.leftovers()
+                if leftovers:
+                    complaints.append(leftovers)
                 server.stop()
             except expect.Failure as error:
                 complaints.append(str(error))

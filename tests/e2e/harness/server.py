@@ -181,6 +181,17 @@ class Server:
             return f"a process of the server broke:\n{self.errors()[-4000:]}"
         return None
 
+    def leftovers(self):
+        """What the server still holds once nobody uses it. For servers whose clients have all gone."""
+        def counted():
+            counters = self.status()["counters"]
+            return {name: counters[name] for name in ("connections", "exchanges") if counters[name]}
+        try:
+            eventually(lambda: not counted(), "", 4.0, 0.05)
+            return None
+        except (Failure, OSError):
+            return f"the server still counts {counted()}, though everybody has gone"
+
     def complaint(self):
         """What is wrong with the server itself: it ended, a process of it died, a sanitizer spoke."""
         if self.process.poll() is not None:
