@@ -48,7 +48,7 @@ static bool looks_stale(const struct exchange *x)
 /* Another origin, or another address of the same name: not the same door again. */
 static bool is_there_another(const struct exchange *x)
 {
-	return x->route->origin_count > 1 || (x->claim.spec && !x->claim.spec->is_literal);
+	return x->subject.route->origin_count > 1 || (x->claim.spec && !x->claim.spec->is_literal);
 }
 
 static enum step_result try_another(struct exchange *x, enum reason reason)
@@ -135,10 +135,10 @@ static size_t write_head(struct exchange *x)
 	log_format_request_id(x->id, id);
 	struct http_forward_request forward = {
 	    .head = &x->request,
-	    .path = x->canon.path,
-	    .query = x->target.query,
-	    .host = x->route->host ? span_from_str(x->route->host) : x->host,
-	    .visitor_host = x->host,
+	    .path = x->subject.canon.path,
+	    .query = x->subject.target.query,
+	    .host = x->subject.route->host ? span_from_str(x->subject.route->host) : x->subject.host,
+	    .visitor_host = x->subject.host,
 	    .peer = span_of(peer, peer_len),
 	    .peer_trusted = x->client->peer_trusted,
 	    .request_id = id,

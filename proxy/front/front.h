@@ -11,6 +11,7 @@
 #include "sallyport/http_chunk.h"
 #include "sallyport/http_forward.h"
 #include "sallyport/http_head.h"
+#include "sallyport/judge.h"
 #include "sallyport/log_record.h"
 #include "sallyport/origin.h"
 #include "sallyport/settings.h"
@@ -139,11 +140,7 @@ struct exchange {
 	uint8_t step; /* enum exchange_step */
 
 	/* what is known of the request */
-	struct url_target target;
-	struct url_canon canon;
-	struct span host;           /* as the origin is told: Host field or authority */
-	const struct site *site;
-	const struct route *route;
+	struct subject subject;
 	struct verdict verdict;
 	struct addr visitor;        /* behind trusted proxies */
 	uint64_t id[2];

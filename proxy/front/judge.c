@@ -1,6 +1,8 @@
 /* From a head to a verdict, a site and a route. The order: what the message is
  * (hop-by-hop fields, target, Host), whose site it is for, and what that site's
  * shield says of it. */
+#include "sallyport/judge.h"
+
 #include <string.h>
 
 #include "front/front.h"
@@ -10,37 +12,57 @@ enum { HOPS_MAX = 5 };
 
 /* The authority of an absolute-form target wins, and a Host field that says
  * something else is refused rather than overruled (RFC 9112 section 3.2.2). */
-static bool find_host(struct exchange *x, struct url_host *host, enum reason *reason)
+static bool find_host(const struct http_head *head, struct subject *s, enum reason *reason)
 {
-	struct span field = http_find(&x->request, HTTP_FIELD_HOST);
-	struct span authority = x->target.authority;
-	bool absolute = x->target.form == URL_ABSOLUTE;
+	struct span field = http_find(head, HTTP_FIELD_HOST);
+	bool absolute = s->target.form == URL_ABSOLUTE;
 	struct url_host other;
-	*host = (struct url_host){0};
-	x->host = absolute ? authority : field;
-	if (!x->host.ptr)
+	s->host = absolute ? s->target.authority : field;
+	if (!s->host.ptr)
 		return true; /* HTTP/1.0 without Host: the default site's affair */
-	if (!url_parse_host(x->host, host, reason))
+	if (!url_parse_host(s->host, &s->host_name, reason))
 		return false;
 	if (!absolute || !field.ptr)
 		return true;
 	if (!url_parse_host(field, &other, reason))
 		return false;
-	uint16_t port = host->port ? host->port : 80, other_port = other.port ? other.port : 80;
-	if (span_ieq(host->name, other.name) && port == other_port)
+	uint16_t port = s->host_name.port ? s->host_name.port : 80, other_port = other.port ? other.port : 80;
+	if (span_ieq(s->host_name.name, other.name) && port == other_port)
 		return true;
 	*reason = REASON_HOST_MISMATCH;
 	return false;
 }
 
-static void canonicalise(struct exchange *x)
+enum reason judge_locate(const struct settings *settings, struct http_head *head, char *room,
+			 struct subject *s)
 {
-	/* Behind the head that keep_head() copied there is room for this. */
-	char *room = x->text + x->request.len;
-	if (x->target.form == URL_ASTERISK)
-		x->canon = (struct url_canon){.path = x->target.path, .decoded = x->target.path};
+	enum reason reason = REASON_UNSET;
+	*s = (struct subject){0};
+	if (head->method == HTTP_CONNECT)
+		return REASON_METHOD_CONNECT;
+	if (!http_mark_hop_by_hop(head, &reason) || !url_split(http_target(head), &s->target, &reason) ||
+	    !find_host(head, s, &reason))
+		return reason;
+	if (http_via_hops(head) > HOPS_MAX)
+		return REASON_LOOP;
+	if (s->target.form == URL_ASTERISK && head->method != HTTP_OPTIONS)
+		return REASON_TARGET_INVALID;
+	if (s->target.form == URL_ASTERISK)
+		s->canon = (struct url_canon){.path = s->target.path, .decoded = s->target.path};
 	else
-		url_canon_path(x->target.path, room, &x->canon);
+		url_canon_path(s->target.path, room, &s->canon);
+	s->site = site_lookup(settings->table, s->host_name.name);
+	if (!s->site)
+		return REASON_HOST_UNKNOWN;
+	s->route = site_route(s->site, s->canon.path);
+	return REASON_UNSET;
+}
+
+void judge_verdict(const struct http_head *head, const struct subject *s, struct shield_scratch *scratch,
+		   char *buf, struct verdict *verdict)
+{
+	struct shield_request request = {.head = head, .target = &s->target, .canon = &s->canon, .buf = buf};
+	shield_judge(s->site->shield, scratch, &request, verdict);
 }
 
 static void begin_content(struct exchange *x)
@@ -49,28 +71,6 @@ static void begin_content(struct exchange *x)
 	x->up_left = x->request.framing == HTTP_FRAMING_LENGTH ? x->request.content_length : 0;
 	x->up_read = x->request.framing == HTTP_FRAMING_NONE ||
 		     (x->request.framing == HTTP_FRAMING_LENGTH && x->up_left == 0);
-}
-
-/* Where the request belongs, whatever is thought of it: the log wants to know. */
-static enum reason locate(struct exchange *x)
-{
-	enum reason reason = REASON_UNSET;
-	struct url_host host;
-	if (x->request.method == HTTP_CONNECT)
-		return REASON_METHOD_CONNECT;
-	if (!http_mark_hop_by_hop(&x->request, &reason) ||
-	    !url_split(http_target(&x->request), &x->target, &reason) || !find_host(x, &host, &reason))
-		return reason;
-	if (http_via_hops(&x->request) > HOPS_MAX)
-		return REASON_LOOP;
-	if (x->target.form == URL_ASTERISK && x->request.method != HTTP_OPTIONS)
-		return REASON_TARGET_INVALID;
-	canonicalise(x);
-	x->site = site_lookup(x->front->settings->table, host.name);
-	if (!x->site)
-		return REASON_HOST_UNKNOWN;
-	x->route = site_route(x->site, x->canon.path);
-	return REASON_UNSET;
 }
 
 static void note_monitored(struct exchange *x)
@@ -85,12 +85,11 @@ enum step_result step_judge(struct exchange *x)
 	x->visitor = x->client->peer_trusted
 			 ? visitor_of(f->settings, &x->client->peer, &x->request)
 			 : x->client->peer;
-	enum reason reason = locate(x);
+	/* Behind the head that keep_head() copied there is room for the canonical path. */
+	enum reason reason = judge_locate(f->settings, &x->request, x->text + x->request.len, &x->subject);
 	if (reason != REASON_UNSET)
 		return exchange_refuse(x, reason);
-	struct shield_request request = {
-	    .head = &x->request, .target = &x->target, .canon = &x->canon, .buf = f->out};
-	shield_judge(x->site->shield, f->scratch, &request, &x->verdict);
+	judge_verdict(&x->request, &x->subject, f->scratch, f->out, &x->verdict);
 	if (x->verdict.action != VERDICT_ALLOW && x->verdict.enforced)
 		return exchange_refuse(x, x->verdict.reason);
 	note_monitored(x);
@@ -98,7 +97,7 @@ enum step_result step_judge(struct exchange *x)
 		return exchange_refuse(x, REASON_OVERLOAD);
 	begin_content(x);
 	x->close = x->request.close;
-	x->claim.route = x->route;
+	x->claim.route = x->subject.route;
 	x->step = x->up_read ? STEP_ORIGIN : STEP_COLLECT;
 	return STEP_MORE;
 }

@@ -57,13 +57,13 @@ void record_exchange(struct exchange *x)
 		if (head->method_len > 0)
 			texts[LOG_TEXT_METHOD] = http_method(head);
 	}
-	if (x->canon.path.ptr && !span_eq(x->canon.path, x->target.path))
-		texts[LOG_TEXT_CANON] = x->canon.path;
-	texts[LOG_TEXT_HOST] = x->host.ptr ? x->host : http_find(head, HTTP_FIELD_HOST);
+	if (x->subject.canon.path.ptr && !span_eq(x->subject.canon.path, x->subject.target.path))
+		texts[LOG_TEXT_CANON] = x->subject.canon.path;
+	texts[LOG_TEXT_HOST] = x->subject.host.ptr ? x->subject.host : http_find(head, HTTP_FIELD_HOST);
 	texts[LOG_TEXT_USER_AGENT] = http_find(head, HTTP_FIELD_USER_AGENT);
 	texts[LOG_TEXT_REFERER] = http_find(head, HTTP_FIELD_REFERER);
-	if (x->site)
-		texts[LOG_TEXT_SITE] = span_from_str(x->site->name);
+	if (x->subject.site)
+		texts[LOG_TEXT_SITE] = span_from_str(x->subject.site->name);
 	texts[LOG_TEXT_RULE] = span_from_str(x->verdict.rule);
 	texts[LOG_TEXT_EVIDENCE] = x->verdict.evidence;
 	if (x->claim.spec) {

@@ -118,9 +118,9 @@ static void extra_fields(const struct exchange *x, char *out, size_t room)
 	out[0] = '\0';
 	if (x->status == 429 || x->status == 503) {
 		snprintf(out, room, "Retry-After: 5\r\n");
-	} else if (x->status == 405 && x->site) {
+	} else if (x->status == 405 && x->subject.site) {
 		int len = snprintf(out, room, "Allow: ");
-		const char **method = x->site->shield_settings.methods;
+		const char **method = x->subject.site->shield_settings.methods;
 		for (; method && *method && len > 0 && (size_t)len < room; method++)
 			len += snprintf(out + len, room - (size_t)len, "%s%s", *method, method[1] ? ", " : "\r\n");
 		if (len < 0 || (size_t)len >= room)

@@ -1,0 +1,30 @@
+#ifndef SALLYPORT_JUDGE_H
+#define SALLYPORT_JUDGE_H
+
+#include "sallyport/settings.h"
+
+/* From a request's head to what it is about and what is thought of it: the same
+ * code for a request that came over a connection and for one that an operator
+ * asks about (`sallyport explain`). Pure. */
+
+struct subject {
+	struct url_target target;
+	struct url_canon canon;
+	struct span host;          /* as the origin is told: Host field, or the authority of an absolute target */
+	struct url_host host_name; /* the same, parsed; name.ptr NULL: none was said */
+	const struct site *site;   /* NULL: none */
+	const struct route *route;
+};
+
+/* Marks the head's hop-by-hop fields, splits and canonicalises its target, and
+ * finds its site and route. room: URL_CANON_ROOM(head->target_len) bytes; the
+ * subject points into it and into the head. Whatever was found out before a reason
+ * to refuse came up stays in *subject, for the log. REASON_UNSET: all is known. */
+enum reason judge_locate(const struct settings *settings, struct http_head *head, char *room,
+			 struct subject *subject);
+
+/* The verdict of the subject's site. buf: head->target_len + 1 bytes. */
+void judge_verdict(const struct http_head *head, const struct subject *subject,
+		   struct shield_scratch *scratch, char *buf, struct verdict *verdict);
+
+#endif
