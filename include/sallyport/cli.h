@@ -13,6 +13,7 @@ enum cli_status {
 
 int cli_run(int argc, char **argv);
 int cli_check(int argc, char **argv);
+int cli_explain(int argc, char **argv);
 int cli_status(int argc, char **argv);
 int cli_reload(int argc, char **argv);
 int cli_stop(int argc, char **argv);

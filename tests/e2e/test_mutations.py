@@ -80,6 +80,8 @@ def mutate_requests(t, seed, count):
     refused = 0
     for number in range(count):
         data = mutated(choice, choice.choice(REQUESTS))
+        if number % 50 == 0:
+            server.origin.forget()
         seen = len(server.origin.requests)
         client = server.client()
         try:
@@ -109,7 +111,7 @@ def mutate_requests(t, seed, count):
 
 def mutate_responses(t, seed, count):
     """The visitor gets exact responses, or a broken connection; the next visitor gets an own one."""
-    server = t.server({"site": {"health": {"fall": 100}}, "timeouts": {"first_byte": "200 ms", "between_bytes": "200 ms"}})
+    server = t.server({"site": {"health": {"fall": 100}}, "timeouts": {"first_byte": "300 ms", "between_bytes": "300 ms"}})
     choice = random.Random(seed)
     current = {}
 
@@ -121,9 +123,14 @@ def mutate_responses(t, seed, count):
     broken = 0
     for number in range(count):
         data = mutated(choice, choice.choice(RESPONSES))
+        if number % 50 == 0:
+            server.origin.forget()
         current["segments"] = segments(choice, data)
         client = server.client()
-        client.send(t.request("/r"), t.request("/own")).half_close()
+        try:
+            client.send(t.request("/r") + t.request("/own")).half_close()
+        except OSError:
+            pass
         found = answers(client, [])
         whole = [answer for answer in found if answer.complete]
         broken += not whole or whole[0].status == 502

@@ -180,6 +180,10 @@ class Origin:
         self.scripts[path] = script
         return self
 
+    def forget(self):
+        """Lets go of what ended connections received."""
+        self.connections = [connection for connection in self.connections if not connection.ended]
+
     def requests_for(self, path):
         return [request for request in self.requests if request.target.split("?")[0] == path]
 

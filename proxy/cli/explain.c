@@ -1,0 +1,388 @@
+/* sallyport explain: what would become of a request, step by step, offline and
+ * by the same code that judges live requests: head, target, host, path, site,
+ * route, verdict. Opens no socket and needs no rights.
+ *
+ * The URL is taken byte for byte: nothing is normalised before it is judged. */
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sallyport/cli.h"
+#include "sallyport/json.h"
+#include "sallyport/judge.h"
+
+enum { OUTPUT_MAX = 1 << 20, FIELDS_GIVEN = 64, SHOWN_MAX = 2048, OPTION_JSON = 256 };
+
+struct explain {
+	const char *path;
+	struct settings_overrides overrides;
+	const char *method;
+	const char *url;
+	const char *fields[FIELDS_GIVEN];
+	size_t field_count;
+	bool as_json;
+
+	struct settings *settings;
+	struct strbuf head;
+	struct json_writer json;
+	struct strbuf out;
+};
+
+static const struct option options[] = {
+    {"config", required_argument, NULL, 'c'}, {"request", required_argument, NULL, 'X'},
+    {"header", required_argument, NULL, 'H'}, {"json", no_argument, NULL, OPTION_JSON},
+    {NULL, 0, NULL, 0},
+};
+
+static int read_options(int argc, char **argv, struct explain *e)
+{
+	int option;
+	opterr = 0;
+	optind = 1;
+	settings_overrides_from_environment(&e->overrides);
+	while ((option = getopt_long(argc, argv, ":c:X:H:", options, NULL)) != -1) {
+		switch (option) {
+		case 'c': e->path = optarg; break;
+		case 'X': e->method = optarg; break;
+		case 'H':
+			if (e->field_count == FIELDS_GIVEN)
+				return cli_wrong_use("explain", "at most %d fields", FIELDS_GIVEN);
+			e->fields[e->field_count++] = optarg;
+			break;
+		case OPTION_JSON: e->as_json = true; break;
+		case ':': return cli_wrong_use("explain", "%s needs a value", argv[optind - 1]);
+		default: return cli_wrong_use("explain", "unknown option %s", argv[optind - 1]);
+		}
+	}
+	if (optind + 1 != argc)
+		return cli_wrong_use("explain", "one URL is needed");
+	e->url = argv[optind];
+	/* A site for the asking, where nothing names one. */
+	if (!e->path && !e->overrides.origin)
+		e->overrides.origin = "http://127.0.0.1:80";
+	if (!e->path && !e->overrides.listen)
+		e->overrides.listen = ":8080";
+	return CLI_DONE;
+}
+
+/* Bytes as they may stand on a terminal: what is not printable ASCII as \xHH. */
+static void add_shown(struct strbuf *out, struct span s)
+{
+	for (size_t i = 0; i < s.len && i < SHOWN_MAX; i++) {
+		unsigned char c = (unsigned char)s.ptr[i];
+		if (c >= 0x20 && c < 0x7f && c != '\\')
+			strbuf_add_char(out, (char)c);
+		else
+			strbuf_addf(out, "\\x%02X", c);
+	}
+	if (s.len > SHOWN_MAX)
+		strbuf_addf(out, "... (%zu bytes)", s.len);
+}
+
+/* One step: its name, what it found, and the setting that decides about it (or NULL). */
+static void say(struct explain *e, const char *step, const char *setting, const struct strbuf *text)
+{
+	if (e->as_json) {
+		json_open_object(&e->json, NULL);
+		json_add_text(&e->json, "step", span_from_str(step));
+		json_add_text(&e->json, "text", strbuf_span(text));
+		if (setting)
+			json_add_text(&e->json, "setting", span_from_str(setting));
+		json_close(&e->json);
+		return;
+	}
+	strbuf_addf(&e->out, "%-10s ", step);
+	strbuf_add_span(&e->out, strbuf_span(text));
+	if (setting)
+		strbuf_addf(&e->out, "   [%s]", setting);
+	strbuf_add_char(&e->out, '\n');
+}
+
+static void sayf(struct explain *e, const char *step, const char *setting, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+static void sayf(struct explain *e, const char *step, const char *setting, const char *fmt, ...)
+{
+	struct strbuf text;
+	va_list ap;
+	strbuf_init(&text, 4096);
+	va_start(ap, fmt);
+	strbuf_vaddf(&text, fmt, ap);
+	va_end(ap);
+	say(e, step, setting, &text);
+	strbuf_release(&text);
+}
+
+static void say_span(struct explain *e, const char *step, struct span s)
+{
+	struct strbuf text;
+	strbuf_init(&text, 4 * SHOWN_MAX + 1024);
+	add_shown(&text, s);
+	say(e, step, NULL, &text);
+	strbuf_release(&text);
+}
+
+static bool is_given(const struct explain *e, const char *name)
+{
+	size_t len = strlen(name);
+	for (size_t i = 0; i < e->field_count; i++) {
+		if (span_istarts(span_from_str(e->fields[i]), span_of(name, len)) && e->fields[i][len] == ':')
+			return true;
+	}
+	return false;
+}
+
+static const char *first_host(const struct settings *settings)
+{
+	const struct site *sites = settings->sites.items;
+	for (size_t i = 0; i < settings->sites.n; i++) {
+		for (size_t j = 0; j < sites[i].hosts.n; j++) {
+			if (sites[i].hosts.items[j][0] != '*')
+				return sites[i].hosts.items[j];
+		}
+	}
+	return "localhost";
+}
+
+/* The head as a client would send it: the authority of an http URL becomes Host. */
+static void write_head(struct explain *e)
+{
+	struct span url = span_from_str(e->url), host = span_from_str(first_host(e->settings));
+	if (span_istarts(url, SPAN("http://"))) {
+		struct span rest = span_from(url, strlen("http://"));
+		size_t end = strcspn(rest.ptr, "/?#");
+		host = span_of(rest.ptr, end);
+		url = span_from(rest, end);
+	}
+	strbuf_addf(&e->head, "%s ", e->method ? e->method : "GET");
+	if (url.len == 0 || url.ptr[0] == '?')
+		strbuf_add_char(&e->head, '/');
+	strbuf_add_span(&e->head, url);
+	strbuf_add_str(&e->head, " HTTP/1.1\r\n");
+	if (!is_given(e, "Host")) {
+		strbuf_add_str(&e->head, "Host: ");
+		strbuf_add_span(&e->head, host);
+		strbuf_add_str(&e->head, "\r\n");
+	}
+	for (size_t i = 0; i < e->field_count; i++)
+		strbuf_addf(&e->head, "%s\r\n", e->fields[i]);
+	strbuf_add_str(&e->head, "\r\n");
+}
+
+static void say_findings(struct explain *e, const char *step, unsigned findings, struct span evidence)
+{
+	struct strbuf text;
+	strbuf_init(&text, 8192);
+	for (unsigned bit = 1; findings != 0; bit <<= 1) {
+		if (!(findings & bit))
+			continue;
+		strbuf_addf(&text, "%s%s", text.len ? ", " : "", url_finding_name(bit));
+		findings &= ~bit;
+	}
+	if (evidence.ptr) {
+		strbuf_add_str(&text, "; the first at ");
+		add_shown(&text, evidence);
+	}
+	say(e, step, NULL, &text);
+	strbuf_release(&text);
+}
+
+static void say_path(struct explain *e, const struct subject *s)
+{
+	static const char *const forms[] = {
+	    [URL_ORIGIN] = "origin-form", [URL_ABSOLUTE] = "absolute-form", [URL_ASTERISK] = "asterisk-form"};
+	if (s->target.form == URL_FORM_UNSET)
+		return;
+	sayf(e, "target", NULL, "%s", forms[s->target.form]);
+	if (!s->canon.path.ptr)
+		return;
+	say_span(e, "path", s->target.path);
+	if (!span_eq(s->canon.path, s->target.path))
+		say_span(e, "canonical", s->canon.path);
+	if (!span_eq(s->canon.decoded, s->canon.path))
+		say_span(e, "decoded", s->canon.decoded);
+	if (s->canon.findings)
+		say_findings(e, "findings", s->canon.findings, s->canon.evidence);
+	if (s->target.query.ptr) {
+		struct span evidence = {0};
+		unsigned findings = url_scan_query(s->target.query, &evidence);
+		say_span(e, "query", s->target.query);
+		if (findings)
+			say_findings(e, "findings", findings, evidence);
+	}
+}
+
+static void say_place(struct explain *e, const struct subject *s)
+{
+	if (s->host.ptr)
+		say_span(e, "host", s->host);
+	if (!s->site)
+		return;
+	sayf(e, "site", NULL, "%s", s->site->name);
+	if (s->route)
+		sayf(e, "route", NULL, "%s to %s%s", s->route->prefix, s->route->origins[0].url,
+		     s->route->origin_count > 1 ? " and others" : "");
+}
+
+static void say_verdict(struct explain *e, const struct verdict *v)
+{
+	struct strbuf text;
+	strbuf_init(&text, 4 * SHOWN_MAX + 1024);
+	if (v->action == VERDICT_ALLOW) {
+		strbuf_add_str(&text, "allow");
+	} else {
+		strbuf_addf(&text, "%s %u, reason %s: %s", v->enforced ? "reject" : "would reject", v->status,
+			    reason_name(v->reason), reason_text(v->reason));
+		if (v->rule)
+			strbuf_addf(&text, "; rule %s", v->rule);
+		if (v->setting && v->limit)
+			strbuf_addf(&text, "; the limit is %llu", (unsigned long long)v->limit);
+		if (v->evidence.ptr) {
+			strbuf_add_str(&text, "; evidence ");
+			add_shown(&text, v->evidence);
+		}
+		if (!v->enforced)
+			strbuf_add_str(&text, "; monitor mode: the request goes on");
+	}
+	say(e, "verdict", v->setting, &text);
+	strbuf_release(&text);
+}
+
+/* The setting behind a refusal that the parser or the front gives. */
+static const char *setting_of(enum reason reason)
+{
+	switch (reason) {
+	case REASON_HEAD_TOO_LARGE: return "limits.head";
+	case REASON_FIELD_TOO_LARGE: return "limits.field";
+	case REASON_TOO_MANY_FIELDS: return "limits.fields";
+	case REASON_URL_TOO_LONG: return "limits.url";
+	case REASON_HOST_UNKNOWN: return "default_site";
+	default: return NULL;
+	}
+}
+
+static struct verdict refusal(enum reason reason, struct span evidence)
+{
+	return (struct verdict){
+	    .action = VERDICT_REJECT,
+	    .reason = reason,
+	    .status = (uint16_t)reason_status(reason),
+	    .enforced = true,
+	    .evidence = evidence,
+	    .setting = setting_of(reason),
+	};
+}
+
+static bool judge_site(struct explain *e, const struct http_head *head, const struct subject *s,
+		       struct verdict *verdict, struct err *err)
+{
+	const struct shield *shield = s->site->shield;
+	struct shield_scratch *scratch = shield_scratch_new(&shield, 1, err);
+	char *buf = malloc((size_t)head->target_len + 1);
+	bool ok = scratch && buf;
+	if (ok) {
+		judge_verdict(head, s, scratch, buf, verdict);
+		say_verdict(e, verdict);
+	}
+	shield_scratch_free(scratch);
+	free(buf);
+	return ok;
+}
+
+/* Every step of one request. False: something here failed, not the request. */
+static bool walk(struct explain *e, struct verdict *verdict, struct err *err)
+{
+	const struct limit_settings *l = &e->settings->limits;
+	const struct http_limits limits = {(uint32_t)l->head_bytes, (uint32_t)l->target_bytes,
+					   (uint32_t)l->fields, (uint32_t)l->field_bytes};
+	struct http_head head = {0};
+	struct subject subject;
+	struct span evidence = {0};
+	enum reason reason = REASON_UNSET;
+	if (http_parse_request(e->head.data, e->head.len, 0, &limits, &head, &reason, &evidence) !=
+	    HTTP_PARSE_DONE) {
+		/* Nothing of it is missing: what is not whole holds an empty line too early. */
+		*verdict = refusal(reason ? reason : REASON_REQUEST_LINE, evidence);
+		say_verdict(e, verdict);
+		return true;
+	}
+	sayf(e, "head", NULL, "well-formed: %u fields, %u bytes", head.field_count, head.len);
+	char *room = malloc(URL_CANON_ROOM((size_t)head.target_len));
+	if (!room)
+		return err_set(err, "out of memory");
+	reason = judge_locate(e->settings, &head, room, &subject);
+	say_path(e, &subject);
+	say_place(e, &subject);
+	bool ok = true;
+	if (reason != REASON_UNSET) {
+		*verdict = refusal(reason, (struct span){0});
+		say_verdict(e, verdict);
+	} else {
+		ok = judge_site(e, &head, &subject, verdict, err);
+	}
+	free(room);
+	return ok;
+}
+
+static bool load(struct explain *e)
+{
+	struct policy_errors *errors = policy_errors_new();
+	struct strbuf text;
+	e->settings = errors ? settings_load(e->path, &e->overrides, errors) : NULL;
+	strbuf_init(&text, OUTPUT_MAX);
+	if (errors && !e->settings) {
+		policy_errors_print(errors, &text);
+		fputs(text.data ? text.data : "", stderr);
+	}
+	strbuf_release(&text);
+	policy_errors_free(errors);
+	return e->settings != NULL;
+}
+
+static bool finish(struct explain *e, const struct verdict *verdict)
+{
+	if (e->as_json) {
+		json_close(&e->json);
+		json_add_bool(&e->json, "allowed", verdict->action == VERDICT_ALLOW || !verdict->enforced);
+		json_add_text(&e->json, "reason", span_from_str(reason_name(verdict->reason)));
+		json_add_number(&e->json, "status", verdict->status);
+		if (verdict->rule)
+			json_add_text(&e->json, "rule", span_from_str(verdict->rule));
+		if (!json_end(&e->json, &e->out))
+			return false;
+		strbuf_add_char(&e->out, '\n');
+	}
+	return !e->out.truncated && fwrite(e->out.data, 1, e->out.len, stdout) == e->out.len &&
+	       fflush(stdout) == 0;
+}
+
+static int explain(struct explain *e)
+{
+	struct err err = {"cannot write the answer"};
+	struct verdict verdict = {0};
+	write_head(e);
+	if (e->as_json) {
+		json_begin(&e->json);
+		json_open_list(&e->json, "steps");
+	}
+	say_span(e, "request", span_of(e->head.data, strcspn(e->head.data, "\r\n")));
+	if (!walk(e, &verdict, &err) || !finish(e, &verdict)) {
+		fprintf(stderr, "sallyport explain: %s\n", err.text);
+		return CLI_NO;
+	}
+	return verdict.action == VERDICT_ALLOW || !verdict.enforced ? CLI_DONE : CLI_NO;
+}
+
+int cli_explain(int argc, char **argv)
+{
+	struct explain e = {0};
+	int status = read_options(argc, argv, &e);
+	if (status != CLI_DONE)
+		return status;
+	strbuf_init(&e.head, HTTP_HEAD_MAX);
+	strbuf_init(&e.out, OUTPUT_MAX);
+	status = load(&e) ? explain(&e) : CLI_NO;
+	settings_free(e.settings);
+	strbuf_release(&e.head);
+	strbuf_release(&e.out);
+	return status;
+}

@@ -1,0 +1,81 @@
+"""`sallyport explain`: what would become of a request, and that a live one fares the same."""
+
+import json
+import urllib.parse
+
+from harness import test
+from harness.server import run_command
+
+
+def explained(t, url, *arguments):
+    result = run_command("explain", "--json", *arguments, url)
+    t.check(result.stdout, f"an answer for {url!r}: {result.stderr!r}")
+    answer = json.loads(result.stdout)
+    t.equal(result.returncode, 0 if answer["allowed"] else 1, "exit status")
+    return answer
+
+
+def step(answer, name):
+    return [s["text"] for s in answer["steps"] if s["step"] == name]
+
+
+@test
+def a_clean_url_is_allowed(t):
+    answer = explained(t, "/index.html?q=1")
+    t.equal((answer["allowed"], answer["reason"]), (True, "-"), "the answer")
+    t.equal(step(answer, "query"), ["q=1"], "the query")
+
+
+@test
+def the_canonical_path_is_shown(t):
+    answer = explained(t, "http://shop.example/a/%2e%2e/b%41")
+    t.equal(step(answer, "canonical"), ["/bA"], "canonical path")
+    t.equal(step(answer, "host"), ["shop.example"], "host")
+    t.check("dot-segment" in step(answer, "findings")[0], "the finding")
+
+
+@test
+def a_refusal_names_reason_rule_and_evidence(t):
+    answer = explained(t, "/default.ida?NNNN%u9090=a")
+    t.equal((answer["status"], answer["reason"], answer["rule"]), (403, "rule", "worm.code-red"), "the answer")
+    t.check("/default.ida" in step(answer, "verdict")[0], "the evidence")
+
+
+@test
+def a_limit_names_its_setting(t):
+    result = run_command("explain", "/" + "x" * 9000)
+    t.equal(result.returncode, 1, "exit status")
+    t.check("url-too-long" in result.stdout and "limits.url" in result.stdout, result.stdout[-200:])
+
+
+@test
+def method_and_fields_are_judged(t):
+    t.equal(explained(t, "/", "-X", "TRACE")["reason"], "method-trace", "TRACE")
+    t.equal(explained(t, "/", "-H", "Content-Length: 5, 5")["reason"], "content-length-invalid", "a bad length")
+    t.equal(explained(t, "/", "-H", "Host: a@b")["reason"], "host-userinfo", "a bad Host")
+
+
+@test
+def control_bytes_of_a_url_do_not_reach_the_terminal(t):
+    result = run_command("explain", "/\x1b[31mred")
+    t.equal(result.returncode, 1, "exit status")
+    t.check("\x1b" not in result.stdout and "\\x1B" in result.stdout, repr(result.stdout))
+
+
+@test
+def wrong_use_is_status_two(t):
+    for arguments in ([], ["/a", "/b"], ["--no-such-option", "/"]):
+        t.equal(run_command("explain", *arguments).returncode, 2, f"explain {arguments}")
+
+
+@test
+def a_live_request_fares_as_explained(t):
+    """The same code: the same reason and status, whatever the URL."""
+    server = t.server()
+    policy = str(server.directory / "sallyport.cfg")
+    for url in ("/", "/a/../b", "/%252e/", "/a%00b", "/../x", "/a%5cb", "/scripts/root.exe?/c+dir", "/x?y=%zz",
+                "/" + "a" * 3000, "/%c0%ae%c0%ae/x", "/caf%C3%A9", "/caf%E9", "/x?q=%E9", "/a;b=c/d", "/a%2Fb"):
+        answer = explained(t, url, "-c", policy)
+        status = server.get(url).status
+        expected = 200 if answer["allowed"] else answer["status"]
+        t.equal(status, expected, f"status of {urllib.parse.quote(url)[:80]}")
