@@ -54,6 +54,12 @@ struct http_forward_request {
  * Fields that a visitor may use to change the method (X-HTTP-Method-Override) are passed on. */
 size_t http_forward_request(const struct http_forward_request *forward, char *buf, size_t room);
 
+/* A field of our own, for responses that have none of that name. */
+struct http_added_field {
+	struct span name;
+	struct span line; /* "Name: value\r\n" */
+};
+
 struct http_forward_response {
 	const struct http_head *head;   /* marked; 1xx too */
 	enum http_framing framing;      /* towards the client: NONE, LENGTH, CHUNKED or CLOSE */
@@ -62,6 +68,8 @@ struct http_forward_response {
 	bool close;                     /* Connection: close */
 	enum http_version client_version; /* HTTP/1.0 with keep-alive gets Connection: keep-alive */
 	struct span date;               /* IMF-fixdate, added where the origin sent no Date */
+	const struct http_added_field *added; /* added_count of them; not to 1xx */
+	size_t added_count;
 };
 
 /* HTTP/1.1 response head for the client (our own version, the origin's status and phrase). 0: no room. */

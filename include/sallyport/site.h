@@ -3,6 +3,7 @@
 
 #include "sallyport/addr.h"
 #include "sallyport/policy.h"
+#include "sallyport/response_policy.h"
 #include "sallyport/shield_schema.h"
 
 /* Sites as compiled from a policy: immutable, shared copy-on-write by workers. */
@@ -59,6 +60,7 @@ struct site {
 	struct shield_policy shield_policy;     /* as it was read */
 	struct shield_settings shield_settings; /* the same as shield_new took it */
 	struct shield *shield;                  /* sites with equal settings share one */
+	struct response_policy response;
 	struct policy_where where;
 	uint32_t index;
 };

@@ -90,7 +90,9 @@ static void frame_content(struct exchange *x, const struct http_head *head)
 static size_t write_head(struct exchange *x, struct http_head *head)
 {
 	struct front *f = x->front;
+	const struct response_policy *policy = &x->subject.site->response;
 	bool has_length = http_find(head, HTTP_FIELD_CONTENT_LENGTH).ptr != NULL;
+	response_policy_remove(policy, head);
 	struct http_forward_response forward = {
 	    .head = head,
 	    .framing = (enum http_framing)x->client_framing,
@@ -99,6 +101,8 @@ static size_t write_head(struct exchange *x, struct http_head *head)
 	    .close = x->close,
 	    .client_version = (enum http_version)x->request.version,
 	    .date = front_date(f),
+	    .added = policy->added,
+	    .added_count = policy->added_count,
 	};
 	return http_forward_response(&forward, f->out, sizeof(f->out));
 }

@@ -289,6 +289,8 @@ static const struct setting site_rows[] = {
      .doc = "Paths that other origins serve."},
     {"shield", SETTING_GROUP, SITE(shield_policy), .sub = &shield_schema,
      .doc = "What is asked of this site's requests."},
+    {"response", SETTING_GROUP, SITE(response), .sub = &response_schema,
+     .doc = "What becomes of the fields of this site's responses."},
     {0},
 };
 

@@ -49,6 +49,25 @@ static void put_date(struct writer *w, const struct http_forward_response *forwa
 		put_field(w, SPAN("Date"), forward->date);
 }
 
+static bool has_field(const struct http_head *head, struct span name)
+{
+	for (size_t i = 0; i < head->field_count; i++) {
+		const struct http_field *field = &head->fields[i];
+		if (field->name_len == name.len && is_kept(field, NULL) &&
+		    span_ieq(http_field_name(head, field), name))
+			return true;
+	}
+	return false;
+}
+
+static void put_added(struct writer *w, const struct http_forward_response *forward)
+{
+	for (size_t i = 0; i < forward->added_count; i++) {
+		if (!has_field(forward->head, forward->added[i].name))
+			put(w, forward->added[i].line);
+	}
+}
+
 size_t http_forward_response(const struct http_forward_response *forward, char *buf, size_t room)
 {
 	struct writer w = {.buf = buf, .room = room};
@@ -57,6 +76,7 @@ size_t http_forward_response(const struct http_forward_response *forward, char *
 	if (forward->head->status >= 200) { /* an interim response says nothing of the message */
 		put_framing(&w, forward);
 		put_date(&w, forward);
+		put_added(&w, forward);
 		put_connection(&w, forward);
 	}
 	PUT(&w, "\r\n");

@@ -98,6 +98,8 @@ def run_file(path, options):
         print(json.dumps(news), flush=True)
 
     server.BINARY = options.binary.resolve()
+    if not server.BINARY.is_relative_to(server.ROOT):  # built elsewhere: it can't find its files by itself
+        os.environ.setdefault("SALLYPORT_DATADIR", str(server.ROOT))
     signal.signal(signal.SIGALRM, ring)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     spec = importlib.util.spec_from_file_location(path.stem, path)

@@ -250,8 +250,10 @@ def bytes_after_a_response_of_any_size_never_answer_the_next_request(t):
     for size in (1, 1000, 16384 - head, 32768 - head, 65536 - head, 131072 - head, 200_000, 1_000_000):
         server.origin.on("/extra", lambda c, r, size=size: c.send(reply(b"x" * size) + reply(MARK) * 3))
         for _ in range(3):
-            response = server.get("/extra")
+            client = t.client(server).send(t.request("/extra") + t.request("/next"))
+            response = client.read_response()
             t.check(response.status == 502 or response.body == b"x" * size, f"answer of {size} bytes")
+            t.equal(client.read_response().body, b"ok\n", f"content of the pipelined answer, after {size} bytes")
             t.equal(server.get("/next").body, b"ok\n", f"content of the next answer, after {size} bytes")
 
 
