@@ -22,7 +22,8 @@ enum loop_events {
 struct watch {
 	void (*on_event)(struct watch *watch, unsigned events);
 	int fd;
-	int slot; /* the loop's */
+	int slot;    /* the loop's */
+	bool urgent; /* its events come before those of others in the same round; may change at any time */
 };
 
 /* Embedded in its owner; zeroed is "not armed". Moving a deadline later costs
@@ -61,6 +62,9 @@ void loop_arm(struct loop *loop, struct timer *timer, uint64_t deadline_ms);
 void loop_disarm(struct loop *loop, struct timer *timer);
 void loop_defer(struct loop *loop, struct task *task);
 void loop_cancel(struct task *task);
+
+/* How many events came with the current round: a measure of how old they may be. */
+int loop_round_events(const struct loop *loop);
 
 /* Time of the current round: monotonic, read once per round. */
 uint64_t loop_now_ms(const struct loop *loop);

@@ -17,7 +17,7 @@
 
 /* Health of one origin, in memory shared by all workers and generations of a policy. */
 struct origin_health {
-	_Atomic uint32_t failures;      /* passive, in a row */
+	_Atomic uint32_t failures;      /* to connect, in a row */
 	_Atomic uint32_t probe_failures, probe_successes; /* active, in a row */
 	_Atomic uint32_t is_down;       /* by active probes */
 	_Atomic uint64_t down_until_ms; /* passive, CLOCK_MONOTONIC; 0: up */
@@ -94,7 +94,7 @@ void origin_unclaim(struct origin_claim *claim);
 bool origin_connected(struct origin_conn *conn);
 /* Gives a connection back: into the pool where it is reusable and nothing is left to read, else closed. */
 void origin_release(struct origin_conn *conn, bool reusable);
-/* What the last exchange says of the origin's health. */
+/* What the last exchange says of the origin's health. Only failures to connect count against it. */
 void origin_succeeded(struct origin *origin);
 void origin_failed(struct origin *origin, enum reason reason);
 const struct origin_spec *origin_spec(const struct origin *origin);

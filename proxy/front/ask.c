@@ -6,7 +6,7 @@
 
 #include "front/front.h"
 
-enum { ORIGIN_ATTEMPTS = 3 };
+enum { ORIGIN_ATTEMPTS = 3, RECENT_EVENTS = 32 };
 
 static void origin_event(struct origin_conn *conn, unsigned events)
 {
@@ -35,12 +35,16 @@ static uint64_t now_ms(const struct exchange *x)
 	return loop_now_ms(x->front->loop);
 }
 
-/* A request that may not be sent twice wants a pooled connection that is alive. */
+/* A request that may not be sent twice wants a pooled connection that is alive; and
+ * where many events came at once, what the loop knows of this one may be old: what
+ * an origin said unasked meanwhile would be taken for the response. */
 static bool looks_stale(const struct exchange *x)
 {
 	char byte;
 	const struct origin_conn *conn = x->claim.conn;
-	if (!conn->reused || http_method_is_idempotent((enum http_method)x->request.method))
+	bool is_recent = loop_round_events(x->front->loop) <= RECENT_EVENTS;
+	if (!conn->reused ||
+	    (is_recent && http_method_is_idempotent((enum http_method)x->request.method)))
 		return false;
 	return recv(conn->stream.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
 }

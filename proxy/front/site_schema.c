@@ -17,7 +17,7 @@ enum { ROUTES_PER_SITE_MAX = 256, ROUTE_PATH_MAX = 1024, MINUTE_MS = 60000, HOUR
 static const struct setting health_rows[] = {
     {"path", SETTING_STRING, HEALTH(path), .example = "\"/health\"",
      .doc = "Asked of every origin with GET, at every interval. Without it there are no probes, "
-	    "and an origin is judged by the requests that it fails."},
+	    "and an origin is judged by whether it takes connections."},
     {"interval", SETTING_TIME, HEALTH(interval_ms), .standard = "10 s", .min = 100, .max = HOUR_MS,
      .doc = "Time between two probes of an origin."},
     {"timeout", SETTING_TIME, HEALTH(timeout_ms), .standard = "2 s", .min = 10,
@@ -25,9 +25,9 @@ static const struct setting health_rows[] = {
     {"rise", SETTING_COUNT, HEALTH(rise), .standard = "2", .min = 1, .max = 100,
      .doc = "Probes in a row that must succeed before an origin is used again."},
     {"fall", SETTING_COUNT, HEALTH(fall), .standard = "3", .min = 1, .max = 100,
-     .doc = "Failures in a row, of probes or of requests, that mark an origin down."},
+     .doc = "Failures in a row, of probes or to connect, that mark an origin down."},
     {"down", SETTING_TIME, HEALTH(down_ms), .standard = "10 s", .min = 100, .max = HOUR_MS,
-     .doc = "How long an origin that failed requests is left alone."},
+     .doc = "How long an origin that took no connections is left alone."},
     {"status_min", SETTING_COUNT, HEALTH(status_min), .standard = "200", .min = 100, .max = 599,
      .doc = "The lowest status of a probe's answer that means healthy."},
     {"status_max", SETTING_COUNT, HEALTH(status_max), .standard = "399", .min = 100, .max = 599,

@@ -45,6 +45,7 @@ struct loop {
 	uint32_t heap_len, heap_room;
 	struct task tasks;   /* ring: those for the end of this round */
 	struct task running; /* ring: those that the end of this round has come to */
+	int round_events;
 	struct epoll_event events[EVENTS_PER_ROUND];
 };
 
@@ -245,6 +246,11 @@ void loop_cancel(struct task *task)
 	task->next = task->prev = NULL;
 }
 
+int loop_round_events(const struct loop *loop)
+{
+	return loop->round_events;
+}
+
 uint64_t loop_now_ms(const struct loop *loop)
 {
 	return loop->now_us / 1000;
@@ -300,11 +306,25 @@ static unsigned events_of(uint32_t epoll_events)
 	return events;
 }
 
-static void dispatch(struct loop *loop, const struct epoll_event *event)
+/* NULL: it was removed meanwhile. */
+static struct watch *watch_of(const struct loop *loop, const struct epoll_event *event)
 {
 	const struct slot *slot = &loop->slots[(uint32_t)event->data.u64];
-	if (slot->watch && slot->generation == (uint32_t)(event->data.u64 >> 32))
-		slot->watch->on_event(slot->watch, events_of(event->events));
+	return slot->generation == (uint32_t)(event->data.u64 >> 32) ? slot->watch : NULL;
+}
+
+/* The urgent ones first; what was dispatched is marked by no events. */
+static void dispatch(struct loop *loop, bool urgent_only)
+{
+	for (int i = 0; i < loop->round_events; i++) {
+		struct epoll_event *event = &loop->events[i];
+		struct watch *watch = event->events ? watch_of(loop, event) : NULL;
+		if (!watch || (urgent_only && !watch->urgent))
+			continue;
+		unsigned events = events_of(event->events);
+		event->events = 0;
+		watch->on_event(watch, events);
+	}
 }
 
 static int wait_ms(const struct loop *loop, int max_wait_ms)
@@ -326,8 +346,9 @@ bool loop_once(struct loop *loop, int max_wait_ms, struct err *err)
 	if (n < 0 && errno != EINTR)
 		return err_set(err, "epoll_wait: %s", strerror(errno));
 	loop->now_us = clock_mono_us();
-	for (int i = 0; i < n; i++)
-		dispatch(loop, &loop->events[i]);
+	loop->round_events = n > 0 ? n : 0;
+	dispatch(loop, true);
+	dispatch(loop, false);
 	run_timers(loop);
 	run_tasks(loop);
 	return true;

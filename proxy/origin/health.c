@@ -1,6 +1,8 @@
-/* Health of origins, in memory that all workers share. Passive: requests that
- * fail in a row take an origin out for a while. Active: probes decide. Either
- * is told once when it turns, never once per request. */
+/* Health of origins, in memory that all workers share. Passive: connections that
+ * fail in a row take an origin out for a while. What happens after a connection
+ * stands does not count, because a visitor may be able to cause it: a request that
+ * an origin drops or ponders over for long must not close the site for all others.
+ * Active: probes decide. Either is told once when it turns, never once per request. */
 #include <stdio.h>
 
 #include "origin/origins.h"
@@ -67,11 +69,19 @@ void origin_succeeded(struct origin *origin)
 		tell(origin, false, "answers again");
 }
 
+static bool is_no_connection(enum reason reason)
+{
+	return reason == REASON_ORIGIN_REFUSED || reason == REASON_ORIGIN_CONNECT_TIMEOUT ||
+	       reason == REASON_ORIGIN_UNRESOLVED;
+}
+
 void origin_failed(struct origin *origin, enum reason reason)
 {
 	struct origin_health *health = origin->health;
 	const struct health_settings *settings = &origin->route->route->health;
 	stat_add(&origin->origins->setup.stats->origin_failures, 1);
+	if (!is_no_connection(reason))
+		return;
 	uint32_t failures = atomic_fetch_add(&health->failures, 1) + 1;
 	if (failures >= settings->fall) {
 		uint64_t now = now_ms(origin);

@@ -78,6 +78,8 @@ static void pool_add(struct origin_conn *conn)
 	else
 		origin->pool_oldest = conn;
 	origin->pool = conn;
+	/* That it speaks or ends must be known before a request could be given to it. */
+	conn->watch.urgent = true;
 	origin->pooled++;
 	stat_add(&origins->setup.stats->origin_idle, 1);
 	conn->idle.on_expiry = idle_expired;
@@ -160,6 +162,7 @@ static struct origin_conn *pool_take(struct origin *origin)
 	if (!conn)
 		return NULL;
 	pool_remove(conn);
+	conn->watch.urgent = false;
 	conn->reused = true;
 	stat_add(&origin->origins->setup.stats->origin_reused, 1);
 	return conn;

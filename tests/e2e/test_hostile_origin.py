@@ -1,6 +1,9 @@
 """The origin may be infected: its responses are read as strictly as requests. What is not exactly a
 response gives 502, and nothing of it reaches the visitor."""
 
+import os
+import signal
+
 from harness import Failure, reply, test
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -290,3 +293,43 @@ def extra_bytes_are_told_in_the_log(t):
     server.get("/extra")
     t.eventually(lambda: server.reasons().get("origin-extra", 0) > before, "origin-extra is counted")
     t.asserted.add("origin-extra")
+
+
+@test
+def what_lies_in_a_pooled_connection_is_no_answer_to_the_next_visitor(t):
+    """The origin answers once more than it was asked, while the worker is busy: both are there at the same time."""
+    origin_side = []
+
+    def answer(connection, request):
+        origin_side.append(connection)
+        connection.send(OK + b"Content-Length: 4\r\n\r\nGOOD")
+
+    server = t.fresh_server({"process": {"workers": 1}})
+    server.origin.on("/", answer)
+    server.origin.on("/next", answer)
+    visitor = t.client(server)
+    visitor.send(b"GET / HTTP/1.1\r\nHost: site.example\r\n\r\n")
+    t.equal(visitor.read_response().body, b"GOOD", "the first answer")
+    worker = server.workers()[0]
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        visitor.send(b"GET /next HTTP/1.1\r\nHost: site.example\r\nConnection: close\r\n\r\n")
+        origin_side[0].send(OK + b"Content-Length: 4\r\n\r\n" + MARK)
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    got = visitor.read_all()
+    t.check(got.endswith(b"GOOD") and MARK not in got, f"the visitor got {got!r}")
+
+
+@test
+def a_visitor_cannot_close_the_site_for_others(t):
+    """Requests that the origin drops say nothing about the origin."""
+    def drop(connection, request):
+        return False
+
+    server = t.fresh_server({"site": {"health": {"fall": 2}}})
+    server.origin.on("/drop", drop)
+    server.origin.on("/", reply(b"fine"))
+    for _ in range(6):
+        t.equal(server.get("/drop").status, 502, "a dropped request")
+    t.equal(server.get("/").status, 200, "another visitor's")

@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 
-from harness import Client, Failure, test
+from harness import Client, Failure, Origin, Server, apart, test
 from harness.server import free_port
 
 HOST = b"Host: site.example\r\n"
@@ -69,6 +69,32 @@ def ipv6_addresses_count_by_their_64(t):
         t.later(client.close)
         statuses.append(client.get("/").status)
     t.equal(statuses, [200, 200, 429], "statuses")
+
+
+@test
+def a_visitor_with_a_whole_ipv6_network_is_one_client(t):
+    """All addresses of a /64 share a quota; another /64 has its own."""
+    def work(line):
+        try:
+            apart.own_network(["2001:db8:0:1::1", "2001:db8:0:1::2", "2001:db8:0:1:ffff::3", "2001:db8:0:2::1"])
+        except OSError as error:
+            line.say(f"skip: {error}")
+            return
+        origin = Origin()
+        server = Server([origin], {"quotas": {"per_client": 2}, "listen": [{"address": "[::]:8080"}]})
+        clients, statuses = [], []
+        for source in ("2001:db8:0:1::1", "2001:db8:0:1::2", "2001:db8:0:1:ffff::3", "2001:db8:0:2::1"):
+            clients.append(Client(("2001:db8:0:2::1", 8080), source=source))
+            statuses.append(clients[-1].get("/").status)
+        line.say(statuses)
+        server.stop()
+
+    pid, line = apart.start(work)
+    t.later(lambda: apart.end(pid))
+    said = line.hear()
+    if isinstance(said, str):
+        t.skip(said)
+    t.equal(said, [200, 200, 429, 200], "statuses")
 
 
 @test

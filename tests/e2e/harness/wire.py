@@ -62,7 +62,7 @@ class Client:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         if source:
             self.socket.setsockopt(socket.IPPROTO_IP, 24, 1)  # IP_BIND_ADDRESS_NO_PORT
-            self.socket.bind((source, 0))
+            self.socket.bind((source, 0))  # of either family
         self.patience = patience
         self.socket.settimeout(patience)
         self.socket.connect(address)

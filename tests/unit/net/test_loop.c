@@ -114,6 +114,26 @@ static void removed_watch_gets_no_event_already_harvested(void **state)
 	loop_free(loop);
 }
 
+static void urgent_events_come_first(void **state)
+{
+	(void)state;
+	for (int urgent = 0; urgent < 2; urgent++) {
+		struct loop *loop = new_loop();
+		struct probe probes[2];
+		int fds[2];
+		watch_pair(loop, probes, fds);
+		/* Both are writable at once. The urgent one removes the other, which must not come first. */
+		probes[urgent].watch.urgent = true;
+		probes[urgent].other = &probes[!urgent];
+		round_of(loop, 0);
+		assert_int_equal(probes[urgent].fired, 1);
+		assert_int_equal(probes[!urgent].fired, 0);
+		close(fds[0]);
+		close(fds[1]);
+		loop_free(loop);
+	}
+}
+
 static void many_watches_reuse_slots(void **state)
 {
 	(void)state;
@@ -213,6 +233,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(events_come_once_per_edge),
 	    cmocka_unit_test(removed_watch_gets_no_event_already_harvested),
+	    cmocka_unit_test(urgent_events_come_first),
 	    cmocka_unit_test(many_watches_reuse_slots),
 	    cmocka_unit_test(timers_fire_in_order_of_their_deadlines),
 	    cmocka_unit_test(deadline_moved_later_does_not_fire_early),

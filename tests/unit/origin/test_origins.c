@@ -274,6 +274,21 @@ static void failing_origin_is_avoided_and_told_of_once(void **state)
 	bench_free(b);
 }
 
+static void what_a_visitor_may_cause_takes_no_origin_out(void **state)
+{
+	(void)state;
+	struct bench *b = bench_new(BALANCE_ROUND_ROBIN, 0);
+	for (int i = 0; i < 10; i++) {
+		origin_failed(&b->origins->all[0], REASON_ORIGIN_CLOSED);
+		origin_failed(&b->origins->all[0], REASON_ORIGIN_TIMEOUT);
+		origin_failed(&b->origins->all[0], REASON_ORIGIN_TRUNCATED);
+	}
+	assert_int_equal(b->changes, 0);
+	assert_true(health_is_up(&b->origins->all[0]));
+	assert_int_equal(b->stats.origin_failures, 30);
+	bench_free(b);
+}
+
 static void all_down_lets_one_request_a_second_through(void **state)
 {
 	(void)state;
@@ -327,6 +342,7 @@ int main(void)
 	    cmocka_unit_test(pool_is_bounded),
 	    cmocka_unit_test(full_origins_queue_and_wake_in_order),
 	    cmocka_unit_test(failing_origin_is_avoided_and_told_of_once),
+	    cmocka_unit_test(what_a_visitor_may_cause_takes_no_origin_out),
 	    cmocka_unit_test(all_down_lets_one_request_a_second_through),
 	    cmocka_unit_test(refused_connection_is_a_failure),
 	};
