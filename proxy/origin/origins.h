@@ -29,6 +29,7 @@ struct origin_route {
 	unsigned turn;                    /* round robin */
 	struct origin_claim *queue, *queue_end;
 	struct task wake;
+	bool waking;                      /* the first of the queue has its turn */
 };
 
 struct origins {

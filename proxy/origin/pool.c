@@ -103,7 +103,7 @@ static void queue_remove(struct origin_route *route, struct origin_claim *claim)
 	claim->in_queue = NULL;
 }
 
-static void queue_add(struct origin_route *route, struct origin_claim *claim)
+static void queue_add_last(struct origin_route *route, struct origin_claim *claim)
 {
 	claim->prev = route->queue_end;
 	claim->next = NULL;
@@ -115,7 +115,27 @@ static void queue_add(struct origin_route *route, struct origin_claim *claim)
 	claim->in_queue = route;
 }
 
-/* One place became free: the one who waits longest tries again. */
+/* It had its turn for nothing and keeps its place. */
+static void queue_add_first(struct origin_route *route, struct origin_claim *claim)
+{
+	claim->prev = NULL;
+	claim->next = route->queue;
+	if (route->queue)
+		route->queue->prev = claim;
+	else
+		route->queue_end = claim;
+	route->queue = claim;
+	claim->in_queue = route;
+}
+
+static void wake_queue(struct origin_route *route)
+{
+	if (route->queue)
+		loop_defer(route->origins[0].origins->setup.loop, &route->wake);
+}
+
+/* A place became free, perhaps several: those who wait longest try again, until
+ * one finds none. Whoever gives the next place back wakes that one. */
 static void queue_wake(struct task *task)
 {
 	struct origin_route *route =
@@ -124,9 +144,24 @@ static void queue_wake(struct task *task)
 	if (!claim)
 		return;
 	queue_remove(route, claim);
+	route->waking = true;
 	claim->on_turn(claim);
-	if (route->queue)
-		loop_defer(route->origins[0].origins->setup.loop, &route->wake);
+	if (route->waking)
+		wake_queue(route);
+	route->waking = false;
+}
+
+/* Who comes while others wait stands behind them; and they look again, since the
+ * origins may have changed. */
+static enum origin_take queue_for(struct origin_route *route, struct origin_claim *claim)
+{
+	if (route->waking) {
+		route->waking = false;
+		queue_add_first(route, claim);
+	} else {
+		queue_add_last(route, claim);
+	}
+	return ORIGIN_QUEUED;
 }
 
 static struct origin_conn *conn_new(struct origin *origin, enum reason *reason)
@@ -177,13 +212,13 @@ enum origin_take origin_take(struct origins *origins, struct origin_claim *claim
 {
 	struct origin_route *route = route_of(origins, claim->route);
 	claim->conn = NULL;
-	struct origin *origin = origin_choose(route, claim, &claim->reason);
-	if (!origin) {
-		if (claim->reason != REASON_ORIGIN_BUSY)
-			return ORIGIN_FAILED;
-		queue_add(route, claim);
-		return ORIGIN_QUEUED;
+	if (route->queue && !route->waking) {
+		wake_queue(route);
+		return queue_for(route, claim);
 	}
+	struct origin *origin = origin_choose(route, claim, &claim->reason);
+	if (!origin)
+		return claim->reason == REASON_ORIGIN_BUSY ? queue_for(route, claim) : ORIGIN_FAILED;
 	claim->spec = origin->spec;
 	struct origin_conn *conn = claim->fresh ? NULL : pool_take(origin);
 	if (!conn)
@@ -239,8 +274,7 @@ void origin_release(struct origin_conn *conn, bool reusable)
 		pool_add(conn);
 	else
 		conn_close(conn, !reusable);
-	if (route->queue)
-		loop_defer(origin->origins->setup.loop, &route->wake);
+	wake_queue(route);
 }
 
 const struct origin_spec *origin_spec(const struct origin *origin)

@@ -48,6 +48,7 @@ static void on_turn(struct origin_claim *claim)
 {
 	struct bench *b = claim->owner;
 	b->turns++;
+	(void)origin_take(b->origins, claim);
 }
 
 static int listen_on_loopback(struct addr *addr)
@@ -244,8 +245,54 @@ static void full_origins_queue_and_wake_in_order(void **state)
 	rounds(b, 5);
 	assert_int_equal(b->turns, 1);
 	assert_null(waiting[1].in_queue);
+	origin_release(waiting[1].conn, false);
 	origin_release(claims[1].conn, false);
 	origin_release(claims[2].conn, false);
+	bench_free(b);
+}
+
+static void one_free_place_wakes_no_more_than_it_serves(void **state)
+{
+	(void)state;
+	struct bench *b = bench_new(BALANCE_ROUND_ROBIN, 1);
+	b->site.root.origin_count = 1;
+	struct origin_claim first, waiting[3];
+	take_one(b, &first);
+	for (int i = 0; i < 3; i++) {
+		waiting[i] = claim_of(b);
+		assert_int_equal(origin_take(b->origins, &waiting[i]), ORIGIN_QUEUED);
+	}
+	origin_release(first.conn, false);
+	rounds(b, 20);
+	assert_non_null(waiting[0].conn);
+	/* one was served, one found no place, and nobody asks on and on */
+	assert_true(b->turns <= 3);
+	origin_release(waiting[0].conn, false);
+	rounds(b, 20);
+	assert_non_null(waiting[1].conn); /* it kept its place */
+	origin_release(waiting[1].conn, false);
+	rounds(b, 20);
+	origin_release(waiting[2].conn, false);
+	bench_free(b);
+}
+
+static void who_comes_later_does_not_overtake_the_queue(void **state)
+{
+	(void)state;
+	struct bench *b = bench_new(BALANCE_ROUND_ROBIN, 1);
+	b->site.root.origin_count = 1;
+	struct origin_claim first, waiting = claim_of(b), late = claim_of(b);
+	take_one(b, &first);
+	assert_int_equal(origin_take(b->origins, &waiting), ORIGIN_QUEUED);
+	origin_release(first.conn, false);
+	assert_int_equal(origin_take(b->origins, &late), ORIGIN_QUEUED);
+	rounds(b, 5);
+	assert_non_null(waiting.conn);
+	assert_null(late.conn);
+	origin_release(waiting.conn, false);
+	rounds(b, 5);
+	assert_non_null(late.conn);
+	origin_release(late.conn, false);
 	bench_free(b);
 }
 
@@ -341,6 +388,8 @@ int main(void)
 	    cmocka_unit_test(pooled_connection_that_speaks_unasked_is_thrown_away),
 	    cmocka_unit_test(pool_is_bounded),
 	    cmocka_unit_test(full_origins_queue_and_wake_in_order),
+	    cmocka_unit_test(one_free_place_wakes_no_more_than_it_serves),
+	    cmocka_unit_test(who_comes_later_does_not_overtake_the_queue),
 	    cmocka_unit_test(failing_origin_is_avoided_and_told_of_once),
 	    cmocka_unit_test(what_a_visitor_may_cause_takes_no_origin_out),
 	    cmocka_unit_test(all_down_lets_one_request_a_second_through),
