@@ -13,7 +13,8 @@ static const struct settings *settings_of(const struct exchange *x)
 	return x->front->settings;
 }
 
-/* From here on it is the client that lets us wait, or no longer. */
+/* From here on it is the client that lets us wait, or no longer: then the
+ * origin's time begins. */
 static void client_owes(struct exchange *x, bool owes)
 {
 	uint64_t now_ms = loop_now_ms(x->front->loop);
@@ -22,6 +23,7 @@ static void client_owes(struct exchange *x, bool owes)
 	} else if (!owes && x->up_since_ms != 0) {
 		x->up_blocked_ms += now_ms - x->up_since_ms;
 		x->up_since_ms = 0;
+		x->origin_moved_ms = now_ms;
 	}
 }
 
@@ -267,9 +269,7 @@ enum pump upload_pump(struct exchange *x, enum reason *reason)
 		char *data;
 		size_t len;
 		enum pump result = next_content(x, &data, &len, reason);
-		client_owes(x, false);
-		if (result == PUMP_WAIT)
-			client_owes(x, true);
+		client_owes(x, result == PUMP_WAIT);
 		if (result != PUMP_AGAIN)
 			return result;
 		if (give(x, data, len) == PUMP_FAIL)

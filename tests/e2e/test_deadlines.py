@@ -60,6 +60,21 @@ def a_second_head_that_stops_is_answered_408(t):
     t.check(ends_within(t, client, 0.5, 2.0).startswith(b"HTTP/1.1 408 "), "the answer is 408")
 
 
+@test
+def a_stalled_upload_is_not_kept_alive_by_its_response(t):
+    """Where any rate will do, what ends it is the time without a byte of content."""
+    def early(connection, request):
+        connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", *[b"1\r\nx\r\n", 0.1] * 50)
+        return False
+
+    slow = {"timeouts": SHORT["timeouts"] | {"min_rate": "0 B/s"}}
+    server = t.server(slow, scripts={"/early": early})
+    mark = server.mark()
+    client = t.client(server).send(b"POST /early HTTP/1.1\r\n" + HOST + b"Content-Length: 200000\r\n\r\n" + b"x" * 100)
+    ends_within(t, client, 0.5, 2.5)
+    t.reason(server.next_line(mark), "body-timeout")
+
+
 # ---- idle
 
 @test
