@@ -28,7 +28,8 @@ struct hold {
 	uint32_t room;
 };
 
-enum { HOLD_MAX = 1 << 20 };
+/* The largest collected content (quotas.collect) with a head and a read besides. */
+enum { HOLD_MAX = 1 << 21 };
 
 static inline char *hold_ptr(const struct hold *hold)
 {

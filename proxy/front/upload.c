@@ -87,6 +87,7 @@ static enum pump next_content(struct exchange *x, char **data, size_t *len, enum
 	had = *len = (size_t)n;
 	enum pump result = decode(x, f->in, len, &used, reason);
 	if (result != PUMP_FAIL && !hold_add(&c->in, &f->memory, f->in + used, had - used)) {
+		x->close = true; /* a part of what follows is lost */
 		*reason = REASON_OVERLOAD;
 		return PUMP_FAIL;
 	}
@@ -158,8 +159,17 @@ enum step_result step_collect(struct exchange *x)
 	return STEP_WAIT;
 }
 
+static enum pump broken(struct exchange *x)
+{
+	/* It may have answered already, and refused the rest (RFC 9112 section 9.5). */
+	x->up_broken = true;
+	x->close = true;
+	client_owes(x, false);
+	return PUMP_WAIT;
+}
+
 /* Writes a piece to the origin in the framing it was promised. */
-static enum pump give(struct exchange *x, const char *data, size_t len)
+static enum pump give(struct exchange *x, const char *data, size_t len, enum reason *reason)
 {
 	char chunk[HTTP_CHUNK_HEAD_SIZE];
 	struct iovec iov[4];
@@ -179,15 +189,17 @@ static enum pump give(struct exchange *x, const char *data, size_t len)
 		return PUMP_AGAIN;
 	ssize_t sent = stream_writev(&x->claim.conn->stream, iov, n);
 	if (sent == STREAM_ERROR)
-		return PUMP_FAIL;
+		return broken(x);
 	size_t skip = sent > 0 ? (size_t)sent : 0;
 	if (skip > 0)
 		x->origin_moved_ms = loop_now_ms(x->front->loop);
 	for (int i = 0; i < n; i++) {
 		size_t taken = skip < iov[i].iov_len ? skip : iov[i].iov_len;
 		if (!hold_add(&x->up_pending, &x->front->memory, (char *)iov[i].iov_base + taken,
-			      iov[i].iov_len - taken))
+			      iov[i].iov_len - taken)) {
+			*reason = REASON_OVERLOAD;
 			return PUMP_FAIL;
+		}
 		skip -= taken;
 	}
 	return PUMP_AGAIN;
@@ -208,15 +220,6 @@ static bool flush_to_origin(struct exchange *x)
 		hold_consume(pending, &x->front->memory, (size_t)n);
 	}
 	return true;
-}
-
-static enum pump broken(struct exchange *x)
-{
-	/* It may have answered already, and refused the rest (RFC 9112 section 9.5). */
-	x->up_broken = true;
-	x->close = true;
-	client_owes(x, false);
-	return PUMP_WAIT;
 }
 
 static bool may_splice(const struct exchange *x)
@@ -270,10 +273,10 @@ enum pump upload_pump(struct exchange *x, enum reason *reason)
 		size_t len;
 		enum pump result = next_content(x, &data, &len, reason);
 		client_owes(x, result == PUMP_WAIT);
+		if (result == PUMP_AGAIN)
+			result = give(x, data, len, reason);
 		if (result != PUMP_AGAIN)
 			return result;
-		if (give(x, data, len) == PUMP_FAIL)
-			return broken(x);
 	}
 	return PUMP_AGAIN;
 }
