@@ -2,6 +2,7 @@
  * something was sent, another origin may be tried whatever the method. After
  * that, only an idempotent request on a pooled connection that turned out to be
  * stale is sent a second time, once, on a fresh one (RFC 9110 section 9.2.2). */
+#include <errno.h>
 #include <sys/socket.h>
 
 #include "front/front.h"
@@ -46,7 +47,7 @@ static bool looks_stale(const struct exchange *x)
 	if (!conn->reused ||
 	    (is_recent && http_method_is_idempotent((enum http_method)x->request.method)))
 		return false;
-	return recv(conn->stream.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
+	return recv(conn->stream.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
 }
 
 /* Another origin, or another address of the same name: not the same door again. */
@@ -205,7 +206,7 @@ enum step_result step_send(struct exchange *x)
 	if (!x->up_read || !http_method_is_idempotent((enum http_method)x->request.method))
 		hold_release(&x->body, &f->memory);
 	x->up_streamed = !x->up_read;
-	x->up_sent = x->up_read && x->up_pending.len == 0;
+	x->up_sent = x->up_read && x->up_pending.len == 0 && !x->up_broken;
 	x->step = STEP_RELAY;
 	return STEP_MORE;
 }
