@@ -82,9 +82,13 @@ enum step_result step_origin(struct exchange *x)
 		x->step = STEP_SEND;
 		return STEP_MORE;
 	case ORIGIN_CONNECTING:
+		if (x->queued)
+			x->connect_until_ms = now_ms(x) + x->front->settings->timeouts.connect;
+		x->queued = false;
 		x->step = STEP_CONNECT;
 		return STEP_WAIT;
 	case ORIGIN_QUEUED:
+		x->queued = true;
 		x->step = STEP_QUEUE;
 		return STEP_WAIT;
 	default:

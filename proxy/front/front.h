@@ -165,6 +165,7 @@ struct exchange {
 	struct origin_claim claim;
 	unsigned attempts;
 	bool retried;
+	bool queued;                /* it waited for a place: connecting has its own time */
 	uint64_t collect_until_ms;
 	uint64_t connect_until_ms;
 	uint64_t origin_moved_ms;   /* the origin last took or gave a byte */
