@@ -128,7 +128,7 @@ enum step_result step_collect(struct exchange *x)
 {
 	struct front *f = x->front;
 	enum reason reason = REASON_UNSET;
-	if (!say_continue(x)) {
+	if (!say_continue(x) || !client_flush(x)) {
 		exchange_refuse(x, REASON_CLIENT_GONE);
 		return STEP_MORE;
 	}
