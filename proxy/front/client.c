@@ -190,11 +190,18 @@ void client_hand_over_all(struct front *f)
 			continue; /* pipelined: its turn comes */
 		if (!may_hand_over(c))
 			client_free(c, false);
-		else if (!hand_over(c)) {
-			loop_arm(f->loop, &f->hand_over_again, loop_now_ms(f->loop) + HAND_OVER_AGAIN_MS);
-			return;
-		}
+		else if (!hand_over(c))
+			return; /* the timer of the drain comes back to it */
 	}
+}
+
+/* An answer is on its way: closing over bytes that nobody read could destroy it. */
+static bool leave_after_answer(struct client *c)
+{
+	if (may_hand_over(c))
+		return hand_over(c);
+	linger(c);
+	return true;
 }
 
 void client_next(struct client *c, bool keep, bool announced)
@@ -213,13 +220,8 @@ void client_next(struct client *c, bool keep, bool announced)
 		return;
 	}
 	become_idle(c);
-	if (f->draining && c->in.len == 0) {
-		if (!may_hand_over(c))
-			client_free(c, false);
-		else if (!hand_over(c))
-			loop_arm(f->loop, &f->hand_over_again, loop_now_ms(f->loop) + HAND_OVER_AGAIN_MS);
+	if (f->draining && c->in.len == 0 && leave_after_answer(c))
 		return;
-	}
 	/* Not now: pipelined requests must neither nest nor starve other clients. */
 	if (c->in.len > 0 || c->stream.readable)
 		loop_defer(f->loop, &c->again);
