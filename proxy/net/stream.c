@@ -1,4 +1,5 @@
-/* Plain TCP as a transport. Edge-triggered: a call that would block, or that
+/* Plain TCP as a transport. Never waits, also where whoever handed a connection over
+ * made it a blocking one. Edge-triggered: a call that would block, or that
  * moved less than it was asked to, clears the flag, and the next event sets it
  * again; so the usual exchange needs no call that only finds out there is nothing. */
 #include "sallyport/stream.h"
@@ -13,7 +14,7 @@ static ssize_t plain_read(struct stream *s, void *buf, size_t room)
 {
 	ssize_t n;
 	do
-		n = recv(s->fd, buf, room, 0);
+		n = recv(s->fd, buf, room, MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	if (n > 0) {
 		/* Less than asked for: the socket is empty, unless its end is near. */
@@ -37,10 +38,10 @@ static ssize_t plain_writev(struct stream *s, const struct iovec *iov, int n)
 	ssize_t sent;
 	do {
 		if (n == 1) {
-			sent = send(s->fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL);
+			sent = send(s->fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
 		} else {
 			struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)n};
-			sent = sendmsg(s->fd, &msg, MSG_NOSIGNAL);
+			sent = sendmsg(s->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 		}
 	} while (sent < 0 && errno == EINTR);
 	if (sent < 0) {
