@@ -101,14 +101,23 @@ static void listener_event(struct watch *watch, unsigned events)
 		close(fd);
 }
 
+/* The first one; a sender that put more beside it may not fill our table with them. */
 static int received_fd(struct msghdr *msg)
 {
-	int fd = -1;
+	int first = -1;
 	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
-	if (cmsg && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS &&
-	    cmsg->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(&fd, CMSG_DATA(cmsg), sizeof(int));
-	return fd;
+	if (!cmsg || cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
+		return -1;
+	size_t n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	for (size_t i = 0; i < n; i++) {
+		int fd;
+		memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(int), sizeof(fd));
+		if (i == 0)
+			first = fd;
+		else
+			close(fd);
+	}
+	return first;
 }
 
 /* An idle connection of the last generation. Both ends of this channel are
@@ -185,6 +194,7 @@ static void drain_expired(struct timer *timer)
 void front_drain(struct front *f, bool hand_over, uint64_t deadline_ms)
 {
 	if (f->draining) {
+		f->hand_over = f->hand_over && hand_over;
 		if (deadline_ms < f->drain_timer.deadline_ms)
 			loop_arm(f->loop, &f->drain_timer, deadline_ms);
 		return;
