@@ -83,11 +83,11 @@ void origin_failed(struct origin *origin, enum reason reason)
 	if (!is_no_connection(reason))
 		return;
 	uint32_t failures = atomic_fetch_add(&health->failures, 1) + 1;
-	if (failures >= settings->fall) {
-		uint64_t now = now_ms(origin);
-		atomic_store(&health->next_try_ms, now + TRY_EVERY_MS);
-		atomic_store(&health->down_until_ms, now + settings->down_ms);
-	}
+	if (failures < settings->fall)
+		return;
+	uint64_t now = now_ms(origin);
+	atomic_store(&health->next_try_ms, now + TRY_EVERY_MS);
+	atomic_store(&health->down_until_ms, now + settings->down_ms);
 	tell(origin, true, reason == REASON_ORIGIN_UNRESOLVED && origin->name
 			       ? resolver_problem(origin->name)
 			       : reason_text(reason));
