@@ -118,6 +118,12 @@ static bool none_lives(void)
 
 /* ---- workers ---- */
 
+static void kill_child(const struct child *child)
+{
+	if (child->pid > 0)
+		kill(child->pid, SIGKILL);
+}
+
 static void order_child(struct child *child, enum order order, const void *payload, size_t len)
 {
 	struct err err = {{0}};
@@ -125,7 +131,7 @@ static void order_child(struct child *child, enum order order, const void *paylo
 		return;
 	/* It neither reads nor ends: whatever it does, it is no worker any more. */
 	log_warn("worker %d does not listen: %s", (int)child->pid, err.text);
-	kill(child->pid, SIGKILL);
+	kill_child(child);
 }
 
 static void child_is_ready(struct child *child)
@@ -173,7 +179,7 @@ static void child_said(struct child *child, const struct ipc_message *message)
 	} else if (message->type == REPORT_FAILED) {
 		/* It is about to end; one that only says so is helped along. */
 		log_error("worker %d: %s", (int)child->pid, message->payload);
-		kill(child->pid, SIGKILL);
+		kill_child(child);
 	}
 }
 
@@ -186,7 +192,7 @@ static bool hear_child(struct child *child)
 		if (result == IPC_NONE)
 			return true;
 		if (result == IPC_BROKEN)
-			kill(child->pid, SIGKILL);
+			kill_child(child);
 		if (result != IPC_GOT)
 			return false;
 		child_said(child, &generation.message);
@@ -282,12 +288,14 @@ static void clean_after(struct child *child)
 static void child_died(struct child *child, int wait_status)
 {
 	char how[SPAWN_END_SIZE];
+	pid_t pid = child->pid;
 	spawn_describe_end(wait_status, how);
+	child->pid = 0; /* its number may be another's by now */
 	(void)hear_child(child); /* its last words */
 	clean_after(child);
 	bool in_order = generation.is_draining && wait_status == 0;
 	if (!in_order)
-		log_warn("worker %d (slot %u) %s", (int)child->pid, child->slot, how);
+		log_warn("worker %d (slot %u) %s", (int)pid, child->slot, how);
 	if (generation.is_draining) {
 		report_workers();
 		check_draining();

@@ -19,13 +19,19 @@ static const char *role_name(const struct helper *helper)
 	return role_get(helper->role)->name;
 }
 
+static void kill_helper(const struct helper *helper)
+{
+	if (helper->pid > 0)
+		kill(helper->pid, SIGKILL);
+}
+
 static bool send_order(struct helper *helper, enum order order)
 {
 	struct err err = {{0}};
 	if (ipc_send(helper->channel, order, NULL, 0, NULL, 0, &err))
 		return true;
 	log_warn("%s does not listen: %s", role_name(helper), err.text);
-	kill(helper->pid, SIGKILL);
+	kill_helper(helper);
 	return false;
 }
 
@@ -129,7 +135,7 @@ static void restart(struct helper *helper)
 		return;
 	log_error("cannot start the %s again: %s", role_name(helper), err.text);
 	if (helper->state == HELPER_STARTING)
-		kill(helper->pid, SIGKILL);
+		kill_helper(helper);
 	else
 		plan_restart(helper);
 }
@@ -142,7 +148,7 @@ static void on_helper_timer(struct timer *timer)
 		restart(helper);
 	} else if (helper->state == HELPER_STOPPING) {
 		log_warn("%s %d does not end and is killed", role_name(helper), (int)helper->pid);
-		kill(helper->pid, SIGKILL);
+		kill_helper(helper);
 	}
 }
 
@@ -290,7 +296,7 @@ static bool hear(struct helper *helper)
 		if (result == IPC_NONE)
 			return true;
 		if (result == IPC_BROKEN)
-			kill(helper->pid, SIGKILL);
+			kill_helper(helper);
 		if (result != IPC_GOT)
 			return false;
 		helper_said(helper, &master.message);
@@ -331,9 +337,9 @@ static void successor_died(struct helper *helper, const char *how)
 		log_error("the log files are not opened anew: %s", err.text);
 }
 
-static void died(struct helper *helper, const char *how)
+static void died(struct helper *helper, pid_t pid, const char *how)
 {
-	log_warn("%s %d %s", role_name(helper), (int)helper->pid, how);
+	log_warn("%s %d %s", role_name(helper), (int)pid, how);
 	if (helper == master.console)
 		control_forget();
 	if (master.is_stopping)
@@ -353,6 +359,7 @@ bool helpers_reap(pid_t pid, int wait_status)
 		return false;
 	char how[SPAWN_END_SIZE];
 	spawn_describe_end(wait_status, how);
+	helper->pid = 0; /* its number may be another's by now */
 	(void)hear(helper); /* its last words */
 	loop_unwatch(master.loop, &helper->watch);
 	loop_disarm(master.loop, &helper->timer);
@@ -363,7 +370,7 @@ bool helpers_reap(pid_t pid, int wait_status)
 	else if (helper == master.scribe_next)
 		successor_died(helper, how);
 	else
-		died(helper, how);
+		died(helper, pid, how);
 	start_scribe_once_alone();
 	master_step();
 	return true;
@@ -408,6 +415,6 @@ void helpers_kill(void)
 		bool has_process = helper->state != HELPER_NONE && helper->state != HELPER_DEAD;
 		/* the scribe ends by itself, once it has written what there is */
 		if (has_process && helper->role != ROLE_SCRIBE)
-			kill(helper->pid, SIGKILL);
+			kill_helper(helper);
 	}
 }
