@@ -7,7 +7,7 @@
 
 /* Memory, time, waiting, descriptors that are there, and an orderly or disorderly end. */
 static const char *const calls_basic[] = {
-    "read", "write", "readv", "writev", "close", "lseek", "fcntl", "dup",
+    "read", "write", "readv", "writev", "close", "lseek", "dup",
     "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll",
     "recvmsg", "sendmsg",
     "munmap", "mremap", "madvise", "brk",

@@ -106,6 +106,22 @@ static bool allow_sockets(scmp_filter_ctx filter, const struct role *role)
 				SCMP_A0(SCMP_CMP_GT, AF_INET6, 0)) == 0;
 }
 
+/* Flags, seals and sizes. Not F_SETOWN and F_SETSIG: by them the kernel sends any signal to
+ * any process of the same user, where Landlock does not know of signals yet. */
+static bool allow_fcntl(scmp_filter_ctx filter)
+{
+	static const unsigned commands[] = {F_DUPFD_CLOEXEC, F_SETPIPE_SZ, F_GETPIPE_SZ,
+					    F_ADD_SEALS, F_GET_SEALS};
+	if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+			     SCMP_A1(SCMP_CMP_LE, F_SETLKW, 0)) != 0)
+		return false;
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+				     SCMP_A1(SCMP_CMP_EQ, commands[i], 0)) != 0)
+			return false;
+	return true;
+}
+
 /* abort(3) signals its own thread, nobody else's. */
 static bool allow_abort(scmp_filter_ctx filter, const struct role *role)
 {
@@ -120,7 +136,7 @@ static bool build_filter(scmp_filter_ctx filter, const struct role *role)
 	return seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2) == 0 &&
 	       seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) == 0 &&
 	       allow_listed(filter, role) && refuse_listed(filter, role) && allow_memory(filter) &&
-	       allow_fstat(filter, role) && allow_sockets(filter, role) &&
+	       allow_fstat(filter, role) && allow_fcntl(filter) && allow_sockets(filter, role) &&
 	       allow_abort(filter, role);
 }
 

@@ -216,6 +216,22 @@ static int print_a_line(void)
 	return dprintf(fds[1], "%s", "") < 0 ? errno : 0;
 }
 
+/* The owner of a descriptor gets a signal when something comes. */
+static int own_a_descriptor_for_the_parent(void)
+{
+	return outcome(fcntl(STDERR_FILENO, F_SETOWN, getppid()));
+}
+
+static int choose_a_descriptors_signal(void)
+{
+	return outcome(fcntl(STDERR_FILENO, F_SETSIG, SIGKILL));
+}
+
+static int ask_for_a_descriptors_flags(void)
+{
+	return outcome(fcntl(STDERR_FILENO, F_GETFL));
+}
+
 static int abort_itself(void)
 {
 	abort();
@@ -243,6 +259,9 @@ static const struct trial trials[] = {
     {"trace the parent", trace_the_parent, 0},
     {"read the parent's memory", read_the_parents_memory, 0},
     {"signal the parent", signal_the_parent, 0},
+    {"own a descriptor for the parent", own_a_descriptor_for_the_parent, 0},
+    {"choose a descriptor's signal", choose_a_descriptors_signal, 0},
+    {"ask for a descriptor's flags", ask_for_a_descriptors_flags, EVERYWHERE},
     {"become root", become_root, 0},
     {"make memory executable", make_memory_executable, 0},
     {"map executable memory", map_executable_memory, 0},
