@@ -45,7 +45,7 @@ struct http_forward_request {
  *                                    from a trusted peer     from anybody else
  *   X-Forwarded-For, Forwarded       kept, ours added        replaced
  *   X-Forwarded-Proto, -Host         kept, or ours           replaced
- *   X-Real-IP, Client-IP, X-Forwarded-*, X-Original-*, X-SSL-*, Client-Cert, Remote-User, …
+ *   X-Real-IP, Client-IP, X-Forward*, X-Original-*, X-SSL-*, X-Remote-*, Client-Cert, …
  *                                    kept                    dropped
  *   Via                              kept, ours added        kept, ours added (loops end by it)
  *   X-Request-Id                     replaced, or dropped where request_id is NULL

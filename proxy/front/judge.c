@@ -45,6 +45,9 @@ enum reason judge_locate(const struct settings *settings, struct http_head *head
 		return reason;
 	if (http_via_hops(head) > HOPS_MAX)
 		return REASON_LOOP;
+	/* https over a connection that is not (RFC 9110 section 7.4) */
+	if (s->target.form == URL_ABSOLUTE && span_istarts(http_target(head), SPAN("https:")))
+		return REASON_TARGET_INVALID;
 	if (s->target.form == URL_ASTERISK && head->method != HTTP_OPTIONS)
 		return REASON_TARGET_INVALID;
 	if (s->target.form == URL_ASTERISK)

@@ -132,9 +132,6 @@ enum step_result step_collect(struct exchange *x)
 		exchange_refuse(x, REASON_CLIENT_GONE);
 		return STEP_MORE;
 	}
-	if (x->request.framing == HTTP_FRAMING_LENGTH &&
-	    x->request.content_length > settings_of(x)->quotas.collect_bytes)
-		return collected(x);
 	if (x->collect_until_ms == 0)
 		x->collect_until_ms = loop_now_ms(f->loop) + settings_of(x)->timeouts.collect;
 	while (!x->up_read && x->up_bytes < settings_of(x)->quotas.collect_bytes) {

@@ -14,11 +14,13 @@ struct known_field {
 };
 
 /* Found by search, so that no two rows share a slot. */
+enum { SLOTS = 512 };
 #define SLOT(len, first, last2, last1)                                                             \
-	((uint8_t)((unsigned)(len)*17U + (unsigned)(first)*44U + (unsigned)(last2)*191U +          \
-		   (unsigned)(last1)*52U))
+	(((unsigned)(len)*155U + (unsigned)(first)*417U + (unsigned)(last2)*240U +                 \
+	  (unsigned)(last1)*301U) %                                                                \
+	 SLOTS)
 
-static const struct known_field known[256] = {
+static const struct known_field known[SLOTS] = {
 #define FIELD(id, name, first, last2, last1)                                                       \
 	[SLOT(sizeof(name) - 1, first, last2, last1)] = {name, sizeof(name) - 1, HTTP_FIELD_##id},
 #include "fields.def"
@@ -61,20 +63,29 @@ static const struct known_field *find(struct span name)
 	return http_token_is(name, span_of(row->name, row->len)) ? row : NULL;
 }
 
-/* Families of claims: too many names to list. */
-static bool is_claim(struct span name)
+/* Families: too many names to list. HTTP_FIELD_OTHER where it is of none. */
+static enum http_field_id family_of(struct span name)
 {
-	static const struct span prefixes[] = {
-	    {"x-forwarded", 11},
-	    {"x-original-", 11},
-	    {"x-ssl-", 6},
+	static const struct {
+		struct span prefix;
+		enum http_field_id id;
+	} families[] = {
+	    {{"x-forward", 9}, HTTP_FIELD_CLAIM},
+	    {{"x-original-", 11}, HTTP_FIELD_CLAIM},
+	    {{"x-ssl-", 6}, HTTP_FIELD_CLAIM},
+	    {{"x-remote-", 9}, HTTP_FIELD_CLAIM},
+	    {{"x-envoy-", 8}, HTTP_FIELD_CLAIM},
+	    {{"x-arr-", 6}, HTTP_FIELD_CLAIM},
+	    {{"x-azure-", 8}, HTTP_FIELD_CLAIM},
+	    {{"x-ms-client-principal", 21}, HTTP_FIELD_CLAIM},
+	    {{"x-override-", 11}, HTTP_FIELD_OVERRIDE},
 	};
 	if (name.len < 6 || (name.ptr[0] | 0x20) != 'x')
-		return false;
-	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
-		if (span_istarts(name, prefixes[i]))
-			return true;
-	return false;
+		return HTTP_FIELD_OTHER;
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
+		if (span_istarts(name, families[i].prefix))
+			return families[i].id;
+	return HTTP_FIELD_OTHER;
 }
 
 enum http_field_id http_field_id_of_token(struct span name)
@@ -82,7 +93,7 @@ enum http_field_id http_field_id_of_token(struct span name)
 	const struct known_field *row = find(name);
 	if (row)
 		return (enum http_field_id)row->id;
-	return is_claim(name) ? HTTP_FIELD_CLAIM : HTTP_FIELD_OTHER;
+	return family_of(name);
 }
 
 enum http_field_id http_field_lookup(struct span name)
@@ -105,7 +116,7 @@ enum http_field_id http_field_confused_with(struct span name)
 
 bool http_field_is_vital(struct span name)
 {
-	return find(name) || is_claim(name) || span_istarts(name, SPAN("content-"));
+	return find(name) || family_of(name) != HTTP_FIELD_OTHER || span_istarts(name, SPAN("content-"));
 }
 
 bool http_is_token(struct span s)

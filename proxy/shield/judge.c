@@ -78,15 +78,39 @@ static bool is_listed(const char **methods, struct span method)
 	return *methods != NULL;
 }
 
+static bool allows(const struct shield *shield, enum http_method method, struct span name)
+{
+	if (method == HTTP_METHOD_OTHER && shield->settings.methods)
+		return is_listed(shield->settings.methods, name);
+	return shield->methods >> method & 1;
+}
+
+/* A framework takes the method from this field instead, whatever its case. */
+static bool allows_override(const struct shield *shield, struct span value)
+{
+	char upper[32];
+	if (value.len == 0 || value.len > sizeof(upper))
+		return value.len == 0;
+	for (size_t i = 0; i < value.len; i++)
+		upper[i] = (char)(value.ptr[i] - (value.ptr[i] >= 'a' && value.ptr[i] <= 'z' ? 0x20 : 0));
+	struct span name = span_of(upper, value.len);
+	enum http_method method = http_method_lookup(name);
+	return method != HTTP_CONNECT && method != HTTP_TRACE && allows(shield, method, name);
+}
+
 static bool judge_method(struct judging *judging)
 {
 	const struct shield *shield = judging->shield;
 	const struct http_head *head = judging->request->head;
-	bool allowed = shield->methods >> head->method & 1;
-	if (head->method == HTTP_METHOD_OTHER && shield->settings.methods)
-		allowed = is_listed(shield->settings.methods, http_method(head));
-	return !allowed && refuse_by_setting(judging, REASON_METHOD_DENIED, http_method(head),
-					     "sites[].shield.methods", 0);
+	struct span denied = {0};
+	if (!allows(shield, (enum http_method)head->method, http_method(head)))
+		denied = http_method(head);
+	for (size_t i = 0; i < head->field_count && !denied.ptr; i++) {
+		struct span value = http_field_value(head, &head->fields[i]);
+		if (head->fields[i].id == HTTP_FIELD_METHOD_OVERRIDE && !allows_override(shield, value))
+			denied = value;
+	}
+	return denied.ptr && refuse_by_setting(judging, REASON_METHOD_DENIED, denied, "sites[].shield.methods", 0);
 }
 
 static bool is_over(uint64_t length, uint64_t limit)

@@ -35,7 +35,8 @@ def arguments():
     parser.add_argument("files", nargs="*", type=pathlib.Path)
     parser.add_argument("--binary", type=pathlib.Path, default=server.BINARY)
     parser.add_argument("--all", action="store_true", help="the heavy tests too")
-    parser.add_argument("-k", metavar="PATTERN", default="", help="only tests with this in their name")
+    parser.add_argument("-k", metavar="PATTERN", default="",
+                        help="only tests with this in their name")
     parser.add_argument("-j", type=int, default=3, help="files at a time")
     parser.add_argument("--bound", type=float, help="seconds for everything")
     parser.add_argument("-v", action="store_true", help="name every test")
@@ -136,7 +137,8 @@ class Results:
                 self.skipped.append(f"{file}: {name}: {detail}")
             else:
                 self.failed.append(f"{file}: {name}")
-                print(f"FAILED {file}: {name}\n" + "\n".join("  " + line for line in detail.split("\n")))
+                print(f"FAILED {file}: {name}\n" +
+                      "\n".join("  " + line for line in detail.split("\n")))
             if self.verbose:
                 note = f" ({detail})" if outcome == "passed" and detail else ""
                 print(f"{outcome:7} {seconds:6.2f} s  {file}: {name}{note}", flush=True)
@@ -144,7 +146,8 @@ class Results:
 
 def supervise(path, options, results, end):
     """Runs one file in a child process, bounded by `end`."""
-    command = [sys.executable, __file__, "--child", "--binary", options.binary, "-k", options.k, path]
+    command = [sys.executable, __file__, "--child", "--binary", options.binary, "-k", options.k,
+               path]
     child = subprocess.Popen(command + ["--all"] * options.all, stdout=subprocess.PIPE, text=True,
                              start_new_session=True)
     # SIGTERM lets the child end its servers; the kernel ends them if it has to be killed.
@@ -172,7 +175,8 @@ def supervise(path, options, results, end):
         results.add(path.stem, running or "the file", "failed",
                     f"the process of the file ended with {child.returncode}", 0.0)
     if counts:
-        summary = ", ".join(f"{counts[key]} {key}" for key in ("passed", "failed", "skipped") if key in counts)
+        summary = ", ".join(f"{counts[key]} {key}" for key in ("passed", "failed", "skipped")
+                            if key in counts)
         print(f"{path.stem}: {summary} ({time.monotonic() - began:.1f} s)", flush=True)
 
 

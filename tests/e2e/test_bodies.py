@@ -63,7 +63,8 @@ def events_arrive_as_they_are_sent(t):
         gate.set()
 
 
-@test(each={"length": b"Content-Length: 4\r\n\r\na", "chunked": b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n",
+@test(each={"length": b"Content-Length: 4\r\n\r\na",
+            "chunked": b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n",
             "until the end": b"\r\na"})
 def the_first_byte_goes_on_at_once(t, start):
     gate = threading.Event()
@@ -169,11 +170,13 @@ def uploads_of_every_size_arrive_whole(t):
 @test
 def chunks_cut_anywhere_arrive_whole(t):
     server = t.server()
-    data = post(b"/cut", b"Transfer-Encoding: chunked\r\n") + b"4\r\nabcd\r\n0a\r\n0123456789\r\n0\r\nA: b\r\n\r\n"
+    data = post(b"/cut",
+                b"Transfer-Encoding: chunked\r\n") + b"4\r\nabcd\r\n0a\r\n0123456789\r\n0\r\nA: b\r\n\r\n"
     for step in (1, 2, 3, 7):
         client = t.client(server).send_slowly(data, segment=step)
         t.equal(client.read_response().status, 200, "status")
-        t.equal(server.origin.requests_for("/cut")[-1].body, b"abcd0123456789", f"content in steps of {step}")
+        t.equal(server.origin.requests_for("/cut")[-1].body, b"abcd0123456789",
+                f"content in steps of {step}")
         client.close()
 
 
@@ -184,7 +187,8 @@ def chunks_of_the_origin_cut_anywhere_arrive_whole(t):
         pieces = [answer[at:at + step] for at in range(0, len(answer), step)]
         server = t.server(scripts={"/cut": lambda c, r, pieces=pieces: c.send(*pieces)})
         response = server.get("/cut")
-        t.equal((response.body, response.complete), (b"abcd0123456789", True), f"content in steps of {step}")
+        t.equal((response.body, response.complete), (b"abcd0123456789", True),
+                f"content in steps of {step}")
 
 
 # ---- collecting
@@ -217,7 +221,10 @@ def a_slow_small_chunked_upload_holds_no_origin_connection(t):
 def content_larger_than_the_limit_is_refused(t):
     server = t.server({"site": {"shield": {"limits": {"body": "1 KiB"}}}})
     t.refused(server, post(b"/big", b"Content-Length: 1025\r\n"), "content-too-large")
-    t.refused(server, post(b"/big", b"Transfer-Encoding: chunked\r\n") + b"401\r\n" + b"x" * 1025 + b"\r\n0\r\n\r\n",
+    t.refused(server, post(b"/big", b"Content-Length: 1025\r\nExpect: 100-continue\r\n"),
+              "content-too-large")
+    t.refused(server, post(b"/big", b"Transfer-Encoding: chunked\r\n") + b"401\r\n" + b"x" * 1025 +
+              b"\r\n0\r\n\r\n",
               "content-too-large")
     t.answered(server, post(b"/fits", b"Content-Length: 1024\r\n") + b"x" * 1024)
 
@@ -242,7 +249,8 @@ def a_client_that_does_not_read_stalls_the_origin(t, framing):
     client = t.client(server, receive_buffer=65536).send(get(b"/endless"))
     client.read_head()
     quiet = steady(lambda: sum(sent))
-    t.check(quiet < kernel_buffers() + 4 * MIB, f"the origin has sent {quiet} bytes to a client that reads none")
+    t.check(quiet < kernel_buffers() + 4 * MIB,
+            f"the origin has sent {quiet} bytes to a client that reads none")
     held = server.status()["counters"]["memory_bytes"]
     t.check(held < 2 * MIB, f"sallyport holds {held} bytes")
     for _ in range(2000):
@@ -276,12 +284,14 @@ def an_origin_that_does_not_read_stalls_the_client(t, chunked):
     quiet = steady(lambda: sum(sent))
     held = server.status()["counters"]["memory_bytes"]
     gate.set()
-    t.check(quiet < kernel_buffers() + 4 * MIB, f"the client could send {quiet} bytes to an origin that reads none")
+    t.check(quiet < kernel_buffers() + 4 * MIB,
+            f"the client could send {quiet} bytes to an origin that reads none")
     t.check(held < 2 * MIB, f"sallyport holds {held} bytes")
     feeder.join()
     t.equal(client.read_response().status, 200, "status")
     got = origin.requests_for("/up")[0].body
-    t.check(got == BLOCK * blocks, f"the content differs at the origin: {len(got)} of {blocks * len(BLOCK)} bytes")
+    t.check(got == BLOCK * blocks,
+            f"the content differs at the origin: {len(got)} of {blocks * len(BLOCK)} bytes")
 
 
 def kernel_buffers():

@@ -37,10 +37,14 @@ NIMDA = [
     b"/_vti_bin/..%255c../..%255c../..%255c../winnt/system32/cmd.exe?/c+dir",
     b"/_mem_bin/..%255c../..%255c../..%255c../winnt/system32/cmd.exe?/c+dir",
     b"/msadc/..%255c../..%255c../..%255c/..%c1%1c../..%c1%1c../..%c1%1c../winnt/system32/cmd.exe?/c+dir",
-    b"/scripts/..%c1%1c../winnt/system32/cmd.exe?/c+dir", b"/scripts/..%c0%2f../winnt/system32/cmd.exe?/c+dir",
-    b"/scripts/..%c0%af../winnt/system32/cmd.exe?/c+dir", b"/scripts/..%c1%9c../winnt/system32/cmd.exe?/c+dir",
-    b"/scripts/..%%35%63../winnt/system32/cmd.exe?/c+dir", b"/scripts/..%%35c../winnt/system32/cmd.exe?/c+dir",
-    b"/scripts/..%25%35%63../winnt/system32/cmd.exe?/c+dir", b"/scripts/..%252f../winnt/system32/cmd.exe?/c+dir",
+    b"/scripts/..%c1%1c../winnt/system32/cmd.exe?/c+dir",
+         b"/scripts/..%c0%2f../winnt/system32/cmd.exe?/c+dir",
+    b"/scripts/..%c0%af../winnt/system32/cmd.exe?/c+dir",
+         b"/scripts/..%c1%9c../winnt/system32/cmd.exe?/c+dir",
+    b"/scripts/..%%35%63../winnt/system32/cmd.exe?/c+dir",
+         b"/scripts/..%%35c../winnt/system32/cmd.exe?/c+dir",
+    b"/scripts/..%25%35%63../winnt/system32/cmd.exe?/c+dir",
+         b"/scripts/..%252f../winnt/system32/cmd.exe?/c+dir",
 ]
 
 SADMIND = [
@@ -53,7 +57,8 @@ CODE_RED_II = b"/default.ida?" + b"X" * 224 + CODE_RED_STACK
 
 # What the worms would look like in a request that has no other fault: these only a rule can refuse.
 BY_RULE = {
-    "Code Red's page": b"/default.ida?" + b"N" * 224 + b"=a", "another .ida": b"/x.ida?a", ".idq": b"/x.idq?a",
+    "Code Red's page": b"/default.ida?" + b"N" * 224 + b"=a", "another .ida": b"/x.ida?a",
+           ".idq": b"/x.idq?a",
     "upper case": b"/DEFAULT.IDA?" + b"N" * 100, "encoded": b"/default%2eid%61?" + b"N" * 100,
     "Nimda's shell": b"/scripts/root.exe?/c+dir", "cmd.exe": b"/c/winnt/system32/cmd.exe?/c+dir",
 }
@@ -89,7 +94,8 @@ def code_red_is_refused_and_the_page_is_served_before_and_after(t):
         page_is_served(t, server)
 
 
-@test(each={"Code Red I": b"/default.ida?" + b"N" * 224 + CODE_RED_STACK, "Code Red II": CODE_RED_II})
+@test(each={"Code Red I": b"/default.ida?" + b"N" * 224 + CODE_RED_STACK,
+            "Code Red II": CODE_RED_II})
 def code_red_without_its_malformed_head_is_refused_too(t, target):
     server = with_worms(t)
     t.refused(server, clean(target), "escape-unicode", "rule")
@@ -117,8 +123,10 @@ def a_worm_in_flawless_form_is_refused_by_a_rule(t, target):
     t.check(re.fullmatch(r"[a-z0-9.-]+", line.rule), f"the rule's id in the log: {line.raw}")
 
 
-@test(each={"a page about it": b"/articles/code-red.html", "a search for it": b"/search?q=default.ida",
-            "a name that ends alike": b"/friday", "a folder": b"/ida/index.html", "an .exe": b"/files/setup.exe"})
+@test(each={"a page about it": b"/articles/code-red.html",
+            "a search for it": b"/search?q=default.ida",
+            "a name that ends alike": b"/friday", "a folder": b"/ida/index.html",
+            "an .exe": b"/files/setup.exe"})
 def honest_requests_near_the_rules_are_served(t, target):
     server = with_worms(t)
     t.answered(server, clean(target))

@@ -24,7 +24,8 @@ def ask(t, server, method, path, fields=(), host=None):
 @test
 def livez_and_readyz_say_200(t):
     server = t.server()
-    t.equal((server.api("GET", "/livez").status, server.api("GET", "/readyz").status), (200, 200), "statuses")
+    t.equal((server.api("GET", "/livez").status, server.api("GET", "/readyz").status), (200, 200),
+            "statuses")
 
 
 @test
@@ -40,7 +41,8 @@ def status_tells_the_processes_and_the_counters(t):
     status = server.status()
     for name in ("version", "uptime_s", "generation", "processes", "counters", "reasons"):
         t.check(name in status, f"{name} stands in the status: {list(status)}")
-    t.check(status["counters"]["requests"] >= before["counters"]["requests"] + 2, "requests are counted")
+    t.check(status["counters"]["requests"] >= before["counters"]["requests"] + 2,
+            "requests are counted")
     t.check(status["counters"]["requests_rejected"] >= 1, "refusals are counted")
 
 
@@ -49,7 +51,8 @@ def metrics_are_of_the_prometheus_text_format(t):
     server = t.server()
     server.get("/refused%00")
     response = server.api("GET", "/metrics")
-    t.check((response.field("Content-Type") or "").startswith("text/plain"), f"type: {response.head!r}")
+    t.check((response.field("Content-Type") or "").startswith("text/plain"),
+            f"type: {response.head!r}")
     text = response.body.decode()
     for line in text.splitlines():
         t.check(re.fullmatch(r'# (HELP|TYPE) [a-z_:]+ .*|[a-z_:]+(\{[a-z_]+="[^"\n]*"(,[a-z_]+="[^"\n]*")*\})? -?[0-9.e+]+',
@@ -67,7 +70,8 @@ def the_status_command_shows_it(t):
     t.equal(result.returncode, 0, f"exit status: {result.stderr}")
     t.check(str(server.workers()[0]) in result.stdout, f"the worker stands in it:\n{result.stdout}")
     result = server.command("status", "-c", str(server.file), "--json")
-    t.equal(json.loads(result.stdout)["generation"], server.status()["generation"], "generation as JSON")
+    t.equal(json.loads(result.stdout)["generation"], server.status()["generation"],
+            "generation as JSON")
 
 
 @test
@@ -85,11 +89,14 @@ def over_tcp_an_order_needs_its_header(t):
     """No foreign page can make a browser send it."""
     server = with_tcp(t)
     t.equal(ask(t, server, "GET", "/api/status").status, 200, "status of the status")
-    t.equal(ask(t, server, "POST", "/api/reload").status, 403, "status of an order without its header")
-    t.equal(ask(t, server, "POST", "/api/reload", [("X-Sallyport-Order", "1")]).status, 200, "status with it")
+    t.equal(ask(t, server, "POST", "/api/reload").status, 403,
+            "status of an order without its header")
+    t.equal(ask(t, server, "POST", "/api/reload", [("X-Sallyport-Order", "1")]).status, 200,
+            "status with it")
 
 
-@test(each={"another name": "evil.example", "another name with the port": "evil.example:1", "none": ""})
+@test(each={"another name": "evil.example", "another name with the port": "evil.example:1",
+            "none": ""})
 def over_tcp_a_foreign_host_is_refused(t, host):
     """DNS rebinding: a name that points here is not ours."""
     server = with_tcp(t)
@@ -118,14 +125,17 @@ def the_page_is_small_and_loads_nothing_from_elsewhere(t):
     t.equal(response.status, 200, "status")
     page = response.body.decode()
     t.check("<html" in page.lower(), "it is HTML")
-    t.equal(re.findall(r'(?:src|href)="(?:https?:)?//[^"]*"', page), [], "what it loads from elsewhere")
-    t.check(response.field("Content-Security-Policy"), f"it has a Content-Security-Policy: {response.head!r}")
+    t.equal(re.findall(r'(?:src|href)="(?:https?:)?//[^"]*"', page), [],
+            "what it loads from elsewhere")
+    t.check(response.field("Content-Security-Policy"),
+            f"it has a Content-Security-Policy: {response.head!r}")
 
 
 @test
 def the_api_stays_up_under_nonsense(t):
     server = t.server()
-    for data in (b"\0\0\0\0\r\n\r\n", b"GET\r\n\r\n", b"POST /api/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n",
+    for data in (b"\0\0\0\0\r\n\r\n", b"GET\r\n\r\n",
+                 b"POST /api/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n",
                  b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n"):
         client = Client(server.control_socket)
         t.later(client.close)

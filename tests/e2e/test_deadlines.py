@@ -7,8 +7,10 @@ import time
 from harness import Failure, reply, test
 
 HOST = b"Host: site.example\r\n"
-SHORT = {"timeouts": {"head": "700 ms", "idle": "600 ms", "body_grace": "500 ms", "min_rate": "1000 B/s",
-                      "stall": "800 ms", "collect": "300 ms", "connect": "500 ms", "first_byte": "600 ms",
+SHORT = {"timeouts": {"head": "700 ms", "idle": "600 ms", "body_grace": "500 ms",
+                      "min_rate": "1000 B/s",
+                      "stall": "800 ms", "collect": "300 ms", "connect": "500 ms",
+                      "first_byte": "600 ms",
                       "between_bytes": "600 ms", "linger": "200 ms"}}
 
 
@@ -17,7 +19,8 @@ def ends_within(t, client, low, high):
     began = time.monotonic()
     data = client.read_all(seconds=high + 1)
     took = time.monotonic() - began
-    t.check(low <= took <= high, f"it ended after {took:.2f} s, expected {low} to {high} s; {data[:200]!r}")
+    t.check(low <= took <= high,
+            f"it ended after {took:.2f} s, expected {low} to {high} s; {data[:200]!r}")
     return data
 
 
@@ -64,13 +67,15 @@ def a_second_head_that_stops_is_answered_408(t):
 def a_stalled_upload_is_not_kept_alive_by_its_response(t):
     """Where any rate will do, what ends it is the time without a byte of content."""
     def early(connection, request):
-        connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", *[b"1\r\nx\r\n", 0.1] * 50)
+        connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+                        *[b"1\r\nx\r\n", 0.1] * 50)
         return False
 
     slow = {"timeouts": SHORT["timeouts"] | {"min_rate": "0 B/s"}}
     server = t.server(slow, scripts={"/early": early})
     mark = server.mark()
-    client = t.client(server).send(b"POST /early HTTP/1.1\r\n" + HOST + b"Content-Length: 200000\r\n\r\n" + b"x" * 100)
+    client = t.client(server).send(b"POST /early HTTP/1.1\r\n" + HOST +
+                                   b"Content-Length: 200000\r\n\r\n" + b"x" * 100)
     ends_within(t, client, 0.5, 2.5)
     t.reason(server.next_line(mark), "body-timeout")
 
@@ -104,7 +109,8 @@ def idle_closes_are_counted(t):
     client = t.client(server)
     client.get("/")
     client.read_all()
-    t.eventually(lambda: server.reasons().get("idle-timeout", 0) > before, "idle-timeout is counted")
+    t.eventually(lambda: server.reasons().get("idle-timeout", 0) > before,
+                 "idle-timeout is counted")
     t.asserted.add("idle-timeout")
 
 
@@ -155,7 +161,8 @@ def chunks_slower_than_the_minimum_rate_are_cut(t):
 def content_that_stops_is_cut(t):
     server = t.server(SHORT)
     mark = server.mark()
-    client = t.client(server).send(b"POST /slow HTTP/1.1\r\n" + HOST + b"Content-Length: 10\r\n\r\nabc")
+    client = t.client(server).send(b"POST /slow HTTP/1.1\r\n" + HOST +
+                                   b"Content-Length: 10\r\n\r\nabc")
     data = ends_within(t, client, 0.3, 2.5)
     t.check(data.startswith(b"HTTP/1.1 408 "), f"the answer: {data[:100]!r}")
     t.reason(server.next_line(mark), "body-timeout")
@@ -232,7 +239,8 @@ def a_silent_origin_is_answered_504(t):
 
 @test
 def an_origin_that_trickles_its_head_is_answered_504(t):
-    server = t.server(SHORT, scripts={"/trickle": lambda c, r: c.send(*[b"H", 0.1, b"TTP/1.1 200 OK\r\n"] +
+    server = t.server(SHORT,
+                      scripts={"/trickle": lambda c, r: c.send(*[b"H", 0.1, b"TTP/1.1 200 OK\r\n"] +
                                                                      [b"X: y\r\n", 0.1] * 50)})
     mark = server.mark()
     began = time.monotonic()
@@ -242,10 +250,12 @@ def an_origin_that_trickles_its_head_is_answered_504(t):
     t.reason(server.next_line(mark), "origin-timeout", "origin-stalled")
 
 
-@test(each={"length": b"Content-Length: 10\r\n\r\nabc", "chunked": b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+@test(each={"length": b"Content-Length: 10\r\n\r\nabc",
+            "chunked": b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
             "until the end": b"\r\nabc"})
 def an_origin_that_stops_within_its_content_never_looks_complete(t, start):
-    server = t.server(SHORT, scripts={"/stops": lambda c, r: c.send(b"HTTP/1.1 200 OK\r\n" + start) and c.more(5)})
+    server = t.server(SHORT, scripts={"/stops": lambda c, r: c.send(b"HTTP/1.1 200 OK\r\n" + start)
+                                      and c.more(5)})
     mark = server.mark()
     response = server.get("/stops")
     t.check(not response.complete, f"it looks complete: {response}")

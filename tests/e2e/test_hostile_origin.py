@@ -52,8 +52,10 @@ HEADS = {
 }
 
 FRAMINGS = {
-    "both framings": OK + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nEVIL\r\n0\r\n\r\n",
-    "both framings, coding first": OK + b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
+    "both framings": OK +
+            b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nEVIL\r\n0\r\n\r\n",
+    "both framings, coding first": OK +
+            b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
     "differing lengths": OK + b"Content-Length: 4\r\nContent-Length: 5\r\n\r\nEVIL!",
     "list of differing lengths": OK + b"Content-Length: 4, 5\r\n\r\nEVIL!",
     "length with a sign": OK + b"Content-Length: +4\r\n\r\nEVIL",
@@ -65,7 +67,8 @@ FRAMINGS = {
     "unknown coding": OK + b"Transfer-Encoding: gzip\r\n\r\nEVIL",
     "gzip and chunked": OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n4\r\nEVIL\r\n0\r\n\r\n",
     "chunked twice": OK + b"Transfer-Encoding: chunked, chunked\r\n\r\n4\r\nEVIL\r\n0\r\n\r\n",
-    "coding repeated": OK + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nEVIL\r\n0\r\n\r\n",
+    "coding repeated": OK +
+            b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nEVIL\r\n0\r\n\r\n",
     "coding in HTTP/1.0": b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nEVIL\r\n0\r\n\r\n",
     "confusable length": OK + b"Content_Length: 4\r\nContent-Length: 5\r\n\r\nEVIL!",
 }
@@ -120,7 +123,8 @@ def gives_502(t, data, *reasons):
         t.equal(client.get("/well").status, 200, "status of the next request on the connection")
     t.equal(server.get("/well").status, 200, "status of another request")
     connection = server.origin.requests_for("/hostile")[-1].connection
-    t.eventually(lambda: connection.ended in ("eof", "reset"), "sallyport ends the hostile connection")
+    t.eventually(lambda: connection.ended in ("eof", "reset"),
+                 "sallyport ends the hostile connection")
 
 
 @test(each=STATUS_LINES)
@@ -146,7 +150,8 @@ def the_origins_head_is_bounded(t, data):
 @test
 def response_head_follows_the_policy(t):
     server = t.server({"limits": {"response_head": "2 KiB"}} | PATIENT,
-                      scripts={"/long": reply(fields=[("X", "a" * 3000)]), "/short": reply(fields=[("X", "a" * 1500)])})
+                      scripts={"/long": reply(fields=[("X", "a" * 3000)]),
+                               "/short": reply(fields=[("X", "a" * 1500)])})
     mark = server.mark()
     t.equal((server.get("/long").status, server.get("/short").status), (502, 200), "statuses")
     t.reason(server.next_line(mark), "origin-head-too-large")
@@ -179,7 +184,8 @@ def malformed_chunks_give_502_or_never_look_complete(t, chunks):
         response = client.read_response()
         t.check(response.status == 502 or response.status == 200 and not response.complete,
                 f"it looks complete: {response}")
-        t.check(response.status != 502 or MARK not in response.body, f"something came through: {response}")
+        t.check(response.status != 502 or MARK not in response.body,
+                f"something came through: {response}")
         t.reason(server.next_line(mark), "origin-chunk")
     t.equal(server.get("/well").status, 200, "status of another request")
 
@@ -199,7 +205,8 @@ def a_chunk_that_goes_wrong_in_the_middle_never_looks_complete(t, version):
 
 # ---- truncated
 
-@test(each={"length": b"Content-Length: 100\r\n\r\nabc", "chunk": b"Transfer-Encoding: chunked\r\n\r\n64\r\nabc",
+@test(each={"length": b"Content-Length: 100\r\n\r\nabc",
+            "chunk": b"Transfer-Encoding: chunked\r\n\r\n64\r\nabc",
             "no last chunk": b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
             "no end of trailers": b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n"})
 def a_truncated_content_never_looks_complete(t, data):
@@ -214,7 +221,8 @@ def a_truncated_content_never_looks_complete(t, data):
             client = t.client(server).send(t.request("/cut", version=version))
             response = client.read_response()
             whole = response.complete and response.status == 200
-            t.check(not whole, f"HTTP/{version}, {end}: it looks complete: {response}, ended by {client.ended}")
+            t.check(not whole,
+                    f"HTTP/{version}, {end}: it looks complete: {response}, ended by {client.ended}")
             t.reason(server.next_line(mark), "origin-truncated")
 
 
@@ -239,10 +247,12 @@ def bytes_after_a_response_never_reach_anyone(t, extra):
         client = t.client(server).send(t.request("/extra"))
         response = client.read_response()
         t.check(response.status == 502 or response.body == b"first", f"answer: {response}")
-        t.check(client.quiet(0.05) or client.ended, f"something follows the answer: {client.pending!r}")
+        t.check(client.quiet(0.05) or client.ended,
+                f"something follows the answer: {client.pending!r}")
         t.equal(server.get("/next").body, b"ok\n", "content of the next answer")
         t.check(server.origin.requests_for("/next")[-1].connection is not
-                server.origin.requests_for("/extra")[-1].connection, "the connection was used again")
+                server.origin.requests_for("/extra")[-1].connection,
+                "the connection was used again")
 
 
 @test
@@ -250,19 +260,25 @@ def bytes_after_a_response_of_any_size_never_answer_the_next_request(t):
     """Also where they wait in the kernel, behind what was read or spliced last."""
     server = t.server(PATIENT)
     head = len(reply(b"x" * 50_000)) - 50_000
-    for size in (1, 1000, 16384 - head, 32768 - head, 65536 - head, 131072 - head, 200_000, 1_000_000):
-        server.origin.on("/extra", lambda c, r, size=size: c.send(reply(b"x" * size) + reply(MARK) * 3))
+    for size in (1, 1000, 16384 - head, 32768 - head, 65536 - head, 131072 - head, 200_000,
+                 1_000_000):
+        server.origin.on("/extra", lambda c, r,
+                         size=size: c.send(reply(b"x" * size) + reply(MARK) * 3))
         for _ in range(3):
             client = t.client(server).send(t.request("/extra") + t.request("/next"))
             response = client.read_response()
-            t.check(response.status == 502 or response.body == b"x" * size, f"answer of {size} bytes")
-            t.equal(client.read_response().body, b"ok\n", f"content of the pipelined answer, after {size} bytes")
-            t.equal(server.get("/next").body, b"ok\n", f"content of the next answer, after {size} bytes")
+            t.check(response.status == 502 or response.body == b"x" * size,
+                    f"answer of {size} bytes")
+            t.equal(client.read_response().body, b"ok\n",
+                    f"content of the pipelined answer, after {size} bytes")
+            t.equal(server.get("/next").body, b"ok\n",
+                    f"content of the next answer, after {size} bytes")
 
 
 @test
 def bytes_on_an_idle_connection_of_the_pool_never_answer_a_request(t):
-    server = t.server(PATIENT, scripts={"/idle": lambda c, r: c.send(reply(b"first"), 0.1, reply(MARK))})
+    server = t.server(PATIENT,
+                      scripts={"/idle": lambda c, r: c.send(reply(b"first"), 0.1, reply(MARK))})
     for _ in range(3):
         t.equal(server.get("/idle").body, b"first", "content")
         t.eventually(lambda: server.origin.requests_for("/idle")[-1].connection.ended,
@@ -291,7 +307,8 @@ def extra_bytes_are_told_in_the_log(t):
     server = t.server(PATIENT, scripts={"/extra": lambda c, r: c.send(reply(b"first") + b"EVIL")})
     before = server.reasons().get("origin-extra", 0)
     server.get("/extra")
-    t.eventually(lambda: server.reasons().get("origin-extra", 0) > before, "origin-extra is counted")
+    t.eventually(lambda: server.reasons().get("origin-extra", 0) > before,
+                 "origin-extra is counted")
     t.asserted.add("origin-extra")
 
 

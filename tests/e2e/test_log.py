@@ -15,10 +15,13 @@ COMBINED_LINE = re.compile(
     rb'"(?P<referer>(?:[^"\\]|\\x[0-9a-f]{2})*)" "(?P<agent>(?:[^"\\]|\\x[0-9a-f]{2})*)"(?P<rest> [\x20-\x7e]*)\Z')
 
 FORGERIES = {
-    "quote": b'" 200 1 "-" "-"', "escaped quote": b'\\" 200', "backslash": b"a\\", "terminal escape": b"[31m]0;",
-    "UTF-8": "Grüße 日本".encode(), "broken UTF-8": b"\xff\xfe\xc3\x28\x80", "overlong": b"\xc0\x8a\xc0\x8d",
+    "quote": b'" 200 1 "-" "-"', "escaped quote": b'\\" 200', "backslash": b"a\\",
+             "terminal escape": b"[31m]0;",
+    "UTF-8": "Grüße 日本".encode(), "broken UTF-8": b"\xff\xfe\xc3\x28\x80",
+             "overlong": b"\xc0\x8a\xc0\x8d",
     "line separators": "\u2028\u2029\u0085".encode(), "JSON": b'","status":200,"reason":"-',
-    "format": b"%s%n%x %d", "markup": b"<script>alert(1)</script>", "control in Latin-1": b"\x85\x9b31m",
+    "format": b"%s%n%x %d", "markup": b"<script>alert(1)</script>",
+             "control in Latin-1": b"\x85\x9b31m",
     "spaces": b"a  \t b", "long": b"x" * 7000,
 }
 
@@ -36,26 +39,33 @@ def a_line_says_what_there_is_to_know(t):
                 b"Referer: http://x.example/\r\nContent-Length: 3\r\n\r\nabc")
     t.equal(client.read_response().status, 200, "status")
     line = server.next_line(mark)
-    expected = {"kind": "access", "method": "POST", "target": "/known?a=b", "version": "HTTP/1.1", "status": 200,
+    expected = {"kind": "access", "method": "POST", "target": "/known?a=b", "version": "HTTP/1.1",
+                "status": 200,
                 "action": "allow", "host": "site.example", "site": "site", "user_agent": "test/1",
-                "referer": "http://x.example/", "bytes_in": 3, "bytes_out": 12, "client": "127.0.0.1",
+                "referer": "http://x.example/", "bytes_in": 3, "bytes_out": 12,
+                "client": "127.0.0.1",
                 "reason": "-"}
     t.equal({name: line.get(name) for name in expected}, expected, "the line")
-    t.check(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,6}Z", line["time"]), f"time: {line['time']}")
+    t.check(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,6}Z", line["time"]),
+            f"time: {line['time']}")
     t.check(re.fullmatch("[0-9a-f]{32}", line.id), f"id: {line.id}")
-    t.equal(server.origin.requests_for("/known")[-1].field("X-Request-Id"), line.id, "the id at the origin")
+    t.equal(server.origin.requests_for("/known")[-1].field("X-Request-Id"), line.id,
+            "the id at the origin")
     t.check(str(server.origin.port) in line.origin, f"the origin's address: {line.raw}")
 
 
 @test
 def timings_are_plausible(t):
-    server = t.server(scripts={"/slow": lambda c, r: c.send(0.2, b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n", 0.2, b"x")})
+    server = t.server(scripts={"/slow": lambda c,
+                               r: c.send(0.2, b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n", 0.2,
+                                         b"x")})
     mark = server.mark()
     server.get("/slow")
     line = server.next_line(mark)
     t.check(350_000 < line.total_us < 3_000_000, f"total_us {line.total_us}")
     t.check(150_000 < line.first_byte_us < 1_000_000, f"first_byte_us {line.first_byte_us}")
-    t.check(line.head_us < 1_000_000 and line.connect_us < 1_000_000, f"head_us, connect_us: {line.raw}")
+    t.check(line.head_us < 1_000_000 and line.connect_us < 1_000_000,
+            f"head_us, connect_us: {line.raw}")
 
 
 @test
@@ -65,8 +75,10 @@ def every_request_has_one_line_and_an_id_of_its_own(t):
     client = t.client(server)
     for number in range(100):
         client.get(f"/each/{number}")
-    lines = t.eventually(lambda: len(found := server.lines_since(mark)) >= 100 and found, "100 lines")
-    t.equal([line.target for line in lines], [f"/each/{number}" for number in range(100)], "targets")
+    lines = t.eventually(lambda: len(found := server.lines_since(mark)) >= 100 and found,
+                         "100 lines")
+    t.equal([line.target for line in lines], [f"/each/{number}" for number in range(100)],
+            "targets")
     t.equal(len({line.id for line in lines}), 100, "different ids")
 
 
@@ -84,7 +96,8 @@ def no_field_forges_a_json_line(t, value):
             key = "user_agent" if name == b"User-Agent" else "referer"
             kept = text.encode("latin-1" if key in line.get("latin1", ()) else "utf-8")
             t.equal(kept[:4000], value.strip()[:4000], "the text in the log")
-            t.check(len(value) < 4096 or key in line.get("cut", ()), f"the cut is marked: {line.raw[-200:]}")
+            t.check(len(value) < 4096 or key in line.get("cut", ()),
+                    f"the cut is marked: {line.raw[-200:]}")
 
 
 @test(each=FORGERIES)
@@ -97,7 +110,8 @@ def no_field_forges_a_combined_line(t, value):
         t.equal(text.count(b"\n"), 1, "lines")
         match = COMBINED_LINE.match(text[:-1])
         t.check(match, f"the line is of the combined format: {text!r}")
-        t.check(re.fullmatch(rb"[\x20-\x7e\n]*", text.replace("…".encode(), b"")), f"it is printable ASCII: {text!r}")
+        t.check(re.fullmatch(rb"[\x20-\x7e\n]*", text.replace("…".encode(), b"")),
+                f"it is printable ASCII: {text!r}")
 
 
 def read_since(server, mark):
@@ -108,13 +122,15 @@ def read_since(server, mark):
     return text if text.endswith(b"\n") else b""
 
 
-@test(each={"line feed": b"/a\nforged", "carriage return": b"/a\rforged", "NUL": b"/a\0b", "escape": b"/\x1b[2J",
+@test(each={"line feed": b"/a\nforged", "carriage return": b"/a\rforged", "NUL": b"/a\0b",
+            "escape": b"/\x1b[2J",
             "quote": b'/"x"', "broken UTF-8": b"/\xff\xfe", "encoded line feed": b"/a%0aforged"})
 def no_target_forges_a_line(t, target):
     for settings in (None, COMBINED):
         server = t.server(settings)
         mark = server.mark()
-        t.client(server).send(b"GET " + target + b" HTTP/1.1\r\nHost: site.example\r\n\r\n").read_response()
+        t.client(server).send(b"GET " + target +
+                              b" HTTP/1.1\r\nHost: site.example\r\n\r\n").read_response()
         text = t.eventually(lambda: read_since(server, mark), "a line")
         time.sleep(0.05)
         text = read_since(server, mark)
@@ -126,8 +142,10 @@ def no_target_forges_a_line(t, target):
 
 @test
 def no_method_or_host_forges_a_line(t):
-    for data in (b'GE"T / HTTP/1.1\r\nHost: site.example\r\n\r\n', b'GET / HTTP/1.1\r\nHost: a"b\r\n\r\n',
-                 b"GET / HTTP/1.1\r\nHost: a\\b\x80\r\n\r\n", b"\xff\xfe\xfd\r\n\r\n", b'{"kind":"access"}\r\n\r\n'):
+    for data in (b'GE"T / HTTP/1.1\r\nHost: site.example\r\n\r\n',
+                 b'GET / HTTP/1.1\r\nHost: a"b\r\n\r\n',
+                 b"GET / HTTP/1.1\r\nHost: a\\b\x80\r\n\r\n", b"\xff\xfe\xfd\r\n\r\n",
+                 b'{"kind":"access"}\r\n\r\n'):
         server = t.server()
         mark = server.mark()
         t.client(server).send(data).read_response()
@@ -137,15 +155,20 @@ def no_method_or_host_forges_a_line(t):
 
 @test
 def the_combined_format_can_be_read_by_the_usual_tools(t):
-    server = t.server(COMBINED | {"trusted_proxies": ["127.0.0.1"]}, scripts={"/c": reply(b"12345")})
+    server = t.server(COMBINED | {"trusted_proxies": ["127.0.0.1"]},
+                      scripts={"/c": reply(b"12345")})
     mark = server.mark()
-    server.get("/c?x=y", fields=[("User-Agent", "a b"), ("Referer", "http://r/"), ("X-Forwarded-For", "2001:db8::7")])
+    server.get("/c?x=y", fields=[("User-Agent", "a b"), ("Referer", "http://r/"),
+                                 ("X-Forwarded-For", "2001:db8::7")])
     text = t.eventually(lambda: read_since(server, mark), "a line")
     match = COMBINED_LINE.match(text[:-1])
     t.check(match, f"the line: {text!r}")
-    t.equal((match["client"], match["request"], match["status"], match["bytes"], match["referer"], match["agent"]),
-            (b"2001:db8::7", b"GET /c?x=y HTTP/1.1", b"200", b"5", b"http://r/", b"a b"), "fields of the line")
-    t.check(b"reason=-" in match["rest"] and b"site=" in match["rest"], f"the rest: {match['rest']!r}")
+    t.equal((match["client"], match["request"], match["status"], match["bytes"], match["referer"],
+             match["agent"]),
+            (b"2001:db8::7", b"GET /c?x=y HTTP/1.1", b"200", b"5", b"http://r/", b"a b"),
+            "fields of the line")
+    t.check(b"reason=-" in match["rest"] and b"site=" in match["rest"],
+            f"the rest: {match['rest']!r}")
 
 
 @test
@@ -170,7 +193,8 @@ def sigusr1_opens_the_log_again(t):
 
     t.eventually(one_in_the_new_file, "a line in the new file")
     server.get("/last")
-    t.eventually(lambda: '"/last"' in server.access_log.read_text(), "the last line in the new file")
+    t.eventually(lambda: '"/last"' in server.access_log.read_text(),
+                 "the last line in the new file")
     old, new = rotated.read_text(), server.access_log.read_text()
     t.equal(["/before" in old, "/before" in new], [True, False], "which lines stand where")
     t.equal((old + new).count('"/between"'), 1, "lines of a request in between")
@@ -206,14 +230,16 @@ def a_full_disk_stalls_nobody_and_is_counted(t):
     client = t.client(server)
     for _ in range(300):
         t.equal(client.get("/").status, 200, "status")
-    said = t.eventually(lambda: (s := server.errors() + server.events()) and "/dev/full" in s and s, "it is told")
+    said = t.eventually(lambda: (s := server.errors() + server.events()) and "/dev/full" in s and s,
+                        "it is told")
     t.check(said.count("/dev/full") <= 4, f"it is told once:\n{said}")
 
 
 @test
 def a_refused_request_says_what_and_why(t):
     server = t.server()
-    response, line = t.refused(server, b"GET /a/..%2f..%c0%ae/x HTTP/1.1\r\nHost: site.example\r\n\r\n",
+    response, line = t.refused(server,
+                               b"GET /a/..%2f..%c0%ae/x HTTP/1.1\r\nHost: site.example\r\n\r\n",
                                "utf8-overlong", "path-encoded-slash")
     t.equal((line.action, line.enforced, line.status), ("reject", True, 400), "verdict in the log")
     t.check("%" in line.evidence, f"evidence: {line.raw}")
@@ -235,5 +261,6 @@ def a_scribe_that_stands_still_stalls_nobody_and_the_loss_is_counted(t):
     dropped = server.status()["counters"]["log_dropped"]
     t.check(0 < dropped < 200, f"{dropped} of 200 records were lost")
     os.kill(scribe, signal.SIGCONT)
-    lines = t.eventually(lambda: len(found := server.lines_since()) >= 200 - dropped and found, "the others are written")
+    lines = t.eventually(lambda: len(found := server.lines_since()) >= 200 - dropped and found,
+                         "the others are written")
     t.equal(len(lines), 200 - dropped, "lines")

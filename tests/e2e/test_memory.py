@@ -13,8 +13,10 @@ MIXED = [
     b"GET /a%00 HTTP/1.1\r\n" + HOST + b"\r\n",
     b"GET /" + b"long/" * 700 + b" HTTP/1.1\r\n" + HOST + b"Cookie: " + b"c" * 5000 + b"\r\n\r\n",
     b"POST /b HTTP/1.1\r\n" + HOST + b"Content-Length: 60000\r\n\r\n" + b"x" * 60_000,
-    b"POST /b HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n" + b"1000\r\n" + b"x" * 4096 + b"\r\n0\r\n\r\n",
-    b"POST /b HTTP/1.1\r\n" + HOST + b"Content-Length: 60000\r\n\r\n" + b"x" * 30_000,  # and then the end
+    b"POST /b HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n" + b"1000\r\n" +
+         b"x" * 4096 + b"\r\n0\r\n\r\n",
+    b"POST /b HTTP/1.1\r\n" + HOST + b"Content-Length: 60000\r\n\r\n" + b"x" * 30_000,
+         # and then the end
     b"GET /half HTTP/1.1\r\nHost: si",
     b"GET /cut HTTP/1.1\r\n" + HOST + b"\r\n",
     b"GET /big HTTP/1.1\r\n" + HOST + b"\r\n",
@@ -55,7 +57,8 @@ def thousands_of_requests_of_all_kinds_leave_nothing_behind(t):
     if is_sanitized():
         t.skip("a sanitizer's memory grows by itself")
     server = t.fresh_server({"timeouts": {"linger": "100 ms"}})
-    server.origin.on("/cut", lambda c, r: c.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc") and False)
+    server.origin.on("/cut", lambda c,
+                     r: c.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc") and False)
     server.origin.on("/big", reply(b"x" * 300_000))
     worker = server.workers()[0]
     rounds(t, server, 4000)  # also until the shared ring of the log has been written once all round
@@ -64,7 +67,8 @@ def thousands_of_requests_of_all_kinds_leave_nothing_behind(t):
     after, open_after = resident(worker), descriptors(worker)
     t.note(f"{before >> 10} KiB, then {after >> 10} KiB; {open_before} descriptors, then {open_after}")
     t.check(after - before < 256 << 10, f"the worker grew from {before} to {after} bytes")
-    t.check(open_after <= open_before + 2, f"the worker's descriptors grew from {open_before} to {open_after}")
+    t.check(open_after <= open_before + 2,
+            f"the worker's descriptors grew from {open_before} to {open_after}")
     t.equal(server.workers(), [worker], "workers")
 
 

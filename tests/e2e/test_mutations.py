@@ -24,10 +24,13 @@ RESPONSES = [
     b"HTTP/1.1 204 No Content\r\nSet-Cookie: a=b\r\nSet-Cookie: c=d\r\n\r\n",
 ]
 
-PIECES = [b"\r\n", b"\n", b"\r", b"\0", b" ", b"\t", b":", b";", b",", b"0", b"1", b"f", b"\r\n\r\n", b"\r\n ", b"%", b"%00",
+PIECES = [b"\r\n", b"\n", b"\r", b"\0", b" ", b"\t", b":", b";", b",", b"0", b"1", b"f",
+          b"\r\n\r\n", b"\r\n ", b"%", b"%00",
           b"%2e", b"/", b"..", b"chunked", b"Content-Length: 5\r\n", b"Content-Length: 0\r\n",
-          b"Transfer-Encoding: chunked\r\n", b"Transfer-Encoding: identity\r\n", b"Connection: content-length\r\n",
-          b"Host: evil.example\r\n", b"HTTP/1.1", b"GET /n HTTP/1.1\r\nHost: site.example\r\n\r\n", b"\xff", b"\x7f", b"\x0b",
+          b"Transfer-Encoding: chunked\r\n", b"Transfer-Encoding: identity\r\n",
+          b"Connection: content-length\r\n",
+          b"Host: evil.example\r\n", b"HTTP/1.1", b"GET /n HTTP/1.1\r\nHost: site.example\r\n\r\n",
+          b"\xff", b"\x7f", b"\x0b",
           b"X" * 300, b"A: b\r\n" * 60]
 
 
@@ -74,7 +77,8 @@ def answers(client, methods):
 def mutate_requests(t, seed, count):
     """As many requests reach the origin as get 200, and each of them is exact (the origin's reader is
     strict, and the test fails by what it finds)."""
-    server = t.server({"timeouts": {"head": "300 ms", "idle": "300 ms", "stall": "300 ms", "body_grace": "300 ms",
+    server = t.server({"timeouts": {"head": "300 ms", "idle": "300 ms", "stall": "300 ms",
+                                    "body_grace": "300 ms",
                                     "linger": "50 ms"}, "quotas": {"per_client": 100000}})
     choice = random.Random(seed)
     refused = 0
@@ -100,8 +104,10 @@ def mutate_requests(t, seed, count):
         t.check(not server.origin.errors, f"number {number}: {data!r}\n{server.origin.errors}")
         for request in server.origin.requests[seen:]:
             framing = request.all("Content-Length") + request.all("Transfer-Encoding")
-            t.check(len(framing) <= 1 and len(request.all("Host")) == 1, f"number {number}: {data!r}\n{request.head!r}")
-            t.check(b"evil" not in request.head or b"evil" in data, f"number {number}: {request.head!r}")
+            t.check(len(framing) <= 1 and len(request.all("Host")) == 1,
+                    f"number {number}: {data!r}\n{request.head!r}")
+            t.check(b"evil" not in request.head or b"evil" in data,
+                    f"number {number}: {request.head!r}")
         for answer in found:
             t.check(answer.status != 500, f"number {number}: 500 for {data!r}")
     t.check(0.2 < refused / count < 0.95, f"{refused} of {count} were refused")
@@ -111,7 +117,8 @@ def mutate_requests(t, seed, count):
 
 def mutate_responses(t, seed, count):
     """The visitor gets exact responses, or a broken connection; the next visitor gets an own one."""
-    server = t.server({"site": {"health": {"fall": 100}}, "timeouts": {"first_byte": "300 ms", "between_bytes": "300 ms"}})
+    server = t.server({"site": {"health": {"fall": 100}},
+                       "timeouts": {"first_byte": "300 ms", "between_bytes": "300 ms"}})
     choice = random.Random(seed)
     current = {}
 
@@ -135,10 +142,12 @@ def mutate_responses(t, seed, count):
         whole = [answer for answer in found if answer.complete]
         broken += not whole or whole[0].status == 502
         # What comes late from the origin meets the request that follows on its connection, and breaks it.
-        t.check(len(found) <= 2 and (len(whole) < 2 or whole[1].body == b"own" or whole[1].status == 502),
+        t.check(len(found) <= 2
+                and (len(whole) < 2 or whole[1].body == b"own" or whole[1].status == 502),
                 f"number {number}: {data!r}\n{found}")
         client.close()
-        t.equal(server.get("/own").body, b"own", f"number {number}: the next visitor's content, after {data!r}")
+        t.equal(server.get("/own").body, b"own",
+                f"number {number}: the next visitor's content, after {data!r}")
     t.check(0.2 < broken / count < 0.95, f"{broken} of {count} were broken")
     t.note(f"{broken} of {count} broken")
 

@@ -46,7 +46,8 @@ def an_origin_that_is_down_is_answered_quickly(t):
     mark = server.mark()
     for _ in range(6):
         t.equal(server.get("/").status, 502, "status")
-    lines = t.eventually(lambda: len(server.lines_since(mark)) == 6 and server.lines_since(mark), "six lines")
+    lines = t.eventually(lambda: len(server.lines_since(mark)) == 6 and server.lines_since(mark),
+                         "six lines")
     t.reason(lines[0], "origin-refused")
     t.reason(lines[-1], "origin-down")
 
@@ -72,7 +73,8 @@ def a_name_without_an_address_gives_502(t):
 
 # ---- closes
 
-@test(each={"at once": lambda c, r: False, "after half a status line": lambda c, r: c.send(b"HTTP/1.1 2") and False,
+@test(each={"at once": lambda c, r: False, "after half a status line": lambda c,
+            r: c.send(b"HTTP/1.1 2") and False,
             "after half a head": lambda c, r: c.send(b"HTTP/1.1 200 OK\r\nX: y\r\n") and False,
             "by a reset": lambda c, r: c.reset() or False})
 def an_origin_that_closes_before_its_head_is_complete_gives_502(t, script):
@@ -122,7 +124,8 @@ def a_get_on_a_stale_connection_is_sent_once_more(t):
 @test(each={"POST": "POST", "PATCH": "PATCH"})
 def a_method_that_is_not_idempotent_is_never_sent_twice(t, method):
     origin = stale_origin(t)
-    server = t.fresh_server({"site": {"shield": {"methods": ["GET", "POST", "PATCH"]}}}, origins=[origin])
+    server = t.fresh_server({"site": {"shield": {"methods": ["GET", "POST", "PATCH"]}}},
+                            origins=[origin])
     t.equal(server.get("/first").status, 200, "status of the first")
     mark = server.mark()
     status = server.get("/second", method=method, body=b"once").status
@@ -144,7 +147,8 @@ def a_request_is_sent_again_only_once(t):
     origin = t.origin(serve=serve)
     server = t.fresh_server(origins=[origin])
     clients = [t.client(server).send(t.request("/first")) for _ in range(3)]
-    t.equal([client.read_response().status for client in clients], [200] * 3, "statuses that fill the pool")
+    t.equal([client.read_response().status for client in clients], [200] * 3,
+            "statuses that fill the pool")
     t.equal(server.get("/second").status, 502, "status")
     t.equal(len(origin.requests_for("/second")), 2, "attempts")
 
@@ -165,7 +169,8 @@ def a_response_that_began_is_never_asked_for_again(t):
 
 @test
 def a_connection_that_the_origin_closed_while_idle_is_not_used(t):
-    origin = t.origin({"/closing": lambda c, r: c.send(reply(fields=[("Connection", "close")])) and False})
+    origin = t.origin({"/closing": lambda c, r: c.send(reply(fields=[("Connection", "close")]))
+                       and False})
     server = t.fresh_server(origins=[origin])
     for _ in range(5):
         t.equal(server.get("/closing").status, 200, "status")
@@ -186,7 +191,8 @@ def the_pool_keeps_no_more_than_it_may(t):
     server.origin.on("/slow", lambda c, r: c.send(0.2, reply()))
     clients = [t.client(server).send(t.request("/slow")) for _ in range(8)]
     t.equal([client.read_response().status for client in clients], [200] * 8, "statuses")
-    t.eventually(lambda: sum(not c.ended for c in server.origin.connections) <= 2, "two idle connections are left")
+    t.eventually(lambda: sum(not c.ended for c in server.origin.connections) <= 2,
+                 "two idle connections are left")
 
 
 # ---- several origins
@@ -205,7 +211,8 @@ def a_dead_origin_among_several_is_left_out(t):
 def a_refused_connection_is_tried_at_another_origin(t):
     """Nothing was sent, so even a POST may go elsewhere."""
     good = t.origin()
-    server = t.fresh_server({"site": {"health": {"fall": 100}}}, origins=[good, f"http://127.0.0.1:{closed_port()}"])
+    server = t.fresh_server({"site": {"health": {"fall": 100}}},
+                            origins=[good, f"http://127.0.0.1:{closed_port()}"])
     statuses = [server.get("/", method=method, body=b"x").status for method in ("GET", "POST") * 4]
     t.equal(statuses, [200] * 8, "statuses")
 
@@ -218,7 +225,8 @@ def active_probes_take_an_origin_out_and_back(t):
         return connection.send(reply(status="200 OK" if health["well"] else "500 No"))
     first, second = Origin({"/probe": probe}), t.origin({"/probe": reply()})
     t.later(first.close)
-    server = t.fresh_server({"site": {"health": {"path": "/probe", "interval": "150 ms", "timeout": "500 ms",
+    server = t.fresh_server({"site": {"health": {"path": "/probe", "interval": "150 ms",
+                                                 "timeout": "500 ms",
                                                 "rise": 2, "fall": 2}}}, origins=[first, second])
 
     def served_by_first(count=4):
@@ -240,7 +248,8 @@ def active_probes_take_an_origin_out_and_back(t):
 @test(seconds=20)
 def probes_are_few_however_many_workers(t):
     origin = t.origin({"/probe": reply()})
-    t.fresh_server({"process": {"workers": 2}, "site": {"health": {"path": "/probe", "interval": "200 ms"}}},
+    t.fresh_server({"process": {"workers": 2},
+                    "site": {"health": {"path": "/probe", "interval": "200 ms"}}},
                    origins=[origin])
     t.eventually(lambda: origin.requests_for("/probe"), "the first probe")
     began, count = time.monotonic(), len(origin.requests_for("/probe"))

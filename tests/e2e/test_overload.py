@@ -81,7 +81,8 @@ def crowd(address, numbers):
                             sock.send(piece)
                         except OSError:
                             pass
-            line.say({kind: ended(sockets[kind], kind != "readers") for kind in sockets if word == "count"})
+            line.say({kind: ended(sockets[kind], kind != "readers") for kind in sockets
+                      if word == "count"})
     return work
 
 
@@ -89,7 +90,8 @@ def origin(line):
     """Tells, when asked, how many of the slow posts reached it."""
     allow_descriptors()
     server = Origin({"*": reply(b"quick")}, backlog=4096)
-    server.on("/big", lambda c, r: c.send(b"HTTP/1.1 200 OK\r\nContent-Length: 20000000\r\n\r\n") and
+    server.on("/big", lambda c,
+              r: c.send(b"HTTP/1.1 200 OK\r\nContent-Length: 20000000\r\n\r\n") and
               c.send(b"x" * 20_000_000))
     line.say(server.url)
     while line.hear() is not None:
@@ -108,12 +110,14 @@ def answers(t, server, origin, seconds, between):
             fresh = server.client()
             response = fresh.get("/quick")
             took.append(time.monotonic() - began)
-            t.equal((response.status, response.body), (200, b"quick"), "answer on a fresh connection")
+            t.equal((response.status, response.body), (200, b"quick"),
+                    "answer on a fresh connection")
             fresh.close()
             began = time.monotonic()
             response = kept.get("/quick")
             took.append(time.monotonic() - began)
-            t.equal((response.status, response.body), (200, b"quick"), "answer on a kept connection")
+            t.equal((response.status, response.body), (200, b"quick"),
+                    "answer on a kept connection")
             began = time.monotonic()
             straight.get("/quick")
             direct.append(time.monotonic() - began)
@@ -133,7 +137,8 @@ def scenario(t, numbers, seconds):
         "process": {"workers": 2},
         "site": {"origins": [quick], "routes": [{"path": "/slow", "origins": [other]},
                                                 {"path": "/big", "origins": [other]}]},
-        "timeouts": {"head": "4 s", "idle": "120 s", "body_grace": "2 s", "min_rate": "500 B/s", "stall": "5 s"}},
+        "timeouts": {"head": "4 s", "idle": "120 s", "body_grace": "2 s", "min_rate": "500 B/s",
+                     "stall": "5 s"}},
         origins=[])
     crowd_pid, line = apart.start(crowd(server.address, numbers))
     t.later(lambda: apart.end(crowd_pid))
@@ -153,12 +158,16 @@ def scenario(t, numbers, seconds):
         return line.hear()
 
     shed = {kind: number for kind, number in numbers.items() if kind != "idle"}
-    t.eventually(lambda: {kind: number for kind, number in count().items() if kind in ("slowloris", "posts")} ==
-                 {kind: shed[kind] for kind in ("slowloris", "posts")}, lambda: f"the slow are shed: {count()}", 20, 0.3)
+    t.eventually(lambda: {kind: number for kind, number in count().items()
+                          if kind in ("slowloris", "posts")} ==
+                 {kind: shed[kind] for kind in ("slowloris", "posts")},
+                 lambda: f"the slow are shed: {count()}", 20, 0.3)
     t.equal(count()["idle"], 0, "idle connections that were ended")
     reasons = server.reasons()
-    for reason, kind in (("head-timeout", "slowloris"), ("body-timeout", "posts"), ("send-timeout", "readers")):
-        t.eventually(lambda reason=reason, kind=kind: server.reasons().get(reason, 0) >= numbers[kind],
+    for reason, kind in (("head-timeout", "slowloris"), ("body-timeout", "posts"),
+                         ("send-timeout", "readers")):
+        t.eventually(lambda reason=reason,
+                     kind=kind: server.reasons().get(reason, 0) >= numbers[kind],
                      lambda: f"the shed are counted: {reasons}", 10, 0.2)
     origin_line.say("how many")
     t.equal(origin_line.hear(), 0, "slow posts that reached an origin")

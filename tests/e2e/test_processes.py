@@ -27,10 +27,13 @@ def roles(server):
 @test
 def every_process_has_its_role_and_name(t):
     server = t.server()
-    t.check({"generation", "worker", "scribe", "console"} <= roles(server), f"roles: {roles(server)}")
+    t.check({"generation", "worker", "scribe", "console"} <= roles(server),
+            f"roles: {roles(server)}")
     for process in server.processes():
-        line = pathlib.Path(f"/proc/{process['pid']}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-        t.check(process["role"] in line or process["role"] == "master", f"{process['role']} calls itself {line!r}")
+        line = pathlib.Path(f"/proc/{process['pid']}/cmdline").read_bytes().replace(b"\0",
+                                                                                    b" ").decode()
+        t.check(process["role"] in line or process["role"] == "master",
+                f"{process['role']} calls itself {line!r}")
 
 
 @test
@@ -40,13 +43,15 @@ def workers_have_no_rights(t):
         t.skip("sanitizer builds run without the sandbox")
     for pid in server.workers():
         status = facts(pid)
-        for name, expected in (("NoNewPrivs", "1"), ("Seccomp", "2"), ("CapEff", "0" * 16), ("CapPrm", "0" * 16),
+        for name, expected in (("NoNewPrivs", "1"), ("Seccomp", "2"), ("CapEff", "0" * 16),
+                               ("CapPrm", "0" * 16),
                                ("CapInh", "0" * 16), ("CapAmb", "0" * 16)):
             t.equal(status[name], expected, f"{name} of worker {pid}")
         if os.geteuid() == 0:
             t.check("0" not in status["Uid"].split() + status["Gid"].split(),
                     f"worker {pid} runs as {status['Uid']}, {status['Gid']}")
-            t.check("0" not in status["Groups"].split(), f"worker {pid} has the groups {status['Groups']}")
+            t.check("0" not in status["Groups"].split(),
+                    f"worker {pid} has the groups {status['Groups']}")
 
 
 @test
@@ -70,10 +75,12 @@ def a_worker_has_no_file_open_and_no_code_that_can_be_written(t):
     for pid in server.workers():
         for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir():
             target = os.readlink(fd)
-            t.check(target.startswith(("socket:", "anon_inode:", "pipe:", "/memfd:", "/dev/null")) or fd.name in "012",
+            t.check(target.startswith(("socket:", "anon_inode:", "pipe:", "/memfd:", "/dev/null"))
+                    or fd.name in "012",
                     f"descriptor {fd.name} of worker {pid} is {target}")
         for line in pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines():
-            t.check("wx" not in line.split()[1], f"worker {pid} has memory to write and run: {line}")
+            t.check("wx" not in line.split()[1],
+                    f"worker {pid} has memory to write and run: {line}")
 
 
 @test
@@ -97,10 +104,12 @@ def a_killed_worker_is_replaced_and_the_signal_is_told(t):
     os.kill(before[0], signal.SIGKILL)
     for _ in range(20):
         t.equal(server.get("/").status, 200, "status meanwhile")
-    after = t.eventually(lambda: len(w := server.workers()) == 2 and before[0] not in w and w, "two workers again")
+    after = t.eventually(lambda: len(w := server.workers()) == 2 and before[0] not in w and w,
+                         "two workers again")
     t.check(before[1] in after, "the other worker stays")
     said = server.errors() + server.events()
-    t.check(str(before[0]) in said and ("signal 9" in said or "SIGKILL" in said or "Killed" in said),
+    t.check(str(before[0]) in said
+            and ("signal 9" in said or "SIGKILL" in said or "Killed" in said),
             f"the death is told with its signal:\n{said}")
 
 
@@ -156,7 +165,8 @@ def a_generation_that_dies_is_replaced(t):
         except (OSError, Failure):
             return False
     t.eventually(served, "service again", 8, 0.05)
-    t.eventually(lambda: any(p["role"] == "generation" and p["pid"] not in (0, pid) for p in server.processes()),
+    t.eventually(lambda: any(p["role"] == "generation" and p["pid"] not in (0, pid)
+                             for p in server.processes()),
                  "a new generation", 5)
 
 
@@ -166,7 +176,8 @@ def nothing_outlives_a_killed_master(t):
     pids = server.descendants()
     server.process.kill()
     server.process.wait()
-    t.eventually(lambda: not any(os.path.exists(f"/proc/{pid}/fd") and not is_zombie(pid) for pid in pids),
+    t.eventually(lambda: not any(os.path.exists(f"/proc/{pid}/fd") and not is_zombie(pid)
+                                 for pid in pids),
                  lambda: f"the end of all its processes: {[p for p in pids if os.path.exists(f'/proc/{p}')]}", 5)
 
 
@@ -254,7 +265,8 @@ def the_log_is_complete_at_the_end(t):
     server.process.terminate()
     t.equal(server.process.wait(5), 0, "exit status")
     targets = [line.target for line in server.lines_since()]
-    t.equal([target for target in targets if target.startswith("/last/")], [f"/last/{n}" for n in range(200)],
+    t.equal([target for target in targets if target.startswith("/last/")],
+            [f"/last/{n}" for n in range(200)],
             "targets in the log")
 
 
@@ -279,7 +291,8 @@ def the_demo_says_what_to_try_and_it_works(t):
     t.alone("standard-place")
     address = f"{own_address()}:{free_port()}"
     server = t.fresh_server(origins=[], start=False, arguments=["--listen", address, "--demo"],
-                            environment={"XDG_RUNTIME_DIR": str(t.directory()), "SALLYPORT_LOG": "off"})
+                            environment={"XDG_RUNTIME_DIR": str(t.directory()),
+                                         "SALLYPORT_LOG": "off"})
     server.start(wait=False)
 
     def commands():
@@ -287,10 +300,12 @@ def the_demo_says_what_to_try_and_it_works(t):
             t.fail(f"it ended: {server.errors()}")
         return re.findall(r"^  (\S.*?) {2,}(curl .*)$", server.errors(), re.M)
     found = t.eventually(lambda: len(commands()) >= 4 and commands(), "four commands")
-    t.check("serves" in t.eventually(lambda: "serves" in server.errors() and server.errors(), "it serves"), "ready")
+    t.check("serves" in t.eventually(lambda: "serves" in server.errors() and server.errors(),
+                                     "it serves"), "ready")
     statuses = []
     for _, command in found:
-        said = subprocess.run(["sh", "-c", command.replace("curl", "curl -sS", 1)], capture_output=True,
+        said = subprocess.run(["sh", "-c", command.replace("curl", "curl -sS", 1)],
+                              capture_output=True,
                               timeout=10, check=False)
         statuses.append(said.stdout[:13])
     t.equal(statuses, [b"HTTP/1.1 200 ", b"HTTP/1.1 403 ", b"HTTP/1.1 400 ", b"HTTP/1.1 414 "],
@@ -332,7 +347,8 @@ def whatever_is_killed_service_comes_back(t):
         if victims:
             killed.append(choice.choice(victims))
             try:
-                os.kill(killed[-1], choice.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP, signal.SIGHUP]))
+                os.kill(killed[-1], choice.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP,
+                                                   signal.SIGHUP]))
             except ProcessLookupError:
                 pass
         if choice.random() < 0.3:

@@ -76,14 +76,17 @@ def a_visitor_with_a_whole_ipv6_network_is_one_client(t):
     """All addresses of a /64 share a quota; another /64 has its own."""
     def work(line):
         try:
-            apart.own_network(["2001:db8:0:1::1", "2001:db8:0:1::2", "2001:db8:0:1:ffff::3", "2001:db8:0:2::1"])
+            apart.own_network(["2001:db8:0:1::1", "2001:db8:0:1::2", "2001:db8:0:1:ffff::3",
+                               "2001:db8:0:2::1"])
         except OSError as error:
             line.say(f"skip: {error}")
             return
         origin = Origin()
-        server = Server([origin], {"quotas": {"per_client": 2}, "listen": [{"address": "[::]:8080"}]})
+        server = Server([origin],
+                        {"quotas": {"per_client": 2}, "listen": [{"address": "[::]:8080"}]})
         clients, statuses = [], []
-        for source in ("2001:db8:0:1::1", "2001:db8:0:1::2", "2001:db8:0:1:ffff::3", "2001:db8:0:2::1"):
+        for source in ("2001:db8:0:1::1", "2001:db8:0:1::2", "2001:db8:0:1:ffff::3",
+                       "2001:db8:0:2::1"):
             clients.append(Client(("2001:db8:0:2::1", 8080), source=source))
             statuses.append(clients[-1].get("/").status)
         line.say(statuses)
@@ -112,9 +115,11 @@ def all_clients_together_may_have_so_many_connections(t):
 @test(seconds=20)
 def a_worker_without_memory_refuses_new_work_and_finishes_the_old(t):
     """A memory ceiling of little more than what the held uploads take."""
-    server = t.fresh_server({"quotas": {"memory": "8 MiB", "collect": "1 MiB"}, "timeouts": {"collect": "10 s"}})
+    server = t.fresh_server({"quotas": {"memory": "8 MiB", "collect": "1 MiB"},
+                             "timeouts": {"collect": "10 s"}})
     download = t.client(server)
-    server.origin.on("/running", lambda c, r: c.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab", 2.0, b"cd"))
+    server.origin.on("/running", lambda c,
+                     r: c.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab", 2.0, b"cd"))
     download.send(get(b"/running"))
     t.equal(download.read_head().status, 200, "status of the running download")
     mark = server.mark()
@@ -122,7 +127,8 @@ def a_worker_without_memory_refuses_new_work_and_finishes_the_old(t):
     for number in range(20):
         holder = t.client(server, source=f"127.7.7.{number + 1}")
         try:
-            holder.send(b"POST /hold HTTP/1.1\r\n" + HOST + b"Content-Length: 1000000\r\n\r\n" + b"x" * 900_000)
+            holder.send(b"POST /hold HTTP/1.1\r\n" + HOST + b"Content-Length: 1000000\r\n\r\n" +
+                        b"x" * 900_000)
         except OSError:
             break
         holders.append(holder)
@@ -174,7 +180,8 @@ def connections_that_end_are_not_counted_for_ever(t):
         if number % 3 == 2:
             client.read_all()
             client.close()
-        t.eventually(lambda: server.status()["counters"]["connections"] == 0, "the connection is forgotten")
+        t.eventually(lambda: server.status()["counters"]["connections"] == 0,
+                     "the connection is forgotten")
 
 
 @test
@@ -202,7 +209,8 @@ def connections_that_are_handed_over_are_counted_once(t):
     for _ in range(3):
         handed_over = server.status()["counters"]["adopted"]
         t.equal(server.reload().status, 200, "status of the reload")
-        t.eventually(lambda: server.status()["counters"]["adopted"] >= handed_over + 4, "all four are taken over")
+        t.eventually(lambda: server.status()["counters"]["adopted"] >= handed_over + 4,
+                     "all four are taken over")
         t.equal(server.client().get("/").status, 429, "status of a fifth")
     t.equal([client.get("/").status for client in clients], [200] * 4, "statuses of the four")
     clients.pop().close()
@@ -217,14 +225,16 @@ def trusted_proxies_are_not_counted(t):
     server = t.fresh_server({"quotas": {"per_client": 3}, "trusted_proxies": ["127.0.0.1"]})
     open_idle(t, server, 10)
     strangers = [t.client(server, source="127.5.5.5") for _ in range(4)]
-    t.equal([client.get("/").status for client in strangers], [200, 200, 200, 429], "statuses of a stranger")
+    t.equal([client.get("/").status for client in strangers], [200, 200, 200, 429],
+            "statuses of a stranger")
 
 
 @test
 def who_leaves_the_queue_for_an_origin_does_not_block_it(t):
     server = t.fresh_server({"site": {"max_connections": 1}})
     gate = threading.Event()
-    server.origin.on("/hold", lambda c, r: gate.wait(5) and c.send(b"HTTP/1.1 204 No Content\r\n\r\n"))
+    server.origin.on("/hold", lambda c, r: gate.wait(5)
+                     and c.send(b"HTTP/1.1 204 No Content\r\n\r\n"))
     holder = t.client(server).send(get(b"/hold"))
     t.eventually(lambda: server.origin.requests, "the origin is busy")
     waiting = [t.client(server).send(get(b"/wait")) for _ in range(6)]
@@ -234,7 +244,8 @@ def who_leaves_the_queue_for_an_origin_does_not_block_it(t):
     time.sleep(0.1)
     gate.set()
     t.equal(holder.read_response().status, 204, "status of the holder")
-    t.equal([client.read_response().status for client in waiting[3:]], [200] * 3, "statuses of those who stayed")
+    t.equal([client.read_response().status for client in waiting[3:]], [200] * 3,
+            "statuses of those who stayed")
 
 
 @test(seconds=20)

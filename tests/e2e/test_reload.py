@@ -99,7 +99,8 @@ def an_idle_connection_survives_a_reload_and_gets_the_new_policy(t):
     t.equal(client.get(long).status, 200, "status before")
     server.write_policy({"site": {"shield": {"limits": {"path": "100 B"}}}})
     reload_and_wait(t, server)
-    t.eventually(lambda: server.status()["counters"]["adopted"] >= 1, "the connection is taken over")
+    t.eventually(lambda: server.status()["counters"]["adopted"] >= 1,
+                 "the connection is taken over")
     t.equal(client.get("/").status, 200, "status after, on the same connection")
     t.equal(client.get(long).status, 414, "status after of what the new policy refuses")
 
@@ -107,7 +108,8 @@ def an_idle_connection_survives_a_reload_and_gets_the_new_policy(t):
 @test
 def a_running_download_ends_under_its_old_policy(t):
     server = t.fresh_server()
-    server.origin.on("/slow", lambda c, r: c.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", *[b"x", 0.1] * 10))
+    server.origin.on("/slow", lambda c,
+                     r: c.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", *[b"x", 0.1] * 10))
     client = t.client(server).send(t.request("/slow"))
     t.equal(client.read_head().status, 200, "status")
     reload_and_wait(t, server)
@@ -142,7 +144,8 @@ def many_reloads_at_once_end_in_the_last_policy(t):
         server.process.send_signal(signal.SIGHUP)
     t.eventually(lambda: server.get("/", host="host39.example").status == 200, "the last policy", 8)
     t.equal(server.get("/", host="host38.example").status, 421, "status of what was before it")
-    t.eventually(lambda: len(server.workers()) == 1, lambda: f"one worker is left: {server.processes()}", 8)
+    t.eventually(lambda: len(server.workers()) == 1,
+                 lambda: f"one worker is left: {server.processes()}", 8)
     t.equal(client.get("/").status, 200, "status on the connection of before")
 
 
@@ -151,7 +154,8 @@ def old_generations_end(t):
     server = t.fresh_server()
     for _ in range(3):
         reload_and_wait(t, server)
-    t.eventually(lambda: len(server.workers()) == 1, lambda: f"one worker is left: {server.processes()}", 6)
+    t.eventually(lambda: len(server.workers()) == 1,
+                 lambda: f"one worker is left: {server.processes()}", 6)
 
 
 @test
@@ -163,7 +167,8 @@ def no_more_than_so_many_generations_drain_at_once(t):
         t.eventually(lambda: server.status()["generation"], "a generation")
         time.sleep(0.05)
         reload_and_wait(t, server)
-    t.eventually(lambda: len(server.workers()) <= 3, lambda: f"at most three workers: {server.processes()}", 5)
+    t.eventually(lambda: len(server.workers()) <= 3,
+                 lambda: f"at most three workers: {server.processes()}", 5)
     t.equal(server.get("/").status, 200, "status")
     server.process.kill()
 
@@ -195,10 +200,12 @@ def listeners_come_and_go_with_a_reload(t):
 def a_reload_into_a_port_in_use_changes_nothing(t):
     server, other = t.fresh_server(), t.server()
     before = server.settings["listen"]
-    server.write_policy({"listen": [*before, {"address": f"{other.address[0]}:{other.address[1]}"}]})
+    server.write_policy({"listen": [*before,
+                                    {"address": f"{other.address[0]}:{other.address[1]}"}]})
     answer = server.reload()
     t.equal(answer.status, 409, f"status of the reload: {answer.body}")
-    t.check(str(other.address[1]).encode() in answer.body, f"the answer names the address: {answer.body}")
+    t.check(str(other.address[1]).encode() in answer.body,
+            f"the answer names the address: {answer.body}")
     t.equal(server.get("/").status, 200, "status")
 
 
@@ -217,7 +224,8 @@ def reload_many_times(t, count, seconds):
     load.stop()
     t.equal(load.faults[:5], [], f"faults among {load.served} requests during {count} reloads")
     t.check(load.served > count, f"{load.served} requests were served")
-    t.check(after_all[1] <= after_ten[1], f"descriptors of the master: {after_ten[1]} after 10, {after_all[1]} after {count}")
+    t.check(after_all[1] <= after_ten[1],
+            f"descriptors of the master: {after_ten[1]} after 10, {after_all[1]} after {count}")
     t.check(is_sanitized() or after_all[0] <= after_ten[0] + 256 * 1024,
             f"bytes of the master: {after_ten[0]} after 10, {after_all[0]} after {count}")
     t.note(f"{load.served} requests, {load.reopened} connections closed in order; "
@@ -226,7 +234,8 @@ def reload_many_times(t, count, seconds):
 
 def settled(t, server):
     """The master's figures once the old generations have ended."""
-    t.eventually(lambda: len(server.workers()) <= 2, lambda: f"old generations end: {server.processes()}", 8)
+    t.eventually(lambda: len(server.workers()) <= 2,
+                 lambda: f"old generations end: {server.processes()}", 8)
     return master(server)
 
 
@@ -248,7 +257,8 @@ def a_thousand_reloads_under_wrk_break_nothing(t):
     server.origin.on("/load", reply())
     script = t.directory() / "host.lua"
     script.write_text('wrk.headers["Host"] = "site.example"\n')
-    wrk = subprocess.Popen(["wrk", "-t1", "-c16", "-d600s", "-s", script, f"http://{server.address[0]}:{server.address[1]}/load"],
+    wrk = subprocess.Popen(["wrk", "-t1", "-c16", "-d600s", "-s", script,
+                            f"http://{server.address[0]}:{server.address[1]}/load"],
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     t.later(wrk.kill)
     for _ in range(1000):

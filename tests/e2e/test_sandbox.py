@@ -21,7 +21,8 @@ def status_of(pid):
 
 
 def warnings(server):
-    return [line for line in server.errors().splitlines() if "warning" in line and "rules" not in line]
+    return [line for line in server.errors().splitlines() if "warning" in line
+            and "rules" not in line]
 
 
 @test
@@ -41,7 +42,8 @@ def where_the_sandbox_is_required_a_missing_part_is_fatal(t):
     server.start(wait=False)
     t.equal(server.process.wait(5), 1, "exit status")
     said = server.errors().strip().splitlines()
-    t.check(len(said) == 1 and "Landlock" in said[0] and "sandbox" in said[0], f"one line says why: {said}")
+    t.check(len(said) == 1 and "Landlock" in said[0] and "sandbox" in said[0],
+            f"one line says why: {said}")
 
 
 @test
@@ -66,7 +68,8 @@ def a_sandbox_that_is_off_leaves_the_rights_dropped(t):
     server = t.fresh_server({"process": {"sandbox": "off"}})
     t.equal(server.get("/").status, 200, "status")
     status = status_of(server.workers()[0])
-    t.equal((status["NoNewPrivs"], status["CapEff"]), ("1", "0" * 16), "NoNewPrivs and CapEff of the worker")
+    t.equal((status["NoNewPrivs"], status["CapEff"]), ("1", "0" * 16),
+            "NoNewPrivs and CapEff of the worker")
     t.check("0" not in status["Uid"].split() or status_of("self")["Uid"].split()[0] != "0",
             f"the worker runs as {status['Uid']}")
 
@@ -83,4 +86,5 @@ def a_missing_right_is_one_line_and_1(t):
     t.equal(server.process.wait(5), 1, "exit status")
     said = server.errors().strip().splitlines()
     t.check(len(said) == 1 and f"{own_address()}:80" in said[0], f"one line names it: {said}")
-    t.check(any(word in said[0] for word in ("CAP_NET_BIND_SERVICE", "root", "right", "permi", "Permi")), f"and says why: {said}")
+    t.check(any(word in said[0] for word in ("CAP_NET_BIND_SERVICE", "root", "right", "permi",
+                                             "Permi")), f"and says why: {said}")

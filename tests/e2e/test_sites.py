@@ -15,7 +15,8 @@ def sites(*origins):
 def a_host_finds_its_site(t):
     alpha, beta, gamma = t.origin(), t.origin(), t.origin()
     server = t.fresh_server({"sites": sites(alpha, beta, gamma)}, origins=[])
-    for host, origin in (("alpha.example", alpha), ("www.alpha.example", alpha), ("ALPHA.Example", alpha),
+    for host, origin in (("alpha.example", alpha), ("www.alpha.example", alpha),
+                         ("ALPHA.Example", alpha),
                          ("alpha.example:8080", alpha), ("alpha.example.", alpha),
                          ("x.beta.example", beta), ("x.y.beta.example", beta),
                          ("special.beta.example", gamma)):
@@ -24,9 +25,12 @@ def a_host_finds_its_site(t):
         t.equal(len(origin.requests), count + 1, f"requests at the origin of {host}")
 
 
-@test(each={"another name": "other.example", "no name": "127.0.0.1", "below an exact name": "x.alpha.example",
-            "the wildcard's own name": "beta.example", "a longer name": "alpha.example.evil.example",
-            "ends like the wildcard": "evilbeta.example", "IPv6": "[::1]", "localhost": "localhost"})
+@test(each={"another name": "other.example", "no name": "127.0.0.1",
+            "below an exact name": "x.alpha.example",
+            "the wildcard's own name": "beta.example",
+            "a longer name": "alpha.example.evil.example",
+            "ends like the wildcard": "evilbeta.example", "IPv6": "[::1]",
+            "localhost": "localhost"})
 def an_unknown_host_is_refused(t, host):
     server = t.server()
     settings = {"sites": sites(server.origin, server.origin)}
@@ -65,7 +69,8 @@ def http_10_without_host_goes_to_the_default_site_or_nowhere(t):
     server = t.fresh_server({"sites": sites(origin), "default_site": "alpha"}, origins=[])
     t.equal(server.get("/", host=None, version="1.0").status, 200, "status with a default site")
     t.check(origin.requests[-1].field("Host"), "the origin hears some Host")
-    t.equal(t.server().get("/", host=None, version="1.0").status, 421, "status without a default site")
+    t.equal(t.server().get("/", host=None, version="1.0").status, 421,
+            "status without a default site")
 
 
 @test
@@ -74,8 +79,10 @@ def the_longest_route_on_a_segment_boundary_wins(t):
     server = t.fresh_server({"site": {"routes": [{"path": "/api", "origins": [api.url]},
                                                  {"path": "/api/deep", "origins": [deep.url]}]}},
                             origins=[root])
-    for path, origin in (("/", root), ("/api", api), ("/api/x", api), ("/apix", root), ("/api/deep/x", deep),
-                         ("/api/deeper", api), ("/x/api", root), ("/%61pi/y", api), ("/api/../x", root),
+    for path, origin in (("/", root), ("/api", api), ("/api/x", api), ("/apix", root),
+                         ("/api/deep/x", deep),
+                         ("/api/deeper", api), ("/x/api", root), ("/%61pi/y", api),
+                         ("/api/../x", root),
                          ("/x/../api/deep/z", deep), ("/API/x", root)):
         before = [len(each.requests) for each in (root, api, deep)]
         t.equal(server.get(path).status, 200, f"status of {path}")
@@ -104,7 +111,8 @@ def least_connections_spares_the_busy_origin(t):
         busy, idle = idle, busy
     for _ in range(6):
         t.equal(server.get("/quick").status, 200, "status")
-    t.equal((len(busy.requests), len(idle.requests)), (1, 6), "requests at the busy and the idle origin")
+    t.equal((len(busy.requests), len(idle.requests)), (1, 6),
+            "requests at the busy and the idle origin")
     t.equal(first.read_response().status, 204, "status of the slow one")
 
 
@@ -122,10 +130,12 @@ def requests_that_go_in_a_circle_are_refused(t):
         servers.append(server)
     t.equal(servers[0].get("/round").status, 508, "status")
     for server in servers:
-        t.eventually(lambda server=server: len(server.lines_since()) >= 3, "the lines of three rounds")
+        t.eventually(lambda server=server: len(server.lines_since()) >= 3,
+                     "the lines of three rounds")
     lines = [line for server in servers for line in server.lines_since()]
     t.check(len(lines) <= 8, f"it went round {len(lines)} times")
-    t.check(any(line.reason == "loop" for line in lines), f"reasons: {[line.reason for line in lines]}")
+    t.check(any(line.reason == "loop" for line in lines),
+            f"reasons: {[line.reason for line in lines]}")
     t.asserted.add("loop")
 
 
@@ -134,14 +144,16 @@ def it_listens_on_several_addresses(t):
     second = free_port()
     origin = t.origin()
     server = t.fresh_server(origins=[origin], start=False)
-    server.write_policy({"listen": [*server.settings["listen"], {"address": f"{own_address()}:{second}"},
+    server.write_policy({"listen": [*server.settings["listen"],
+                                    {"address": f"{own_address()}:{second}"},
                                     {"address": f"[::1]:{second}"}]})
     server.start()
     for address in (server.address, (own_address(), second), ("::1", second)):
         client = Client(address)
         t.later(client.close)
         t.equal(client.get("/").status, 200, f"status at {address}")
-    t.equal(origin.requests[-1].field("X-Forwarded-For"), "::1", "X-Forwarded-For of an IPv6 visitor")
+    t.equal(origin.requests[-1].field("X-Forwarded-For"), "::1",
+            "X-Forwarded-For of an IPv6 visitor")
 
 
 @test
@@ -165,7 +177,8 @@ def an_origin_may_be_reached_by_ipv6_and_by_name(t):
     four = t.origin()
     server = t.fresh_server({"sites": [
         {"name": "six", "hosts": ["six.example"], "origins": [six.url]},
-        {"name": "named", "hosts": ["named.example"], "origins": [f"http://localhost:{four.port}"]}]},
+        {"name": "named", "hosts": ["named.example"],
+         "origins": [f"http://localhost:{four.port}"]}]},
         origins=[])
     t.equal(server.get("/", host="six.example").status, 200, "status by IPv6")
     t.equal(server.get("/", host="named.example").status, 200, "status by name")
@@ -178,7 +191,8 @@ def it_runs_without_a_policy_file(t):
     t.alone("standard-place")
     origin = t.origin()
     address = f"{own_address()}:{free_port()}"
-    server = t.fresh_server(origins=[origin], start=False, arguments=["--listen", address, "--origin", origin.url],
+    server = t.fresh_server(origins=[origin], start=False,
+                            arguments=["--listen", address, "--origin", origin.url],
                             environment={"SALLYPORT_LOG": "off"})
     server.address = (own_address(), int(address.rsplit(":", 1)[1]))
     server.start(wait=False)

@@ -116,7 +116,8 @@ def content_of_a_method_that_rarely_has_any_stays_content(t, method):
                                    b"Content-Length: %d\r\n\r\n" % len(INNER) + INNER)
     client.read_response(method.decode())
     carrier = server.origin.requests[count]
-    t.equal((carrier.field("Content-Length"), carrier.body), (str(len(INNER)), INNER), "length and content")
+    t.equal((carrier.field("Content-Length"), carrier.body), (str(len(INNER)), INNER),
+            "length and content")
     t.equal(server.origin.requests_for("/smuggled"), [], "requests for /smuggled")
 
 
@@ -133,7 +134,8 @@ def a_chunk_of_4_gib_is_no_chunk_of_none(t):
 def requests_that_follow_each_other_are_two(t):
     """What is no smuggling: two requests in one segment give two answers in order."""
     server = t.server()
-    client = t.client(server).send(post(b"Content-Length: 0\r\n", b"") + INNER.replace(b"smuggled", b"honest"))
+    client = t.client(server).send(post(b"Content-Length: 0\r\n", b"") +
+                                   INNER.replace(b"smuggled", b"honest"))
     t.equal([client.read_response().status, client.read_response().status], [200, 200], "statuses")
     t.equal(len(server.origin.requests_for("/honest")), 1, "requests for /honest")
 
@@ -175,7 +177,8 @@ def http_10_with_a_content_length_and_more_bytes_is_one_request(t):
 def the_content_of_an_upgrade_that_nobody_asked_is_no_request(t):
     """h2c smuggling: Upgrade and HTTP2-Settings are not passed on."""
     server = t.server()
-    got = t.answered(server, b"GET /h2c HTTP/1.1\r\nHost: site.example\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+    got = t.answered(server,
+                     b"GET /h2c HTTP/1.1\r\nHost: site.example\r\nConnection: Upgrade, HTTP2-Settings\r\n"
                      b"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n")
     for name in ("Upgrade", "HTTP2-Settings", "Connection"):
         t.equal(got.all(name), [], f"{name} at the origin")

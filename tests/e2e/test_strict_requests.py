@@ -51,7 +51,8 @@ FIELDS = {
     "quote in a name": (get(b'A"b: c\r\n'), "field-name"),
     "a name that is not ASCII": (get("Ä: c\r\n".encode()), "field-name"),
     "Content_Length": (post(b"Content_Length: 3\r\n", b"abc"), "field-confusable"),
-    "Transfer_Encoding": (post(b"Transfer_Encoding: chunked\r\n", b"0\r\n\r\n"), "field-confusable"),
+    "Transfer_Encoding": (post(b"Transfer_Encoding: chunked\r\n", b"0\r\n\r\n"),
+                          "field-confusable"),
     "X_Forwarded_For": (get(b"X_Forwarded_For: 10.0.0.1\r\n"), "field-confusable"),
 }
 
@@ -80,7 +81,8 @@ REQUEST_LINES = {
     "another protocol": (get(line=b"GET /refused RTSP/1.0\r\n"), ("http-version", "request-line")),
     "HTTP/2's preface": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "http-version"),
     "two empty lines first": (b"\r\n\r\n" + get(), ("request-line", "method-syntax")),
-    "a TLS hello": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", ("method-syntax", "control-byte",
+    "a TLS hello": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+                    ("method-syntax", "control-byte",
                                                                     "nul-byte")),
 }
 
@@ -89,7 +91,8 @@ HOSTS = {
     "two alike": (get(host=HOST + HOST), "host-repeated"),
     "two that differ": (get(host=HOST + b"host: other.example\r\n"), "host-repeated"),
     "user information": (get(host=b"Host: admin@site.example\r\n"), "host-userinfo"),
-    "user information with a port": (get(host=b"Host: site.example:80@evil.example\r\n"), "host-userinfo"),
+    "user information with a port": (get(host=b"Host: site.example:80@evil.example\r\n"),
+                                     "host-userinfo"),
     "a path": (get(host=b"Host: site.example/evil\r\n"), "host-invalid"),
     "a list": (get(host=b"Host: site.example, evil.example\r\n"), "host-invalid"),
     "a space": (get(host=b"Host: site.example evil.example\r\n"), "host-invalid"),
@@ -111,8 +114,10 @@ HOSTS = {
 
 
 def lengths():
-    values = {"sign": b"+3", "minus": b"-3", "hexadecimal": b"0x3", "empty": b"", "letters": b"three",
-              "list of the same": b"3, 3", "list of others": b"3, 4", "comma": b"3,", "fraction": b"3.0",
+    values = {"sign": b"+3", "minus": b"-3", "hexadecimal": b"0x3", "empty": b"",
+              "letters": b"three",
+              "list of the same": b"3, 3", "list of others": b"3, 4", "comma": b"3,",
+              "fraction": b"3.0",
               "exponent": b"3e0", "space within": b"1 0", "quoted": b'"3"',
               "too large for 64 bits": b"18446744073709551616", "100 digits": b"1" * 100,
               "vertical tab": b"\x0b3", "underscore": b"1_0"}
@@ -132,8 +137,10 @@ def lengths():
 
 def codings():
     end = b"0\r\n\r\n"
-    values = {"gzip": b"gzip", "gzip, chunked": b"gzip, chunked", "chunked twice": b"chunked, chunked",
-              "identity": b"identity", "chunked, identity": b"chunked, identity", "x-chunked": b"xchunked",
+    values = {"gzip": b"gzip", "gzip, chunked": b"gzip, chunked",
+              "chunked twice": b"chunked, chunked",
+              "identity": b"identity", "chunked, identity": b"chunked, identity",
+              "x-chunked": b"xchunked",
               "chunked with a parameter": b"chunked;x=1", "quoted": b'"chunked"', "empty": b"",
               "comma before": b",chunked", "comma after": b"chunked,"}
     table = {name: (post(b"Transfer-Encoding: " + value + b"\r\n", end), "transfer-encoding")
@@ -143,9 +150,11 @@ def codings():
                                 ("transfer-encoding", "control-byte")),
         "repeated": (post(b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", end),
                      "transfer-encoding-repeated"),
-        "repeated, others": (post(b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", end),
+        "repeated, others": (post(b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
+                                  end),
                              ("transfer-encoding-repeated", "transfer-encoding")),
-        "in HTTP/1.0": (b"POST /refused HTTP/1.0\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n" + end,
+        "in HTTP/1.0": (b"POST /refused HTTP/1.0\r\n" + HOST +
+                        b"Transfer-Encoding: chunked\r\n\r\n" + end,
                         "transfer-encoding-1.0"),
         "with Content-Length": (post(b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", end),
                                 "length-and-coding"),
@@ -188,13 +197,23 @@ CONNECTION = {
                             "connection-field"),
     "names X-Forwarded-For": (get(b"Connection: X-Forwarded-For\r\nX-Forwarded-For: 1.2.3.4\r\n"),
                               "connection-field"),
+    "names Via": (get(b"Connection: via\r\nVia: 1.1 a\r\n"), "connection-field"),
+    "names Forwarded": (get(b"Connection: forwarded\r\nForwarded: for=1.2.3.4\r\n"),
+                        "connection-field"),
+    "names Content-Type": (post(b"Connection: content-type\r\nContent-Length: 0\r\n"),
+                           "connection-field"),
+    "names Transfer-Encoding": (post(b"Connection: transfer-encoding\r\nTransfer-Encoding: chunked\r\n",
+                                     b"0\r\n\r\n"), "connection-field"),
     "is no list of tokens": (get(b'Connection: "close"\r\n'), "connection-field"),
-    "Expect anything else": (post(b"Expect: 200-ok\r\nContent-Length: 3\r\n", b"abc"), "expectation"),
-    "Expect two things": (post(b"Expect: 100-continue, x\r\nContent-Length: 3\r\n", b"abc"), "expectation"),
+    "Expect anything else": (post(b"Expect: 200-ok\r\nContent-Length: 3\r\n", b"abc"),
+                             "expectation"),
+    "Expect two things": (post(b"Expect: 100-continue, x\r\nContent-Length: 3\r\n", b"abc"),
+                          "expectation"),
 }
 
 METHODS = {
-    "CONNECT in authority form": (b"CONNECT site.example:443 HTTP/1.1\r\n" + HOST + b"\r\n", "method-connect"),
+    "CONNECT in authority form": (b"CONNECT site.example:443 HTTP/1.1\r\n" + HOST + b"\r\n",
+                                  "method-connect"),
     "CONNECT in origin form": (get(line=b"CONNECT /refused HTTP/1.1\r\n"), "method-connect"),
     "TRACE": (get(line=b"TRACE /refused HTTP/1.1\r\n"), "method-trace"),
     "an unknown method": (get(line=b"BREW /refused HTTP/1.1\r\n"), "method-denied"),
@@ -205,12 +224,14 @@ SIZES = {
     "one long field": (get(b"A: " + b"a" * 9000 + b"\r\n"), "field-too-large"),
     "a long field that does not end": (b"GET /refused HTTP/1.1\r\n" + HOST + b"A: " + b"a" * 70000,
                                        ("field-too-large", "head-too-large")),
-    "a long head": (get(b"".join(b"A%d: " % n + b"a" * 500 + b"\r\n" for n in range(60))), "head-too-large"),
+    "a long head": (get(b"".join(b"A%d: " % n + b"a" * 500 + b"\r\n" for n in range(60))),
+                    "head-too-large"),
     "many fields": (get(b"A: b\r\n" * 101), "too-many-fields"),
     "a long URL": (get(line=b"GET /" + b"a" * 8200 + b" HTTP/1.1\r\n"),
                    ("url-too-long", "path-too-long")),
     "a URL that does not end": (b"GET /" + b"a" * 70000, "url-too-long"),
-    "a method that does not end": (b"G" * 70000, ("method-syntax", "head-too-large", "request-line")),
+    "a method that does not end": (b"G" * 70000,
+                                   ("method-syntax", "head-too-large", "request-line")),
 }
 
 
@@ -332,7 +353,8 @@ def a_refusal_shows_the_request_id_and_little_else(t):
     t.check(len(page) < 4096, f"the page has {len(page)} bytes")
     for word in ("script>alert", "field-space", "127.", "sallyport/"):
         t.check(word not in page, f"{word!r} stands on the page:\n{page}")
-    t.check((response.field("Content-Type") or "").startswith("text/"), f"its type: {response.head!r}")
+    t.check((response.field("Content-Type") or "").startswith("text/"),
+            f"its type: {response.head!r}")
 
 
 @test

@@ -65,6 +65,7 @@ CANONICAL = {
     "encoded question mark stays data": (b"/a%3Fb", "/a%3Fb"),
     "encoded hash stays data": (b"/a%23b", "/a%23b"),
     "encoded space": (b"/a%20b", "/a%20b"),
+    "what looks like an authority is a path": (b"//other.example/x", "//other.example/x"),
     "three dots are a name": (b"/.../a", "/.../a"),
     "a tilde": (b"/~user/", "/~user/"),
     "root": (b"/", "/"),
@@ -74,11 +75,15 @@ CANONICAL = {
 }
 
 QUERIES = {
-    "plain": b"a=b&c=d", "empty": b"", "plus and space": b"a=b+c%20d", "lower case escapes": b"a=%2f%3d",
-    "unreserved stay encoded": b"%61=%7e", "dots and slashes": b"u=../../x//y", "second question mark": b"a?b?c",
+    "plain": b"a=b&c=d", "empty": b"", "plus and space": b"a=b+c%20d",
+           "lower case escapes": b"a=%2f%3d",
+    "unreserved stay encoded": b"%61=%7e", "dots and slashes": b"u=../../x//y",
+           "second question mark": b"a?b?c",
     "a URL": b"next=https://site.example/a", "encoded URL": b"next=https%3A%2F%2Fsite.example%2Fa",
-    "signature": b"X-Amz-Signature=fe5f%2Bab/Zw%3D%3D&x=%C3%A9", "repeated": b"a=1&a=2&&a", "semicolons": b"a;b;c",
-    "what browsers leave raw": b"a={b}|[c]^`\\", "quotes": b'a="b"&c=<d>', "double encoding": b"u=%2525",
+    "signature": b"X-Amz-Signature=fe5f%2Bab/Zw%3D%3D&x=%C3%A9", "repeated": b"a=1&a=2&&a",
+           "semicolons": b"a;b;c",
+    "what browsers leave raw": b"a={b}|[c]^`\\", "quotes": b'a="b"&c=<d>',
+           "double encoding": b"u=%2525",
     "lines": b"text=a%0D%0Ab", "a lone percent sign": b"off=100%", "Latin-1": b"q=caf%e9",
     "escape()": b"q=%u0416", "EUC-KR": b"q=%c0%ba%b3%b2",
 }
@@ -117,7 +122,8 @@ def the_log_has_the_raw_and_the_canonical_url(t):
     mark = server.mark()
     t.answered(server, get(b"/a/%2e/%62?x=%62"))
     line = server.next_line(mark)
-    t.equal((line.target, line.canonical), ("/a/%2e/%62?x=%62", "/a/b"), "raw and canonical URL in the log")
+    t.equal((line.target, line.canonical), ("/a/%2e/%62?x=%62", "/a/b"),
+            "raw and canonical URL in the log")
 
 
 @test
@@ -125,8 +131,10 @@ def an_absolute_form_is_served_as_its_origin_form(t):
     """RFC 9112 section 3.2.2: the host counts, and nothing of the authority goes on in the target."""
     server = t.server()
     got = t.answered(server, get(b"http://site.example/a/../b?c=d"))
-    t.equal((got.target, got.field("Host")), ("/b?c=d", "site.example"), "target and Host at the origin")
-    t.equal(t.answered(server, get(b"http://site.example")).target, "/", "an absolute form without a path")
+    t.equal((got.target, got.field("Host")), ("/b?c=d", "site.example"),
+            "target and Host at the origin")
+    t.equal(t.answered(server, get(b"http://site.example")).target, "/",
+            "an absolute form without a path")
     t.equal(t.answered(server, get(b"HTTP://SITE.example?x")).target, "/?x", "… with a query only")
 
 
@@ -135,7 +143,8 @@ def an_absolute_form_is_served_as_its_origin_form(t):
             "url": ("url", "url-too-long", b"/pppp?" + b"q" * 150)})
 def a_site_has_limits_of_its_own(t, row):
     setting, reason, target = row
-    server = t.server({"site": {"shield": {"limits": {"path": "100 B", "query": "100 B", "url": "150 B"}}}})
+    server = t.server({"site": {"shield": {"limits": {"path": "100 B", "query": "100 B",
+                                                      "url": "150 B"}}}})
     _, line = t.refused(server, get(target), reason)
     t.equal(line.limit, 150 if setting == "url" else 100, "the limit in the log")
     t.answered(server, get(b"/" + b"p" * 40 + b"?" + b"q" * 40))

@@ -56,7 +56,8 @@ def own_network(addresses=()):
         fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", UP))
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
         for address in addresses:
-            fcntl.ioctl(sock, SIOCSIFADDR, socket.inet_pton(socket.AF_INET6, address) + struct.pack("Ii", 64, 1))
+            fcntl.ioctl(sock, SIOCSIFADDR, socket.inet_pton(socket.AF_INET6, address) +
+                        struct.pack("Ii", 64, 1))
 
 
 def end(pid):

@@ -138,7 +138,8 @@ class Context:
         response = server.get(target)
         expect.equal(response.status, 200, "status of a good request afterwards")
         last = server.origin.requests_for(target)[-1]
-        expect.equal(server.origin.received - seen, len(last.head), "bytes the origin received for a good request")
+        expect.equal(server.origin.received - seen, len(last.head),
+                     "bytes the origin received for a good request")
 
     def answered(self, server, data):
         """The bytes are a good request: 200, and what the origin got."""

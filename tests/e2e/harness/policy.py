@@ -29,5 +29,6 @@ def _value(value):
 def write(settings):
     """Each setting on its own line. The key "@include" names files to include."""
     lines = [f'@include "{path}"' for path in settings.get("@include", ())]
-    lines += [f"{name} = {_value(value)};" for name, value in settings.items() if name != "@include"]
+    lines += [f"{name} = {_value(value)};" for name, value in settings.items()
+              if name != "@include"]
     return "\n".join(lines) + "\n"

@@ -20,7 +20,9 @@ def test(function=None, *, heavy=False, seconds=10.0, each: dict[str, Any] | Non
     """heavy: only with --all. seconds: how long it may take. each: rows of a table, name to value."""
 
     def register(fn):
-        rows = [("", ())] if each is None else [(f" [{name}]", (value,)) for name, value in each.items()]
+        rows = [("", ())]
+        if each is not None:
+            rows = [(f" [{name}]", (value,)) for name, value in each.items()]
         for suffix, arguments in rows:
             _tests.append(Test(fn.__name__ + suffix, fn, arguments, heavy, seconds))
         return fn

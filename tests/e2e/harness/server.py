@@ -56,8 +56,8 @@ class LogLine(dict):
     """A line of the JSON access log; .raw is its text. A text that is empty is left out of the line."""
 
     raw = ""
-    texts = ("method", "target", "canonical", "host", "user_agent", "referer", "site", "rule", "evidence",
-             "origin")
+    texts = ("method", "target", "canonical", "host", "user_agent", "referer", "site", "rule",
+             "evidence", "origin")
 
     def __getattr__(self, name):
         if name not in self and name not in self.texts:
@@ -125,7 +125,8 @@ class Server:
     def _in_child(self):
         die_with_parent()
         if self.limit_descriptors:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (self.limit_descriptors, self.limit_descriptors))
+            resource.setrlimit(resource.RLIMIT_NOFILE,
+                               (self.limit_descriptors, self.limit_descriptors))
         if self.before:
             self.before()
 
@@ -134,7 +135,8 @@ class Server:
             self.process = subprocess.Popen(
                 [BINARY, "run", *(["-c", self.file] if not self.arguments else self.arguments)],
                 stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, start_new_session=True,
-                preexec_fn=self._in_child, user=self.user, group=self.user, pass_fds=self.inherit, env=os.environ | self.environment, cwd=self.directory)
+                preexec_fn=self._in_child, user=self.user, group=self.user, pass_fds=self.inherit,
+                                            env=os.environ | self.environment, cwd=self.directory)
         if wait:
             self.wait_ready()
 
@@ -236,7 +238,8 @@ class Server:
                 rollup = pathlib.Path(f"/proc/{each}/smaps_rollup").read_text()
             except OSError:
                 continue
-            total += sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+            total += sum(int(line.split()[1]) for line in rollup.splitlines()
+                         if line.startswith("Pss:"))
         return total * 1024
 
     # ---- talking to it
@@ -279,7 +282,8 @@ class Server:
         return self.api("POST", "/api/reload")
 
     def command(self, *arguments, seconds=10.0, environment=None):
-        return run_command(*arguments, seconds=seconds, environment=environment, directory=self.directory)
+        return run_command(*arguments, seconds=seconds, environment=environment,
+                           directory=self.directory)
 
     # ---- its log
 
@@ -312,8 +316,10 @@ class Server:
     def next_line(self, mark, where=None, seconds=3.0):
         """The first line after mark (that satisfies `where`)."""
         def look():
-            return next((line for line in self.lines_since(mark) if where is None or where(line)), None)
-        return eventually(look, lambda: f"a log line; there are {[l.raw for l in self.lines_since(mark)]}",
+            return next((line for line in self.lines_since(mark) if where is None or where(line)),
+                        None)
+        return eventually(look,
+                          lambda: f"a log line; there are {[l.raw for l in self.lines_since(mark)]}",
                           seconds)
 
     def events(self):

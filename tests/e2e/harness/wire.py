@@ -229,9 +229,11 @@ class Client:
                 response.body, response.complete = bytes(body), True
                 return
 
-    def get(self, target="/", *, host="site.example", method="GET", fields=(), body=b"", version="1.1"):
+    def get(self, target="/", *, host="site.example", method="GET", fields=(), body=b"",
+            version="1.1"):
         """A well-formed request, and its response."""
-        self.send(request(target, host=host, method=method, fields=fields, body=body, version=version))
+        self.send(request(target, host=host, method=method, fields=fields, body=body,
+                          version=version))
         return self.read_response(method)
 
 

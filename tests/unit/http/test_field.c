@@ -93,12 +93,19 @@ static void field_families_are_claims(void **state)
 	    "X-Original-Forwarded-For",
 	    "X-SSL-Client-Verify",
 	    "x-ssl-cert",
+	    "X-Forward-For",
+	    "X-Remote-User",
+	    "X-Envoy-External-Address",
+	    "X-ARR-ClientCert",
+	    "X-Azure-ClientIP",
+	    "X-MS-Client-Principal-Name",
 	    "X-Forwarded-For-And-Many-More-Words-Than-Any-Known-Name-Has"};
-	static const char *const others[] = {"X-Forward",        "X-Original", "X-SSL",
+	static const char *const others[] = {"X-For",            "X-Original", "X-SSL",
 					     "XX-Forwarded-For", "Accept",     "X-Requested-With",
-					     "Forwarded-For"};
+					     "Remote-Forwarded"};
 	for (size_t i = 0; i < sizeof(claims) / sizeof(claims[0]); i++)
 		assert_int_equal(lookup(claims[i]), HTTP_FIELD_CLAIM);
+	assert_int_equal(lookup("X-Override-URL"), HTTP_FIELD_OVERRIDE);
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		assert_int_equal(lookup(others[i]), HTTP_FIELD_OTHER);
 }
