@@ -1,6 +1,7 @@
 /* The sandbox of a role, in its order. Each step is in a file of its own; here is only
  * what happens when, and what a step that the kernel does not know means. The order matters:
- * capabilities are needed to change the user, files to look the user up. */
+ * capabilities are needed to change the user, files to look the user up; and a checkout in a home
+ * folder that others may not enter is out of reach once the user has changed. */
 #include "proc/sandbox.h"
 
 #include <errno.h>
@@ -45,13 +46,15 @@ static bool is_off(const struct sandbox *sandbox)
 #endif
 }
 
-static bool restrict_process(const struct sandbox *sandbox, struct err *err)
+static bool restrict_process(const struct sandbox *sandbox, int readable[SANDBOX_READABLE_MAX],
+			     struct err *err)
 {
 	if (!set_limits(sandbox->role, err))
 		return false;
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
 		return err_set(err, "cannot become undumpable: %s", strerror(errno));
-	if (!step_passes(sandbox_restrict_files(sandbox, err), sandbox->mode, "Landlock", err))
+	if (!step_passes(sandbox_restrict_files(sandbox, readable, err), sandbox->mode, "Landlock",
+			 err))
 		return false;
 	return step_passes(sandbox_restrict_calls(sandbox->role, err), sandbox->mode,
 			   "filter of system calls (seccomp)", err);
@@ -59,9 +62,12 @@ static bool restrict_process(const struct sandbox *sandbox, struct err *err)
 
 bool sandbox_enter(const struct sandbox *sandbox, struct err *err)
 {
+	int readable[SANDBOX_READABLE_MAX] = {-1, -1, -1, -1};
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		return err_set(err, "cannot give up new privileges: %s", strerror(errno));
 	if (!sandbox_empty_bounding_set(err))
+		return false;
+	if (!is_off(sandbox) && !sandbox_open_readable(sandbox, readable, err))
 		return false;
 	if (!sandbox->role->keeps_user && !sandbox_change_user(sandbox->user, err))
 		return false;
@@ -70,7 +76,7 @@ bool sandbox_enter(const struct sandbox *sandbox, struct err *err)
 	/* a change of user would clear it */
 	if (sandbox->parent > 0 && !spawn_follow_parent(sandbox->parent))
 		return err_set(err, "the parent has ended");
-	return is_off(sandbox) || restrict_process(sandbox, err);
+	return is_off(sandbox) || restrict_process(sandbox, readable, err);
 }
 
 bool sandbox_is_complete(struct err *missing)

@@ -8,20 +8,24 @@
 #include "sallyport/err.h"
 #include "sallyport/settings.h"
 
+enum { SANDBOX_READABLE_MAX = 4 };
+
 /* Takes from the calling process everything that its row in the roles table does not grant. */
 struct sandbox {
 	const struct role *role;
 	int mode;                /* enum sandbox_mode. OFF: only user, capabilities and limits */
 	const char *user;        /* who to be where started as root; NULL or empty: nobody */
-	const char *readable[4]; /* files and folders, for ROLE_FILES_NAMED; NULL: none */
+	/* files and folders, for ROLE_FILES_NAMED; NULL: none */
+	const char *readable[SANDBOX_READABLE_MAX];
 	const uint16_t *ports;   /* TCP ports that may be connected to, for ROLE_NETWORK_DIAL */
 	size_t port_count;
 	pid_t parent; /* end with it, at once; 0: no */
 };
 
-/* In order: no new privileges, bounding set, user, capabilities, the parent's end, limits, not
- * dumpable, Landlock, system calls. There is no way back. False: the process must not go on. What the kernel does not
- * offer is passed over unless mode is SANDBOX_REQUIRED. */
+/* In order: no new privileges, bounding set, what may be read is opened, user, capabilities, the
+ * parent's end, limits, not dumpable, Landlock, system calls. There is no way back. False: the
+ * process must not go on. What the kernel does not offer is passed over unless mode is
+ * SANDBOX_REQUIRED. */
 MUST_CHECK bool sandbox_enter(const struct sandbox *sandbox, struct err *err);
 
 /* True where the kernel offers all of it; else *missing says what lacks, as in "no Landlock". */
@@ -42,7 +46,12 @@ enum sandbox_step {
 	SANDBOX_STEP_UNSUPPORTED,
 	SANDBOX_STEP_FAILED
 };
-enum sandbox_step sandbox_restrict_files(const struct sandbox *sandbox, struct err *err);
+/* Opens what may be read, while folders that only root may enter still can be entered; -1 for
+ * what isn't there. sandbox_restrict_files() closes it. */
+MUST_CHECK bool sandbox_open_readable(const struct sandbox *sandbox, int fds[SANDBOX_READABLE_MAX],
+				      struct err *err);
+enum sandbox_step sandbox_restrict_files(const struct sandbox *sandbox,
+					 int readable[SANDBOX_READABLE_MAX], struct err *err);
 enum sandbox_step sandbox_restrict_calls(const struct role *role, struct err *err);
 /* Version of the Landlock interface, 0: none. */
 int sandbox_landlock_version(void);

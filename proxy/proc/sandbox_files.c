@@ -80,32 +80,62 @@ static struct ruleset what_to_handle(const struct role *role, int version)
 	return handled;
 }
 
-/* What isn't there needs no right. */
-static bool allow_path(int ruleset, const char *path, struct err *err)
+static void close_all(int fds[SANDBOX_READABLE_MAX])
 {
-	int fd = open(path, O_PATH | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT || err_set(err, "cannot open %s: %s", path, strerror(errno));
+	for (size_t i = 0; i < SANDBOX_READABLE_MAX; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
+/* What isn't there needs no right. */
+bool sandbox_open_readable(const struct sandbox *sandbox, int fds[SANDBOX_READABLE_MAX],
+			   struct err *err)
+{
+	bool ok = true;
+	for (size_t i = 0; i < SANDBOX_READABLE_MAX; i++) {
+		const char *path = sandbox->readable[i];
+		fds[i] = path ? open(path, O_PATH | O_CLOEXEC) : -1;
+		if (path && fds[i] < 0 && errno != ENOENT)
+			ok = err_set(err, "cannot open %s: %s", path, strerror(errno));
+	}
+	if (!ok)
+		close_all(fds);
+	return ok;
+}
+
+static bool allow_reading(int ruleset, int fd, const char *path, struct err *err)
+{
 	struct stat info;
 	bool is_folder = fstat(fd, &info) == 0 && S_ISDIR(info.st_mode);
 	struct path_rule rule = {
 	    .allowed = is_folder ? FILES_READ_FILE | FILES_READ_FOLDER : FILES_READ_FILE,
 	    .folder_fd = fd,
 	};
-	long result = syscall(__NR_landlock_add_rule, ruleset, RULE_PATH, &rule, 0);
-	int saved = errno;
-	close(fd);
-	return result == 0 || err_set(err, "cannot allow reading %s: %s", path, strerror(saved));
+	if (syscall(__NR_landlock_add_rule, ruleset, RULE_PATH, &rule, 0) == 0)
+		return true;
+	return err_set(err, "cannot allow reading %s: %s", path, strerror(errno));
 }
 
-static bool allow_files(int ruleset, const struct sandbox *sandbox, struct err *err)
+static bool allow_everything(int ruleset, struct err *err)
+{
+	int fd = open("/", O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		return err_set(err, "cannot open /: %s", strerror(errno));
+	bool ok = allow_reading(ruleset, fd, "/", err);
+	close(fd);
+	return ok;
+}
+
+static bool allow_files(int ruleset, const struct sandbox *sandbox, const int *readable,
+			struct err *err)
 {
 	if (sandbox->role->files == ROLE_FILES_READABLE)
-		return allow_path(ruleset, "/", err);
+		return allow_everything(ruleset, err);
 	if (sandbox->role->files != ROLE_FILES_NAMED)
 		return true;
-	for (size_t i = 0; i < sizeof(sandbox->readable) / sizeof(sandbox->readable[0]); i++)
-		if (sandbox->readable[i] && !allow_path(ruleset, sandbox->readable[i], err))
+	for (size_t i = 0; i < SANDBOX_READABLE_MAX; i++)
+		if (readable[i] >= 0 &&
+		    !allow_reading(ruleset, readable[i], sandbox->readable[i], err))
 			return false;
 	return true;
 }
@@ -123,10 +153,10 @@ static bool allow_ports(int ruleset, const struct sandbox *sandbox, struct err *
 	return true;
 }
 
-static bool fill_and_enforce(int ruleset, const struct sandbox *sandbox, bool with_ports,
-			     struct err *err)
+static bool fill_and_enforce(int ruleset, const struct sandbox *sandbox, const int *readable,
+			     bool with_ports, struct err *err)
 {
-	if (!allow_files(ruleset, sandbox, err))
+	if (!allow_files(ruleset, sandbox, readable, err))
 		return false;
 	if (with_ports && !allow_ports(ruleset, sandbox, err))
 		return false;
@@ -135,7 +165,8 @@ static bool fill_and_enforce(int ruleset, const struct sandbox *sandbox, bool wi
 	return true;
 }
 
-enum sandbox_step sandbox_restrict_files(const struct sandbox *sandbox, struct err *err)
+static enum sandbox_step restrict_files(const struct sandbox *sandbox, const int *readable,
+					struct err *err)
 {
 	if (sandbox->role->files == ROLE_FILES_ALL)
 		return SANDBOX_STEP_DONE;
@@ -148,7 +179,15 @@ enum sandbox_step sandbox_restrict_files(const struct sandbox *sandbox, struct e
 		err_set(err, "cannot make a Landlock ruleset: %s", strerror(errno));
 		return SANDBOX_STEP_FAILED;
 	}
-	bool ok = fill_and_enforce(ruleset, sandbox, handled.ports != 0, err);
+	bool ok = fill_and_enforce(ruleset, sandbox, readable, handled.ports != 0, err);
 	close(ruleset);
 	return ok ? SANDBOX_STEP_DONE : SANDBOX_STEP_FAILED;
+}
+
+enum sandbox_step sandbox_restrict_files(const struct sandbox *sandbox,
+					 int readable[SANDBOX_READABLE_MAX], struct err *err)
+{
+	enum sandbox_step step = restrict_files(sandbox, readable, err);
+	close_all(readable);
+	return step;
 }

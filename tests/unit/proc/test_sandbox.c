@@ -416,6 +416,23 @@ static void named_files_can_be_read_and_others_not(void **state)
 	assert_int_equal(try_in(&sandbox, read_named), EACCES);
 }
 
+/* As in a checkout below /root: the user that a role becomes may not enter the folder above. */
+static void named_files_below_a_closed_folder_can_be_named(void **state)
+{
+	(void)state;
+	skip_without_kernel();
+	char closed[] = "/tmp/sallyport-sandbox-XXXXXX", open_one[64];
+	assert_non_null(mkdtemp(closed)); /* mode 0700 */
+	snprintf(open_one, sizeof(open_one), "%s/www", closed);
+	assert_int_equal(mkdir(open_one, 0755), 0);
+	struct sandbox sandbox = sandbox_of(ROLE_DEMO);
+	sandbox.readable[0] = open_one;
+	int result = try_in(&sandbox, read_a_file);
+	rmdir(open_one);
+	rmdir(closed);
+	assert_int_equal(result, EACCES); /* and not NOT_ENTERED */
+}
+
 static int has_any_privilege(void)
 {
 	struct rlimit core;
@@ -478,6 +495,7 @@ int main(void)
 	    cmocka_unit_test(abort_still_says_abort),
 	    cmocka_unit_test(libraries_are_refused_instead_of_killed),
 	    cmocka_unit_test(named_files_can_be_read_and_others_not),
+	    cmocka_unit_test(named_files_below_a_closed_folder_can_be_named),
 	    cmocka_unit_test(root_becomes_nobody_without_capabilities),
 	    cmocka_unit_test(unknown_user_is_an_error_that_names_it),
 	};
