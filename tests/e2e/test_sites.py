@@ -1,5 +1,7 @@
 """Which site and which origin a request goes to."""
 
+import pathlib
+
 from harness import Client, test
 from harness.server import free_port, own_address
 
@@ -173,6 +175,9 @@ def a_listener_for_both_families_tells_ipv4_visitors_as_such(t):
 
 @test
 def an_origin_may_be_reached_by_ipv6_and_by_name(t):
+    hosts = pathlib.Path("/etc/hosts")
+    if not hosts.exists() or "localhost" not in hosts.read_text():
+        t.skip("/etc/hosts does not know localhost here")
     six = t.origin(host="::1")
     four = t.origin()
     server = t.fresh_server({"sites": [

@@ -30,6 +30,16 @@ _libc = ctypes.CDLL(None)
 _ports = itertools.count(20000 + os.getpid() % 97 * 100)
 
 
+def installed(folder):
+    """The program installed in a folder: other users may not be able to enter the checkout."""
+    program = folder / "bin/sallyport"
+    program.parent.mkdir()
+    shutil.copy(BINARY, program)
+    for name in ("conf", "www"):
+        shutil.copytree(ROOT / name, folder / "share/sallyport" / name)
+    return program
+
+
 def own_address():
     """A loopback address of this process alone, so that no port is fought over."""
     pid = os.getpid()
@@ -89,11 +99,19 @@ class Server:
         if user is not None:
             os.chown(self.directory, user, user)
             os.chown(self.runtime, user, user)
+        self.binary = BINARY if user is None else installed(self.directory)
         self.process = None
         self.first_workers = []
         self.write_policy()
         if start:
+            self._start_or_forget()
+
+    def _start_or_forget(self):
+        try:
             self.start()
+        except BaseException:
+            self.stop()
+            raise
 
     def _standard(self):
         return {
@@ -133,7 +151,7 @@ class Server:
     def start(self, wait=True):
         with open(self.errors_file, "ab") as errors:
             self.process = subprocess.Popen(
-                [BINARY, "run", *(["-c", self.file] if not self.arguments else self.arguments)],
+                [self.binary, "run", *(["-c", self.file] if not self.arguments else self.arguments)],
                 stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, start_new_session=True,
                 preexec_fn=self._in_child, user=self.user, group=self.user, pass_fds=self.inherit,
                                             env=os.environ | self.environment, cwd=self.directory)

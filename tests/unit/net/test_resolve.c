@@ -365,6 +365,8 @@ static void resolver_says_that_no_server_is_there(void **state)
 static void resolver_takes_the_hosts_file_first_and_for_good(void **state)
 {
 	(void)state;
+	if (access("/etc/hosts", R_OK) != 0)
+		skip(); /* a bare root has none */
 	struct server *server = server_new();
 	struct resolver_name *name = resolver_watch(server->resolver, "localhost", 80);
 	struct addr addrs[RESOLVE_MAX_ADDRS];
