@@ -3,6 +3,7 @@
  * opens them with the master's rights, stands ready, and starts once the old one has written
  * what it had. So no scribe keeps a right to open files, and a path that cannot be opened
  * changes nothing. What they say is checked; the scribe reads what workers wrote. */
+#include <errno.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
@@ -30,7 +31,9 @@ static bool send_order(struct helper *helper, enum order order)
 	struct err err = {{0}};
 	if (ipc_send(helper->channel, order, NULL, 0, NULL, 0, &err))
 		return true;
-	log_warn("%s does not listen: %s", role_name(helper), err.text);
+	/* of one that has ended, SIGCHLD will tell more */
+	if (errno != EPIPE)
+		log_warn("%s does not listen: %s", role_name(helper), err.text);
 	kill_helper(helper);
 	return false;
 }
