@@ -26,6 +26,11 @@ PACKAGES      := gcc make pkg-config libc6-dev libssl-dev libmicrohttpd-dev libc
 PACKAGES_TEST := binutils cppcheck curl libcmocka-dev python3
 PACKAGES_ALL  := clang libclang-rt-14-dev nginx-light wrk
 PACKAGES_BENCH := nginx-light haproxy wrk python3
+PACKAGES_IMAGE := buildah debootstrap python3
+
+# What `make image` builds with: the first of these that is there.
+IMAGE_TOOL ?= $(notdir $(firstword $(shell command -v docker podman buildah)))
+IMAGE      ?= sallyport:$(VERSION)
 
 LIBRARIES := openssl libmicrohttpd libcurl libconfig jansson libcares libcap-ng libseccomp libhs
 
@@ -74,9 +79,9 @@ FUZZ_BINARIES := $(FUZZERS:%.c=$(O)/%)
 ALL_C   := proxy/main.c $(SOURCES) $(UNIT) $(FUZZERS) tests/fuzz/replay.c
 JOBS    := -j$(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: all run test test-all test-binaries test-unit test-fuzz test-e2e test-e2e-all hardening \
-        asan asan-unit asan-fuzz asan-e2e fuzz fuzz-run lint layers bench install clean help \
-        deps deps-test deps-all FORCE
+.PHONY: all run test test-all test-binaries test-unit test-fuzz test-e2e test-e2e-all test-image \
+        hardening asan asan-unit asan-fuzz asan-e2e fuzz fuzz-run lint layers bench install image \
+        clean help deps deps-test deps-all FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -148,7 +153,7 @@ test: deps-test
 
 test-all: deps-all
 	+@MAKE='$(MAKE)' JOBS='$(JOBS)' FUZZ_SECONDS=$${FUZZ_SECONDS:-10} tests/run-suites \
-	  layers lint hardening test-unit test-fuzz test-e2e-all asan-unit asan-fuzz asan-e2e fuzz
+	  layers lint hardening test-unit test-fuzz test-e2e-all test-image asan-unit asan-fuzz asan-e2e fuzz
 
 asan: deps-test
 	+@MAKE='$(MAKE)' JOBS='$(JOBS)' tests/run-suites asan-unit asan-fuzz asan-e2e
@@ -166,6 +171,11 @@ test-e2e: all
 
 test-e2e-all: all
 	@python3 tests/e2e/run.py --all --binary $(O)/sallyport
+
+# Builds the image for real, which takes root, and runs it.
+test-image:
+	@tests/install-packages python3
+	@PACKAGES='$(PACKAGES_IMAGE)' python3 tests/image/run.py
 
 asan-unit asan-fuzz asan-e2e: asan-%:
 	+@$(MAKE) --no-print-directory VARIANT=asan test-$*
@@ -219,7 +229,15 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(DATADIR)
 	install -m 755 $(O)/sallyport $(DESTDIR)$(PREFIX)/bin/sallyport
 	cp -R conf www $(DESTDIR)$(DATADIR)/
-	rm -rf $(DESTDIR)$(DATADIR)/conf/bad
+	rm -rf $(DESTDIR)$(DATADIR)/conf/bad $(DESTDIR)$(DATADIR)/conf/container-entry
+
+# Podman and buildah would make an image of the other format, which knows no health check.
+image:
+	@[ -n '$(IMAGE_TOOL)' ] || \
+	  { echo 'docker, podman or buildah is needed to build an image: apt-get install podman' >&2; exit 1; }
+	BUILDAH_FORMAT=docker $(IMAGE_TOOL) build --tag $(IMAGE) --build-arg VERSION=$(VERSION) \
+	  $(if $(shell git log -1 --format=%H 2>/dev/null),--build-arg REVISION=$(shell git log -1 --format=%H) \
+	    --build-arg CREATED=$(shell git log -1 --format=%cI)) .
 
 deps:
 	@tests/install-packages $(PACKAGES)
@@ -235,12 +253,13 @@ help:
 	@echo 'make            build $(BUILD)/sallyport'
 	@echo 'make run        install what is missing, build, start with the demo origin on 127.0.0.1:8080'
 	@echo 'make test       install what is missing, build, run all suites but the heavy ones'
-	@echo 'make test-all   the heavy ones too: sanitizers, more end-to-end tests, a short fuzzing'
-	@echo 'make test-unit, test-fuzz, test-e2e, layers, lint, hardening    one suite'
+	@echo 'make test-all   the heavy ones too: sanitizers, more end-to-end tests, the image, a short fuzzing'
+	@echo 'make test-unit, test-fuzz, test-e2e, test-image, layers, lint, hardening    one suite'
 	@echo 'make asan       unit, corpus and end-to-end tests with AddressSanitizer and UBSan'
 	@echo 'make fuzz       libFuzzer on every target, FUZZ_SECONDS=$(FUZZ_SECONDS) each'
 	@echo 'make bench      measure side by side with nginx and HAProxy'
 	@echo 'make install    DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)'
+	@echo 'make image      build the container image $(IMAGE) with docker, podman or buildah'
 	@echo 'make deps, deps-test, deps-all    install Debian packages only'
 	@echo 'make clean      remove $(BUILD)'
 	@echo 'V=1 shows the commands that build.'
