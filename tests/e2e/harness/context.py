@@ -1,9 +1,9 @@
 """What a test is handed: servers, origins, clients, expectations. Whatever it makes is ended with it."""
 
-import fcntl
 import json
 import pathlib
 import re
+import socket
 import tempfile
 
 from . import check as expect
@@ -69,10 +69,18 @@ class Context:
         return pathlib.Path(holder.name)
 
     def alone(self, what):
-        """Keeps other tests from what there is once on a machine, until this one has ended."""
-        file = open(f"/tmp/sallyport-e2e-{what}.lock", "wb")
-        self._cleanup.append(file.close)
-        fcntl.flock(file, fcntl.LOCK_EX)
+        """Keeps other tests from what there is once on a machine, until this one has ended. By a name
+        that is no file: none is left behind, and none belongs to another user."""
+        name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._cleanup.append(name.close)
+
+        def is_ours():
+            try:
+                name.bind(f"\0sallyport-e2e-{what}")
+                return True
+            except OSError:
+                return False
+        expect.eventually(is_ours, f"{what} is free", 60.0, 0.05)
 
     def later(self, action):
         """Does `action` when the test has ended."""
