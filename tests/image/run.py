@@ -55,7 +55,7 @@ def main():
     try:
         container.own_mounts()
     except OSError as error:
-        skip(f"mounts of its own are refused: {error}")
+        skip(f"no mounts of its own here, as in a chroot or a container without rights: {error}")
     place = pathlib.Path(tempfile.mkdtemp(prefix="sallyport-image-", dir="/var/tmp"))
     try:
         passed = failed = 0
