@@ -12,7 +12,7 @@ import threading
 from container import POLICY, Container, eventually, signal_by_name
 
 PORT = 8080
-ADDED_MAX = 64 << 20  # what the image adds to Debian, in bytes
+ADDED_MAX = 40 << 20  # what the image adds to Debian, in bytes
 CODE_RED = "/default.ida?" + "N" * 224 + "%u9090%u6858=a"
 
 BUILD_TOOLS = ("gcc", "cc", "c++", "cpp", "clang", "ld", "as", "make", "pkg-config", "git", "python3",
