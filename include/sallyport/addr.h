@@ -33,6 +33,8 @@ size_t addr_format(const struct addr *addr, char out[ADDR_TEXT_SIZE]);
 bool addr_eq(const struct addr *a, const struct addr *b); /* with the port */
 /* What a quota counts by: the whole IPv4 address, the /64 of an IPv6 one. Never 0. */
 uint64_t addr_client_key(const struct addr *addr);
+/* The 16 bytes of the IPv6 address, or of ::ffff:a.b.c.d. False where it is neither. */
+bool addr_mapped_bytes(const struct addr *addr, uint8_t out[16]);
 
 /* A network: "10.0.0.0/8", "2001:db8::/32", or one address. */
 struct cidr {

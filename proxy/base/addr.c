@@ -209,15 +209,16 @@ uint64_t addr_client_key(const struct addr *addr)
 	return key ? key : 1;
 }
 
-static void mapped_bytes(const struct addr *addr, uint8_t bytes[16])
+bool addr_mapped_bytes(const struct addr *addr, uint8_t out[16])
 {
 	if (addr->u.sa.sa_family == AF_INET6) {
-		memcpy(bytes, &addr->u.in6.sin6_addr, 16);
-		return;
+		memcpy(out, &addr->u.in6.sin6_addr, 16);
+		return true;
 	}
-	memset(bytes, 0, 10);
-	memset(bytes + 10, 0xff, 2);
-	memcpy(bytes + 12, &addr->u.in4.sin_addr, 4);
+	memset(out, 0, 10);
+	memset(out + 10, 0xff, 2);
+	memcpy(out + 12, &addr->u.in4.sin_addr, 4);
+	return addr->u.sa.sa_family == AF_INET;
 }
 
 /* Clears what stands after the prefix; true where something stood there. */
@@ -249,7 +250,7 @@ bool cidr_parse(struct span text, struct cidr *out, struct err *err)
 		return err_set(err, "'%.*s': the prefix length is not a number from 0 to %u",
 			       SPAN_ARG(text), (unsigned)longest);
 	struct cidr cidr = {.prefix = (uint8_t)(v4 ? prefix + 96 : prefix)};
-	mapped_bytes(&addr, cidr.bytes);
+	(void)addr_mapped_bytes(&addr, cidr.bytes);
 	if (clear_host_bits(&cidr)) {
 		char meant[ADDR_TEXT_SIZE];
 		if (v4)
@@ -267,9 +268,8 @@ bool cidr_parse(struct span text, struct cidr *out, struct err *err)
 bool cidr_has(const struct cidr *cidr, const struct addr *addr)
 {
 	uint8_t bytes[16];
-	if (addr->u.sa.sa_family != AF_INET && addr->u.sa.sa_family != AF_INET6)
+	if (!addr_mapped_bytes(addr, bytes))
 		return false;
-	mapped_bytes(addr, bytes);
 	unsigned whole = cidr->prefix / 8, rest = cidr->prefix % 8;
 	if (memcmp(bytes, cidr->bytes, whole) != 0)
 		return false;
