@@ -43,6 +43,7 @@ struct verdict {
 	/* The limit that was hit and the setting that changes it; setting NULL: none. */
 	const char *setting;
 	uint64_t limit;
+	uint32_t retry_after_s; /* after this long the same would pass; 0: not known */
 };
 
 /* Named in verdict.rule where the rules could not be matched at all: what is not judged is

@@ -1,6 +1,7 @@
 #ifndef SALLYPORT_SHIELD_SCHEMA_H
 #define SALLYPORT_SHIELD_SCHEMA_H
 
+#include "sallyport/admission.h"
 #include "sallyport/policy.h"
 #include "sallyport/shield.h"
 
@@ -16,6 +17,8 @@ struct shield_policy {
 	int mode; /* enum shield_mode; enforce */
 	struct shield_limits limits;
 	struct policy_strings methods; /* GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH */
+	struct address_policy addresses; /* who may ask at all, and how often: admission.h */
+	struct throttle_policy throttle;
 	struct policy_where where;
 };
 

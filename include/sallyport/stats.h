@@ -20,6 +20,8 @@
 	STAT(origin_retries, "requests sent again on a fresh connection")                          \
 	STAT(origin_failures, "requests that an origin failed")                                    \
 	STAT(log_dropped, "log records dropped because the ring was full")                         \
+	STAT(clients_banned, "clients banned for a time, or that a dry run would have")            \
+	STAT(throttle_crowded, "requests throttled together with others, the table being full")    \
 	STAT(handed_over, "idle connections given to the next generation")                         \
 	STAT(adopted, "idle connections taken over from the last generation")                      \
 	GAUGE(connections, "client connections open")                                              \

@@ -17,6 +17,7 @@ struct worker_memory {
 	struct stats *stats;
 	struct log_ring *ring;          /* this slot's */
 	void *census;                   /* census_bytes() */
+	void *throttle;                 /* throttle_bytes(), throttle_init() done */
 	struct origin_health *health;   /* ORIGINS_MAX, of the generation */
 };
 

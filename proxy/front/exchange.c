@@ -128,7 +128,8 @@ bool exchange_begin(struct client *c, const struct http_head *head, const char *
 /* The reasons that are a refusal, as against an origin's or a network's fault. */
 static bool is_rejection(enum reason reason)
 {
-	return reason <= REASON_HOST_UNKNOWN;
+	return reason <= REASON_HOST_UNKNOWN ||
+	       (reason >= REASON_ADDRESS_DENIED && reason <= REASON_THROTTLED);
 }
 
 enum step_result exchange_refuse(struct exchange *x, enum reason reason)

@@ -269,6 +269,7 @@ struct front *front_new(struct loop *loop, const struct worker_setup *setup, str
 	f->date_second = UINT64_MAX;
 	f->listeners = calloc(f->settings->listens.n, sizeof(*f->listeners));
 	f->census = census_open(setup->memory.census, setup->slot);
+	f->throttle = throttle_of(setup->memory.throttle);
 	if (!f->listeners || !f->census) {
 		err_set(err, "out of memory");
 		goto fail;

@@ -58,6 +58,7 @@ struct front {
 	struct stats_slot *stats;
 	struct memory memory;
 	struct census *census;
+	struct throttle_table *throttle;
 	struct resolver *resolver;
 	struct origins *origins;
 	struct shield_scratch *scratch;

@@ -1,6 +1,6 @@
 /* From a head to a verdict, a site and a route. The order: what the message is
- * (hop-by-hop fields, target, Host), whose site it is for, and what that site's
- * shield says of it. */
+ * (hop-by-hop fields, target, Host), whose site it is for, whether its client may
+ * ask there now, and what the site's shield says of it. */
 #include "sallyport/judge.h"
 
 #include <string.h>
@@ -82,6 +82,34 @@ static void note_monitored(struct exchange *x)
 		stat_add(&x->front->stats->reasons[x->verdict.reason], 1);
 }
 
+/* Who asks, and how often: before what costs more. True: refused. What is only noted, and not
+ * enforced, stays in x->verdict. */
+static bool refuses_client(struct exchange *x)
+{
+	struct front *f = x->front;
+	const struct shield_policy *policy = &x->subject.site->shield_policy;
+	const struct admission_request request = {.visitor = &x->visitor,
+						  .path = x->subject.canon.path,
+						  .now_us = loop_now_us(f->loop),
+						  .mode = policy->mode};
+	struct admission_notes notes;
+	if (!admission_is_on(&policy->addresses, &policy->throttle))
+		return false;
+	admission_judge(&policy->addresses, &policy->throttle, f->throttle, &request, &x->verdict, &notes);
+	stat_add(&f->stats->throttle_crowded, notes.crowded);
+	stat_add(&f->stats->clients_banned, notes.newly_banned);
+	return x->verdict.action != VERDICT_ALLOW && x->verdict.enforced;
+}
+
+/* Two that would have refused: the log has the first. */
+static void judge_request(struct exchange *x)
+{
+	const struct verdict first = x->verdict;
+	judge_verdict(&x->request, &x->subject, x->front->scratch, x->front->out, &x->verdict);
+	if (first.reason != REASON_UNSET && (x->verdict.action == VERDICT_ALLOW || !x->verdict.enforced))
+		x->verdict = first;
+}
+
 enum step_result step_judge(struct exchange *x)
 {
 	struct front *f = x->front;
@@ -92,7 +120,9 @@ enum step_result step_judge(struct exchange *x)
 	enum reason reason = judge_locate(f->settings, &x->request, x->text + x->request.len, &x->subject);
 	if (reason != REASON_UNSET)
 		return exchange_refuse(x, reason);
-	judge_verdict(&x->request, &x->subject, f->scratch, f->out, &x->verdict);
+	if (refuses_client(x))
+		return exchange_refuse(x, x->verdict.reason);
+	judge_request(x);
 	if (x->verdict.action != VERDICT_ALLOW && x->verdict.enforced)
 		return exchange_refuse(x, x->verdict.reason);
 	note_monitored(x);

@@ -117,7 +117,8 @@ static void extra_fields(const struct exchange *x, char *out, size_t room)
 {
 	out[0] = '\0';
 	if (x->status == 429 || x->status == 503) {
-		snprintf(out, room, "Retry-After: 5\r\n");
+		snprintf(out, room, "Retry-After: %u\r\n",
+			 x->verdict.retry_after_s ? x->verdict.retry_after_s : 5);
 	} else if (x->status == 405 && x->subject.site) {
 		int len = snprintf(out, room, "Allow: ");
 		const char **method = x->subject.site->shield_settings.methods;

@@ -352,6 +352,8 @@ static void finish_site(void *structure, struct policy_where where, struct polic
 				"'.', '-' and '_'",
 				site->name);
 	compile_hosts(site, context);
+	if (site->name)
+		throttle_policy_name(&site->shield_policy.throttle, site->name);
 
 	site->root.prefix = "/";
 	site->root.prefix_len = 1;

@@ -395,6 +395,9 @@ static bool map_memory(struct err *err)
 	memory->census = shm_map(fds[PREPARE_FD_CENSUS], census_bytes(), true, err);
 	if (!memory->census)
 		return false;
+	memory->throttle = shm_map(fds[PREPARE_FD_THROTTLE], throttle_bytes(), true, err);
+	if (!memory->throttle)
+		return false;
 	size_t size = sizeof(struct origin_health) * ORIGINS_MAX;
 	int fd = shm_create("sallyport-health", size, err);
 	if (fd < 0)

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -16,9 +17,12 @@
 #include "proc/sandbox.h"
 #include "proc/spawn.h"
 #include "sallyport/census.h"
+#include "sallyport/clock.h"
+#include "sallyport/crypto.h"
 #include "sallyport/log.h"
 #include "sallyport/log_ring.h"
 #include "sallyport/shm.h"
+#include "sallyport/throttle.h"
 
 enum {
 	DEMO_PORT = 8088,
@@ -160,6 +164,21 @@ static bool watch_signals(struct err *err)
 
 /* ---- starting ---- */
 
+/* The master writes its seed and has no more to do with it. */
+static bool make_throttle(struct err *err)
+{
+	uint64_t seed[2];
+	master.throttle_fd = shm_create("sallyport-throttle", throttle_bytes(), err);
+	if (master.throttle_fd < 0 || !crypto_random(seed, sizeof(seed), err))
+		return false;
+	void *memory = shm_map(master.throttle_fd, throttle_bytes(), true, err);
+	if (!memory)
+		return false;
+	throttle_init(memory, seed, clock_mono_us());
+	munmap(memory, throttle_bytes());
+	return true;
+}
+
 static bool make_shared(struct err *err)
 {
 	master.stats_fd = shm_create("sallyport-stats", sizeof(struct stats), err);
@@ -171,6 +190,8 @@ static bool make_shared(struct err *err)
 	master.stats = shm_map(master.stats_fd, sizeof(struct stats), true, err);
 	master.census = shm_map(master.census_fd, census_bytes(), true, err);
 	if (!master.stats || !master.census)
+		return false;
+	if (!make_throttle(err))
 		return false;
 	master.event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (master.event_fd < 0)
@@ -263,7 +284,8 @@ static bool set_up(const struct master_options *options, struct err *err)
 {
 	/* Touches every page now, so that memory which grows later is memory that leaks. */
 	memset(&master, 0, sizeof(master));
-	master.stats_fd = master.rings_fd = master.census_fd = master.event_fd = -1;
+	master.stats_fd = master.rings_fd = master.census_fd = -1;
+	master.throttle_fd = master.event_fd = -1;
 	master.idle_fds[0] = master.idle_fds[1] = master.control_fd = master.demo_fd = -1;
 	master.step.run = on_step;
 	master.loop = loop_new(err);

@@ -39,6 +39,14 @@ static const struct setting shield_rows[] = {
     {"methods", SETTING_STRINGS, SHIELD(methods),
      .standard = "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH", .max = 64,
      .doc = "The methods that are passed on. CONNECT and TRACE never are."},
+    {"allow_addresses", SETTING_STRINGS, SHIELD(addresses.allow), .max = 65536,
+     .example = "( \"10.0.0.0/8\" )",
+     .doc = "Networks that visitors have to come from; all others are refused. Without it: any."},
+    {"deny_addresses", SETTING_STRINGS, SHIELD(addresses.deny), .max = 65536,
+     .example = "( \"192.0.2.0/24\", \"2001:db8::/32\" )",
+     .doc = "Networks whose visitors are refused, also where `allow_addresses` has them."},
+    {"throttle", SETTING_GROUP, SHIELD(throttle), .sub = &throttle_schema,
+     .doc = "How often one client may ask. Without it: as often as it likes."},
     {0},
 };
 
@@ -69,11 +77,12 @@ static void check_method(const char *method, struct policy_where where,
 static void finish_shield(void *structure, struct policy_where where,
 			  struct policy_context *context)
 {
-	const struct shield_policy *policy = structure;
+	struct shield_policy *policy = structure;
 	const struct shield_limits *limits = &policy->limits;
 
 	for (size_t i = 0; i < policy->methods.n; i++)
 		check_method(policy->methods.items[i], policy->methods.where, context);
+	address_policy_compile(&policy->addresses, where, context);
 	if (policy->methods.items && policy->methods.n == 0)
 		policy_error_in(context, policy->methods.where, "methods",
 				"none is left: every request would be refused");

@@ -101,6 +101,7 @@ static void begin(void)
 	    .memory = {.stats = shared(sizeof(struct stats)),
 		       .ring = shared(sizeof(struct log_ring)),
 		       .census = shared(census_bytes()),
+		       .throttle = shared(throttle_bytes()),
 		       .health = shared(ORIGINS_MAX * sizeof(struct origin_health))},
 	    .listen_fds = fds,
 	    .log_event_fd = eventfd(0, EFD_NONBLOCK),

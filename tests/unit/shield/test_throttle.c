@@ -126,7 +126,7 @@ static void throttle_passes_no_more_than_rate_and_burst_in_any_window(void **sta
 	struct throttle_table *table = table_new();
 	for (uint64_t round = 1; round <= 60; round++) {
 		uint64_t burst = 1 + dice() % 40;
-		struct throttle_rate rate = rate_of(1 + dice() % 3000, 1000 << dice() % 8, burst);
+		struct throttle_rate rate = rate_of(1 + dice() % 3000, UINT64_C(1000) << dice() % 8, burst);
 		uint64_t now_us = START_US, spread_us = rate.interval_us * (1 + dice() % 4);
 		size_t n = 0;
 		for (unsigned i = 0; i < REQUESTS; i++) {

@@ -1,0 +1,98 @@
+#ifndef SALLYPORT_ADMISSION_H
+#define SALLYPORT_ADMISSION_H
+
+#include "sallyport/cidr_set.h"
+#include "sallyport/policy.h"
+#include "sallyport/shield.h"
+#include "sallyport/throttle.h"
+
+/* Whether a client may ask this site at all, and how often: the first thing that is judged once the
+ * site is known, since it costs least. Pure, but for the throttle's shared memory.
+ *
+ * In this order, the first that objects gives the verdict:
+ *
+ *   what                                  reason               setting of shield
+ *   in deny_addresses                     address-denied       deny_addresses
+ *   not in allow_addresses, if it is set  address-not-allowed  allow_addresses
+ *   (in throttle.allow: passes, uncounted)
+ *   banned                                banned               throttle.strikes, .ban
+ *   over the client's rate                throttled            throttle.per_client
+ *   over the rate of a path               throttled            throttle.paths[].per_client
+ *
+ * A path's rate counts each client by itself too. A request passes where both rates let it; one
+ * that only its path refuses has counted against the client. Each refusal is a strike; the one that
+ * makes them too many is answered as banned. */
+
+/* One of throttle.paths, as it was read. */
+struct throttle_path {
+	const char *path;
+	size_t path_len;
+	struct policy_rate per_client;
+	uint64_t burst;
+	struct throttle_rate rate;
+	struct policy_where where;
+};
+
+enum ban_action { BAN_ACTION_UNSET = 0, BAN_REJECT, BAN_CLOSE };
+
+/* The group shield.throttle, as it was read, and behind it what its finish made of that. */
+struct throttle_policy {
+	struct policy_rate per_client; /* count 0: no rate */
+	uint64_t burst;
+	struct policy_list path_list;  /* of struct throttle_path */
+	struct policy_strings allow;
+	uint64_t strikes;              /* 0: no bans */
+	uint64_t strike_window_ms;
+	uint64_t ban_ms;
+	int ban_action;                /* enum ban_action */
+	bool dry_run;
+	struct policy_where where;
+
+	bool is_on;
+	bool has_rate;                 /* for the client on every path */
+	struct throttle_rate rate, strike_rate;
+	struct throttle_path **paths;  /* path_count of them, longest first */
+	size_t path_count;
+	struct cidr_set allow_set;
+	uint64_t site;                 /* throttle_id() of the site's name, apart in a dry run */
+};
+
+/* allow_addresses and deny_addresses of a site. */
+struct address_policy {
+	struct policy_strings allow, deny;
+	struct cidr_set allow_set, deny_set;
+};
+
+extern const struct schema throttle_schema;
+
+/* Compiles the lists; reports by the names of the settings. Called by the shield's finish. */
+void address_policy_compile(struct address_policy *addresses, struct policy_where where,
+			    struct policy_context *context);
+/* Once the site's name is known. */
+void throttle_policy_name(struct throttle_policy *policy, const char *site_name);
+
+struct admission_request {
+	const struct addr *visitor;
+	struct span path; /* canonical */
+	uint64_t now_us;  /* monotonic */
+	int mode;         /* enum shield_mode of the site */
+};
+
+struct admission_notes {
+	bool crowded;      /* the table was full there */
+	bool newly_banned;
+};
+
+/* False: the site leaves all that unset, and there is nothing to judge. */
+static inline bool admission_is_on(const struct address_policy *addresses,
+				   const struct throttle_policy *policy)
+{
+	return policy->is_on || addresses->deny_set.n > 0 || addresses->allow_set.n > 0;
+}
+
+/* ALLOW or REJECT (CLOSE for a ban, where the policy says so), with verdict.retry_after_s where waiting helps. */
+void admission_judge(const struct address_policy *addresses, const struct throttle_policy *policy,
+		     struct throttle_table *table, const struct admission_request *request,
+		     struct verdict *verdict, struct admission_notes *notes);
+
+#endif

@@ -1,0 +1,139 @@
+/* The verdict on who asks and how often. Trusts that the visitor's address is what trusted
+ * proxies told (front/forwarded.c), that settings were compiled, and nothing in the shared table: it can
+ * only say how long to wait. Does not look at what is asked, but for its path. */
+#include "sallyport/admission.h"
+
+#include <string.h>
+
+struct judging {
+	const struct throttle_policy *policy;
+	const struct admission_request *request;
+	struct throttle_client client;
+	struct verdict *verdict;
+	struct admission_notes *notes;
+};
+
+static bool refuse(struct verdict *verdict, enum reason reason, const char *setting, uint64_t limit)
+{
+	verdict->action = VERDICT_REJECT;
+	verdict->reason = reason;
+	verdict->status = (uint16_t)reason_status(reason);
+	verdict->setting = setting;
+	verdict->limit = limit;
+	return true;
+}
+
+static bool judge_address(const struct address_policy *addresses, const struct addr *visitor,
+			  struct verdict *verdict)
+{
+	if (cidr_set_has(&addresses->deny_set, visitor))
+		return refuse(verdict, REASON_ADDRESS_DENIED, "sites[].shield.deny_addresses", 0);
+	return addresses->allow_set.n > 0 && !cidr_set_has(&addresses->allow_set, visitor) &&
+	       refuse(verdict, REASON_ADDRESS_NOT_ALLOWED, "sites[].shield.allow_addresses", 0);
+}
+
+/* RFC 9110 section 10.2.3: whole seconds; rounded up, so that whoever waits so long passes. */
+static uint32_t seconds_of(uint64_t wait_us)
+{
+	uint64_t s = (wait_us + 999999) / 1000000;
+	return s > 0 ? (uint32_t)s : 1;
+}
+
+static bool refuse_banned(struct judging *judging, uint64_t left_us)
+{
+	refuse(judging->verdict, REASON_BANNED, "sites[].shield.throttle.strikes", judging->policy->strikes);
+	judging->verdict->retry_after_s = seconds_of(left_us);
+	if (judging->policy->ban_action == BAN_CLOSE)
+		judging->verdict->action = VERDICT_CLOSE;
+	return true;
+}
+
+static bool judge_ban(struct judging *judging)
+{
+	if (judging->policy->strikes == 0)
+		return false;
+	uint64_t left_us = throttle_banned(&judging->client, judging->request->now_us);
+	return left_us > 0 && refuse_banned(judging, left_us);
+}
+
+/* True where this refusal was one too many. */
+static bool strike(struct judging *judging)
+{
+	const struct throttle_policy *policy = judging->policy;
+	const uint64_t ban_us = policy->ban_ms * 1000;
+	if (policy->strikes == 0 || throttle_strike(&judging->client, &policy->strike_rate, ban_us,
+						    judging->request->now_us) != THROTTLE_STRIKE_BANNED)
+		return false;
+	judging->notes->newly_banned = true;
+	return refuse_banned(judging, ban_us);
+}
+
+static bool judge_rate(struct judging *judging, const struct throttle_rate *rate, const char *setting,
+		       uint64_t limit)
+{
+	struct throttle_result result = throttle_ask(&judging->client, rate, judging->request->now_us);
+	judging->notes->crowded |= result.crowded;
+	if (result.answer == THROTTLE_PASS)
+		return false;
+	if (strike(judging))
+		return true;
+	refuse(judging->verdict, REASON_THROTTLED, setting, limit);
+	judging->verdict->retry_after_s = seconds_of(result.wait_us);
+	return true;
+}
+
+static bool is_under(struct span path, const struct throttle_path *rule)
+{
+	const size_t len = rule->path_len;
+	if (path.len < len || memcmp(path.ptr, rule->path, len) != 0)
+		return false;
+	return path.len == len || rule->path[len - 1] == '/' || path.ptr[len] == '/';
+}
+
+/* The longest path counts, and no other. */
+static bool judge_path(struct judging *judging)
+{
+	for (size_t i = 0; i < judging->policy->path_count; i++) {
+		const struct throttle_path *rule = judging->policy->paths[i];
+		if (!is_under(judging->request->path, rule))
+			continue;
+		if (!judge_rate(judging, &rule->rate, "sites[].shield.throttle.paths[].per_client",
+				rule->per_client.count))
+			return false;
+		judging->verdict->evidence = span_of(rule->path, rule->path_len);
+		return true;
+	}
+	return false;
+}
+
+static bool judge_throttle(struct judging *judging)
+{
+	const struct throttle_policy *policy = judging->policy;
+	if (judge_ban(judging))
+		return true;
+	if (policy->has_rate && judge_rate(judging, &policy->rate, "sites[].shield.throttle.per_client",
+					   policy->per_client.count))
+		return true;
+	return judge_path(judging);
+}
+
+void admission_judge(const struct address_policy *addresses, const struct throttle_policy *policy,
+		     struct throttle_table *table, const struct admission_request *request,
+		     struct verdict *verdict, struct admission_notes *notes)
+{
+	*verdict = (struct verdict){.action = VERDICT_ALLOW, .enforced = true};
+	*notes = (struct admission_notes){0};
+	if (request->mode == SHIELD_OFF)
+		return;
+	if (judge_address(addresses, request->visitor, verdict)) {
+		verdict->enforced = request->mode != SHIELD_MONITOR;
+		return;
+	}
+	if (!policy->is_on || cidr_set_has(&policy->allow_set, request->visitor))
+		return;
+	struct judging judging = {policy, request, {0}, verdict, notes};
+	judging.client = throttle_client_of(table, policy->site, addr_client_key(request->visitor),
+					    request->now_us);
+	if (judge_throttle(&judging))
+		verdict->enforced = request->mode != SHIELD_MONITOR && !policy->dry_run;
+}
