@@ -132,9 +132,17 @@ static bool is_rejection(enum reason reason)
 	       (reason >= REASON_ADDRESS_DENIED && reason <= REASON_THROTTLED);
 }
 
+/* What was only noted about the request (monitor mode) is not why it fails now. */
+static void forget_noted(struct exchange *x)
+{
+	if (x->verdict.reason != REASON_UNSET && !x->verdict.enforced)
+		x->verdict = (struct verdict){.action = VERDICT_ALLOW, .enforced = true};
+}
+
 enum step_result exchange_refuse(struct exchange *x, enum reason reason)
 {
 	struct front *f = x->front;
+	forget_noted(x);
 	stat_add(&f->stats->reasons[reason], 1);
 	if (is_rejection(reason))
 		stat_add(&f->stats->requests_rejected, 1);
@@ -231,6 +239,7 @@ static enum step_result step_end(struct exchange *x)
 void exchange_abort(struct exchange *x, enum reason reason)
 {
 	stat_add(&x->front->stats->reasons[reason], 1);
+	forget_noted(x);
 	x->verdict.reason = reason;
 	origin_unclaim(&x->claim);
 	exchange_leave_origin(x, false);

@@ -170,6 +170,17 @@ def what_the_shield_refuses_goes_before_what_is_only_noted(t):
 
 
 @test
+def an_origin_that_fails_is_told_of_whatever_was_noted(t):
+    server = t.fresh_server({"site": {"shield": {"mode": "monitor", "deny_addresses": ["127.0.0.0/8"]}}})
+    server.origin.close()
+    mark = server.mark()
+    t.equal(ask(server, "/%252e%252e/x").status, 502, "status")
+    line = server.next_line(mark)
+    t.reason(line, "origin-refused")
+    t.equal(line.status, 502, "status in the log")
+
+
+@test
 def who_is_allowed_is_not_throttled(t):
     server = throttled(t, {**STRICT, "allow": ["127.9.0.0/16"]})
     t.equal(statuses(server, 10, source="127.9.9.9"), [200] * 10, "statuses of the allowed")
