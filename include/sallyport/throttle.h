@@ -46,8 +46,8 @@
  * bucket 1 in 260,000.
  *
  * TIME of 42 bits comes around after 50 days. Before, stale cells are cleared: the calls sweep
- * the table as they go, all of it within five hours. What lies more than THROTTLE_HORIZON_US ahead is no time of ours and
- * counts as free.
+ * the table as they go, all of it within five hours. What lies further ahead than THROTTLE_HORIZON_US (and an
+ * hour, for clocks that differ) is no time of ours and counts as free.
  *
  * RACES: two workers that see a client for the first time in the same instant may give it two cells,
  * if another cell of the bucket becomes free just then; it has two bursts that once. */

@@ -23,6 +23,8 @@ enum {
 #define LIMITED     (UINT64_C(1) << TAT_BITS)
 #define TAG_MASK    (~UINT64_C(0) << TAG_SHIFT)
 #define SECOND_US   UINT64_C(1000000)
+/* The clocks of two workers may be a moment apart. */
+#define LIVE_MAX_US (THROTTLE_HORIZON_US + 3600 * SECOND_US)
 /* Not swept for so long, no cell can be live, but one could seem to be. */
 #define ALL_STALE_US (UINT64_C(30) * 86400 * SECOND_US)
 /* Of cells that belong to no rate; the ids of rates are hashes. */
@@ -42,7 +44,7 @@ struct throttle_table {
 };
 
 _Static_assert(sizeof(struct bucket) == 64, "a bucket is one line");
-_Static_assert((UINT64_C(1) << TAT_BITS) > ALL_STALE_US + 2 * THROTTLE_HORIZON_US, "no stale cell seems live");
+_Static_assert((UINT64_C(1) << TAT_BITS) > ALL_STALE_US + 2 * LIVE_MAX_US, "no stale cell seems live");
 
 size_t throttle_bytes(void)
 {
@@ -78,7 +80,7 @@ static bool swap(_Atomic uint64_t *cell, uint64_t *expected, uint64_t desired)
 static uint64_t ahead_of(uint64_t cell, uint64_t now_us)
 {
 	uint64_t ahead = (cell - now_us) & TAT_MASK; /* what has passed is far ahead, modulo */
-	return ahead <= THROTTLE_HORIZON_US ? ahead : 0;
+	return ahead <= LIVE_MAX_US ? ahead : 0;
 }
 
 static uint64_t pack(uint64_t tag, uint64_t limited, uint64_t tat_us)

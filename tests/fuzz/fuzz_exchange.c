@@ -76,14 +76,15 @@ static void begin(void)
 {
 	static int fds[1];
 	struct err err = {0};
-	char text[512];
+	char text[1024];
 	uint16_t origin_port;
 	signal(SIGPIPE, SIG_IGN);
 	origin_listener = listen_on(&origin_port);
 	fds[0] = listen_on(&front_port);
 	snprintf(text, sizeof(text),
 		 "listen = ( { address = \"127.0.0.1:%u\"; } );"
-		 "sites = ( { name = \"s\"; hosts = ( \"a.example\" ); origins = ( \"http://127.0.0.1:%u\" ); } );"
+		 "sites = ( { name = \"s\"; hosts = ( \"a.example\" ); origins = ( \"http://127.0.0.1:%u\" );"
+		 "shield = { throttle = { per_client = \"100000/s\"; burst = 1000000; strikes = 9; }; }; } );"
 		 "default_site = \"s\"; rules = ();",
 		 front_port, origin_port);
 	struct policy_errors *errors = policy_errors_new();
