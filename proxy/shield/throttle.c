@@ -193,23 +193,40 @@ struct place {
 	bool is_own;
 };
 
-/* Its own cell; else a free one; else the one that is free soonest of those not limited. */
-static struct place find(struct bucket *bucket, uint64_t tag, uint64_t now_us)
+/* Most clients have their cell already, and are not banned: this comes first, and is all that most need. */
+static bool find_own(struct bucket *bucket, uint64_t tag, uint64_t now_us, struct place *place)
+{
+	for (unsigned i = 0; i < CELLS; i++) {
+		uint64_t value = load(&bucket->cells[i]);
+		if ((value & TAG_MASK) != tag || value == 0)
+			continue;
+		*place = (struct place){&bucket->cells[i], value, ahead_of(value, now_us), true};
+		return true;
+	}
+	return false;
+}
+
+/* A free cell; else the one that is free soonest of those not limited. */
+static struct place find_room(struct bucket *bucket, uint64_t now_us)
 {
 	struct place place = {0};
 	uint64_t soonest_us = UINT64_MAX;
-	for (unsigned i = 0; i < CELLS; i++) {
+	for (unsigned i = 0; i < CELLS && soonest_us > 0; i++) {
 		uint64_t value = load(&bucket->cells[i]);
 		uint64_t ahead_us = ahead_of(value, now_us);
-		if ((value & TAG_MASK) == tag && value != 0)
-			return (struct place){&bucket->cells[i], value, ahead_us, true};
-		if (ahead_us < soonest_us && (ahead_us == 0 || !(value & LIMITED))) {
-			soonest_us = ahead_us;
-			place.cell = &bucket->cells[i];
-			place.value = value; /* and ahead_us 0: it is another's time */
-		}
+		if (ahead_us >= soonest_us || (ahead_us > 0 && (value & LIMITED)))
+			continue;
+		soonest_us = ahead_us;
+		place.cell = &bucket->cells[i];
+		place.value = value; /* and ahead_us 0: it is another's time */
 	}
 	return place;
+}
+
+static struct place find(struct bucket *bucket, uint64_t tag, uint64_t now_us)
+{
+	struct place place;
+	return find_own(bucket, tag, now_us, &place) ? place : find_room(bucket, now_us);
 }
 
 static struct throttle_result refuse(uint64_t wait_us)
@@ -280,8 +297,8 @@ struct throttle_result throttle_ask(const struct throttle_client *client, const 
 
 uint64_t throttle_banned(const struct throttle_client *client, uint64_t now_us)
 {
-	struct place place = find(client->bucket, tag_of(client, BAN_ID), now_us);
-	return place.ahead_us;
+	struct place place;
+	return find_own(client->bucket, tag_of(client, BAN_ID), now_us, &place) ? place.ahead_us : 0;
 }
 
 /* Strikes are limited cells from the first one on: a client that has many rates to go over could
