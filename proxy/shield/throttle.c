@@ -117,26 +117,21 @@ uint64_t throttle_id(const char *name)
 
 /* ---- sweeping ---- */
 
-static void sweep_bucket(struct bucket *bucket, uint64_t now_us, bool all)
+static void sweep_cell(_Atomic uint64_t *cell, uint64_t now_us, bool all)
 {
-	for (unsigned i = 0; i < CELLS; i++) {
-		uint64_t cell = load(&bucket->cells[i]);
-		if (cell != 0 && (all || ahead_of(cell, now_us) == 0))
-			swap(&bucket->cells[i], &cell, 0);
-	}
+	uint64_t value = load(cell);
+	if (value != 0 && (all || ahead_of(value, now_us) == 0))
+		swap(cell, &value, 0);
 }
 
-/* Crowds are few and one line holds eight of them, so they are swept as if they were buckets. */
+/* The crowds, which are few, all at once, whenever a round begins. */
 static void sweep_at(struct throttle_table *table, uint64_t at, uint64_t now_us, bool all)
 {
-	sweep_bucket(&table->buckets[at % BUCKETS], now_us, all);
-	if (at % BUCKETS != 0)
-		return;
-	for (unsigned i = 0; i < CLASSES * CROWDS; i++) {
-		uint64_t cell = load(&table->crowds[0][i]);
-		if (cell != 0 && (all || ahead_of(cell, now_us) == 0))
-			swap(&table->crowds[0][i], &cell, 0);
-	}
+	struct bucket *bucket = &table->buckets[at % BUCKETS];
+	for (unsigned i = 0; i < CELLS; i++)
+		sweep_cell(&bucket->cells[i], now_us, all);
+	for (unsigned i = 0; at % BUCKETS == 0 && i < CLASSES * CROWDS; i++)
+		sweep_cell(&table->crowds[i / CROWDS][i % CROWDS], now_us, all);
 }
 
 /* Once a second one of the workers sweeps what time has passed for. */
