@@ -39,22 +39,22 @@ enum ban_action { BAN_ACTION_UNSET = 0, BAN_REJECT, BAN_CLOSE };
 struct throttle_policy {
 	struct policy_rate per_client; /* count 0: no rate */
 	uint64_t burst;
-	struct policy_list path_list;  /* of struct throttle_path */
+	struct policy_list path_list; /* of struct throttle_path */
 	struct policy_strings allow;
-	uint64_t strikes;              /* 0: no bans */
+	uint64_t strikes; /* 0: no bans */
 	uint64_t strike_window_ms;
 	uint64_t ban_ms;
-	int ban_action;                /* enum ban_action */
+	int ban_action; /* enum ban_action */
 	bool dry_run;
 	struct policy_where where;
 
 	bool is_on;
-	bool has_rate;                 /* for the client on every path */
+	bool has_rate; /* for the client on every path */
 	struct throttle_rate rate, strike_rate;
-	struct throttle_path **paths;  /* path_count of them, longest first */
+	struct throttle_path **paths; /* path_count of them, longest first */
 	size_t path_count;
 	struct cidr_set allow_set;
-	uint64_t site;                 /* throttle_id() of the site's name, apart in a dry run */
+	uint64_t site; /* throttle_id() of the site's name, apart in a dry run */
 };
 
 /* allow_addresses and deny_addresses of a site. */
@@ -79,7 +79,7 @@ struct admission_request {
 };
 
 struct admission_notes {
-	bool crowded;      /* the table was full there */
+	bool crowded; /* the table was full there */
 	bool newly_banned;
 };
 
@@ -90,7 +90,8 @@ static inline bool admission_is_on(const struct address_policy *addresses,
 	return policy->is_on || addresses->deny_set.n > 0 || addresses->allow_set.n > 0;
 }
 
-/* ALLOW or REJECT (CLOSE for a ban, where the policy says so), with verdict.retry_after_s where waiting helps. */
+/* ALLOW or REJECT (CLOSE for a ban, where the policy says so), with verdict.retry_after_s
+ * where waiting helps. */
 void admission_judge(const struct address_policy *addresses, const struct throttle_policy *policy,
 		     struct throttle_table *table, const struct admission_request *request,
 		     struct verdict *verdict, struct admission_notes *notes);

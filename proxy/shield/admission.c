@@ -1,6 +1,6 @@
 /* The verdict on who asks and how often. Trusts that the visitor's address is what trusted
- * proxies told (front/forwarded.c), that settings were compiled, and nothing in the shared table: it can
- * only say how long to wait. Does not look at what is asked, but for its path. */
+ * proxies told (front/forwarded.c), that settings were compiled, and nothing in the shared
+ * table: it can only say how long to wait. Does not look at what is asked, but for its path. */
 #include "sallyport/admission.h"
 
 #include <string.h>
@@ -41,7 +41,8 @@ static uint32_t seconds_of(uint64_t wait_us)
 
 static bool refuse_banned(struct judging *judging, uint64_t left_us)
 {
-	refuse(judging->verdict, REASON_BANNED, "sites[].shield.throttle.strikes", judging->policy->strikes);
+	refuse(judging->verdict, REASON_BANNED, "sites[].shield.throttle.strikes",
+	       judging->policy->strikes);
 	judging->verdict->retry_after_s = seconds_of(left_us);
 	if (judging->policy->ban_action == BAN_CLOSE)
 		judging->verdict->action = VERDICT_CLOSE;
@@ -61,17 +62,19 @@ static bool strike(struct judging *judging)
 {
 	const struct throttle_policy *policy = judging->policy;
 	const uint64_t ban_us = policy->ban_ms * 1000;
-	if (policy->strikes == 0 || throttle_strike(&judging->client, &policy->strike_rate, ban_us,
-						    judging->request->now_us) != THROTTLE_STRIKE_BANNED)
+	if (policy->strikes == 0 ||
+	    throttle_strike(&judging->client, &policy->strike_rate, ban_us,
+			    judging->request->now_us) != THROTTLE_STRIKE_BANNED)
 		return false;
 	judging->notes->newly_banned = true;
 	return refuse_banned(judging, ban_us);
 }
 
-static bool judge_rate(struct judging *judging, const struct throttle_rate *rate, const char *setting,
-		       uint64_t limit)
+static bool judge_rate(struct judging *judging, const struct throttle_rate *rate,
+		       const char *setting, uint64_t limit)
 {
-	struct throttle_result result = throttle_ask(&judging->client, rate, judging->request->now_us);
+	struct throttle_result result =
+	    throttle_ask(&judging->client, rate, judging->request->now_us);
 	judging->notes->crowded |= result.crowded;
 	if (result.answer == THROTTLE_PASS)
 		return false;
@@ -111,8 +114,9 @@ static bool judge_throttle(struct judging *judging)
 	const struct throttle_policy *policy = judging->policy;
 	if (judge_ban(judging))
 		return true;
-	if (policy->has_rate && judge_rate(judging, &policy->rate, "sites[].shield.throttle.per_client",
-					   policy->per_client.count))
+	if (policy->has_rate &&
+	    judge_rate(judging, &policy->rate, "sites[].shield.throttle.per_client",
+		       policy->per_client.count))
 		return true;
 	return judge_path(judging);
 }

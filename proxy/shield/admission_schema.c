@@ -9,7 +9,13 @@
 #define THROTTLE(member) offsetof(struct throttle_policy, member)
 #define PATH(member)     offsetof(struct throttle_path, member)
 
-enum { PATH_BYTES_MAX = 1024, PATHS_MAX = 64, NETWORKS_MAX = 65536, RATE_MAX = 100000, BURST_MAX = 1000000 };
+enum {
+	PATH_BYTES_MAX = 1024,
+	PATHS_MAX = 64,
+	NETWORKS_MAX = 65536,
+	RATE_MAX = 100000,
+	BURST_MAX = 1000000
+};
 
 /* ---- networks ---- */
 
@@ -27,7 +33,8 @@ static struct cidr_set compile_networks(const struct policy_strings *texts, cons
 		if (ranges && cidr_parse(span_from_str(texts->items[i]), &cidr, &err))
 			ranges[n++] = cidr_range_of(&cidr);
 		else
-			policy_error_in(context, where, setting, "%s", ranges ? err.text : "out of memory");
+			policy_error_in(context, where, setting, "%s",
+					ranges ? err.text : "out of memory");
 	}
 	return cidr_set_of(ranges, n);
 }
@@ -35,7 +42,8 @@ static struct cidr_set compile_networks(const struct policy_strings *texts, cons
 void address_policy_compile(struct address_policy *addresses, struct policy_where where,
 			    struct policy_context *context)
 {
-	addresses->allow_set = compile_networks(&addresses->allow, "allow_addresses", where, context);
+	addresses->allow_set =
+	    compile_networks(&addresses->allow, "allow_addresses", where, context);
 	addresses->deny_set = compile_networks(&addresses->deny, "deny_addresses", where, context);
 	if (addresses->allow.items && addresses->allow.n == 0)
 		policy_error_in(context, addresses->allow.where, "allow_addresses",
@@ -75,15 +83,16 @@ static void check_path(const char *path, struct policy_where where, struct polic
 
 	if (raw.ptr[0] != '/' || raw.len > PATH_BYTES_MAX || strpbrk(path, "?#")) {
 		policy_error_in(context, where, "path",
-				"\"%.64s\" is not a path, such as \"/login\", of at most %d bytes", path,
-				PATH_BYTES_MAX);
+				"\"%.64s\" is not a path, such as \"/login\", of at most %d bytes",
+				path, PATH_BYTES_MAX);
 		return;
 	}
 	url_canon_path(raw, buf, &canon);
 	if (canon.findings != URL_FINDING_NONE)
-		policy_error_in(context, where, "path",
-				"\"%s\" is never met, paths are compared in canonical form: \"%.*s\"",
-				path, SPAN_ARG(canon.path));
+		policy_error_in(
+		    context, where, "path",
+		    "\"%s\" is never met, paths are compared in canonical form: \"%.*s\"", path,
+		    SPAN_ARG(canon.path));
 }
 
 static void finish_path(void *structure, struct policy_where where, struct policy_context *context)
@@ -95,8 +104,8 @@ static void finish_path(void *structure, struct policy_where where, struct polic
 	check_path(rule->path, where, context);
 	rule->path_len = strlen(rule->path);
 	if (rule->per_client.count > 0)
-		compile_rate(&rule->per_client, rule->burst, throttle_id(rule->path), &rule->rate, where,
-			     context);
+		compile_rate(&rule->per_client, rule->burst, throttle_id(rule->path), &rule->rate,
+			     where, context);
 }
 
 static const struct schema path_schema = {
@@ -148,20 +157,23 @@ static const struct policy_choice ban_actions[] = {
     {"reject", BAN_REJECT}, {"close", BAN_CLOSE}, {NULL, 0}};
 
 static const struct setting throttle_rows[] = {
-    {"per_client", SETTING_RATE, THROTTLE(per_client), .min = 1, .max = RATE_MAX, .example = "\"50/s\"",
+    {"per_client", SETTING_RATE, THROTTLE(per_client), .min = 1, .max = RATE_MAX,
+     .example = "\"50/s\"",
      .doc = "How often one client may ask this site, in the mean: one IPv4 address, or one IPv6 "
 	    "network of 64 bits. Without it only `paths` have rates."},
     {"burst", SETTING_COUNT, THROTTLE(burst), .standard = "100", .min = 1, .max = BURST_MAX,
      .doc = "How often at once."},
     {"paths", SETTING_LIST, THROTTLE(path_list), .sub = &path_schema, .max = PATHS_MAX,
      .doc = "Paths with a rate of their own, besides that of the whole site."},
-    {"allow", SETTING_STRINGS, THROTTLE(allow), .max = NETWORKS_MAX, .example = "( \"10.0.0.0/8\" )",
+    {"allow", SETTING_STRINGS, THROTTLE(allow), .max = NETWORKS_MAX,
+     .example = "( \"10.0.0.0/8\" )",
      .doc = "Networks whose requests are neither counted nor refused here, such as those of a "
 	    "monitoring service."},
     {"strikes", SETTING_COUNT, THROTTLE(strikes), .standard = "0", .max = 1000000,
      .doc = "So many refusals ban a client for the time `ban`. 0: never."},
     {"strike_window", SETTING_TIME, THROTTLE(strike_window_ms), .standard = "1 min", .min = 1000,
-     .max = 86400000, .doc = "How long it takes until all `strikes` are forgotten, one after the other."},
+     .max = 86400000,
+     .doc = "How long it takes until all `strikes` are forgotten, one after the other."},
     {"ban", SETTING_TIME, THROTTLE(ban_ms), .standard = "10 min", .min = 1000, .max = 604800000,
      .doc = "How long a ban lasts. It holds for this site only, and outlasts reloads."},
     {"ban_action", SETTING_ENUM, THROTTLE(ban_action), .standard = "reject", .choices = ban_actions,
@@ -171,7 +183,8 @@ static const struct setting throttle_rows[] = {
     {0},
 };
 
-static void finish_throttle(void *structure, struct policy_where where, struct policy_context *context)
+static void finish_throttle(void *structure, struct policy_where where,
+			    struct policy_context *context)
 {
 	struct throttle_policy *policy = structure;
 	const struct policy_rate strikes = {policy->strikes, policy->strike_window_ms};
@@ -187,7 +200,8 @@ static void finish_throttle(void *structure, struct policy_where where, struct p
 		(void)throttle_rate_of(strikes.count, strikes.per_ms, strikes.count, 0,
 				       &policy->strike_rate);
 	if (policy->where.line > 0 && !policy->per_client.count && policy->path_list.n == 0)
-		policy_warning(context, where, "neither per_client nor paths is set: nothing is throttled");
+		policy_warning(context, where,
+			       "neither per_client nor paths is set: nothing is throttled");
 }
 
 const struct schema throttle_schema = {
@@ -201,5 +215,6 @@ const struct schema throttle_schema = {
 /* What a dry run counts, and whom it bans, must not count once it is over. */
 void throttle_policy_name(struct throttle_policy *policy, const char *site_name)
 {
-	policy->site = throttle_id(site_name) ^ (policy->dry_run ? UINT64_C(0x6472795f72756e00) : 0);
+	policy->site =
+	    throttle_id(site_name) ^ (policy->dry_run ? UINT64_C(0x6472795f72756e00) : 0);
 }

@@ -7,29 +7,29 @@
 #include <string.h>
 
 enum {
-	CELLS = 8,            /* to a bucket: a line of the cache */
+	CELLS = 8, /* to a bucket: a line of the cache */
 	BUCKET_BITS = 18,
 	BUCKETS = 1 << BUCKET_BITS,
 	CROWD_BITS = 12,
 	CROWDS = 1 << CROWD_BITS,
-	CLASSES = 4,          /* of rates, so that a slow one does not use up a fast one's crowd */
+	CLASSES = 4, /* of rates, so that a slow one does not use up a fast one's crowd */
 	TAT_BITS = 42,
 	TAG_SHIFT = TAT_BITS + 1,
-	TRIES = 64,           /* compare-and-swaps that others win, until we give up */
-	SWEEP_PER_S = 16,     /* buckets: all of them in 4.6 hours */
+	TRIES = 64,       /* compare-and-swaps that others win, until we give up */
+	SWEEP_PER_S = 16, /* buckets: all of them in 4.6 hours */
 };
 
-#define TAT_MASK    ((UINT64_C(1) << TAT_BITS) - 1)
-#define LIMITED     (UINT64_C(1) << TAT_BITS)
-#define TAG_MASK    (~UINT64_C(0) << TAG_SHIFT)
-#define SECOND_US   UINT64_C(1000000)
+#define TAT_MASK  ((UINT64_C(1) << TAT_BITS) - 1)
+#define LIMITED   (UINT64_C(1) << TAT_BITS)
+#define TAG_MASK  (~UINT64_C(0) << TAG_SHIFT)
+#define SECOND_US UINT64_C(1000000)
 /* The clocks of two workers may be a moment apart. */
 #define LIVE_MAX_US (THROTTLE_HORIZON_US + 3600 * SECOND_US)
 /* Not swept for so long, no cell can be live, but one could seem to be. */
 #define ALL_STALE_US (UINT64_C(30) * 86400 * SECOND_US)
 /* Of cells that belong to no rate; the ids of rates are hashes. */
-#define STRIKES_ID  UINT64_C(0x737472696b657301)
-#define BAN_ID      UINT64_C(0x62616e6e65640001)
+#define STRIKES_ID UINT64_C(0x737472696b657301)
+#define BAN_ID     UINT64_C(0x62616e6e65640001)
 
 struct bucket {
 	_Alignas(64) _Atomic uint64_t cells[CELLS];
@@ -37,14 +37,15 @@ struct bucket {
 
 struct throttle_table {
 	_Alignas(64) uint64_t seed[2];
-	_Atomic uint64_t swept_us;     /* when the last sweep began */
-	_Atomic uint64_t sweep_at;     /* buckets swept in all; the next is this modulo BUCKETS */
+	_Atomic uint64_t swept_us; /* when the last sweep began */
+	_Atomic uint64_t sweep_at; /* buckets swept in all; the next is this modulo BUCKETS */
 	struct bucket buckets[BUCKETS];
 	_Atomic uint64_t crowds[CLASSES][CROWDS];
 };
 
 _Static_assert(sizeof(struct bucket) == 64, "a bucket is one line");
-_Static_assert((UINT64_C(1) << TAT_BITS) > ALL_STALE_US + 2 * LIVE_MAX_US, "no stale cell seems live");
+_Static_assert((UINT64_C(1) << TAT_BITS) > ALL_STALE_US + 2 * LIVE_MAX_US,
+	       "no stale cell seems live");
 
 size_t throttle_bytes(void)
 {
@@ -72,8 +73,8 @@ static uint64_t load(const _Atomic uint64_t *cell)
 
 static bool swap(_Atomic uint64_t *cell, uint64_t *expected, uint64_t desired)
 {
-	return atomic_compare_exchange_strong_explicit(cell, expected, desired, memory_order_relaxed,
-						       memory_order_relaxed);
+	return atomic_compare_exchange_strong_explicit(cell, expected, desired,
+						       memory_order_relaxed, memory_order_relaxed);
 }
 
 /* How far ahead of now the cell's TAT is; 0: it has passed, the cell is free. */
@@ -163,7 +164,8 @@ struct throttle_client throttle_client_of(struct throttle_table *table, uint64_t
 bool throttle_rate_of(uint64_t count, uint64_t per_ms, uint64_t burst, uint64_t salt,
 		      struct throttle_rate *out)
 {
-	if (count == 0 || per_ms == 0 || per_ms > THROTTLE_HORIZON_US / 1000 || count > per_ms * 1000)
+	if (count == 0 || per_ms == 0 || per_ms > THROTTLE_HORIZON_US / 1000 ||
+	    count > per_ms * 1000)
 		return false;
 	uint64_t interval_us = (per_ms * 1000 + count - 1) / count;
 	if (burst == 0)
@@ -188,7 +190,8 @@ struct place {
 	bool is_own;
 };
 
-/* Most clients have their cell already, and are not banned: this comes first, and is all that most need. */
+/* Most clients have their cell already, and are not banned: this comes first, and is all that
+ * most need. */
 static bool find_own(struct bucket *bucket, uint64_t tag, uint64_t now_us, struct place *place)
 {
 	for (unsigned i = 0; i < CELLS; i++) {
@@ -229,7 +232,8 @@ static struct throttle_result refuse(uint64_t wait_us)
 	return (struct throttle_result){.answer = THROTTLE_REFUSE, .wait_us = wait_us};
 }
 
-/* Marks the cell as one that must not give way; a cell that has changed is marked by the next refusal. */
+/* Marks the cell as one that must not give way; a cell that has changed is marked by the next
+ * refusal. */
 static void mark_limited(const struct place *place)
 {
 	uint64_t value = place->value;
@@ -275,14 +279,15 @@ static struct throttle_result ask_crowd(const struct throttle_client *client,
 	return result;
 }
 
-struct throttle_result throttle_ask(const struct throttle_client *client, const struct throttle_rate *rate,
-				    uint64_t now_us)
+struct throttle_result throttle_ask(const struct throttle_client *client,
+				    const struct throttle_rate *rate, uint64_t now_us)
 {
 	struct throttle_result result = {0};
 	uint64_t tag = tag_of(client, rate->id);
 	for (unsigned i = 0; i < TRIES && result.answer == THROTTLE_UNSET; i++) {
 		struct place place = find(client->bucket, tag, now_us);
-		result = place.cell ? try_cell(&place, tag, rate, now_us) : ask_crowd(client, rate, now_us);
+		result = place.cell ? try_cell(&place, tag, rate, now_us)
+				    : ask_crowd(client, rate, now_us);
 	}
 	/* So many others at one cell are a flood, or the memory is spoiled. */
 	return result.answer != THROTTLE_UNSET ? result : refuse(rate->interval_us);
@@ -293,7 +298,8 @@ struct throttle_result throttle_ask(const struct throttle_client *client, const 
 uint64_t throttle_banned(const struct throttle_client *client, uint64_t now_us)
 {
 	struct place place;
-	return find_own(client->bucket, tag_of(client, BAN_ID), now_us, &place) ? place.ahead_us : 0;
+	return find_own(client->bucket, tag_of(client, BAN_ID), now_us, &place) ? place.ahead_us
+										: 0;
 }
 
 /* Strikes are limited cells from the first one on: a client that has many rates to go over could
@@ -308,8 +314,9 @@ enum throttle_strike throttle_strike(const struct throttle_client *client,
 		if (!place.cell)
 			return THROTTLE_STRIKE_COUNTED;
 		bool is_last = place.ahead_us + strikes->interval_us > strikes->tolerance_us;
-		uint64_t cell = is_last ? pack(ban_tag, LIMITED, now_us + ban_us)
-					: pack(tag, LIMITED, now_us + place.ahead_us + strikes->interval_us);
+		uint64_t cell =
+		    is_last ? pack(ban_tag, LIMITED, now_us + ban_us)
+			    : pack(tag, LIMITED, now_us + place.ahead_us + strikes->interval_us);
 		if (swap(place.cell, &place.value, cell))
 			return is_last ? THROTTLE_STRIKE_BANNED : THROTTLE_STRIKE_COUNTED;
 	}

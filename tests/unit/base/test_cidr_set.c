@@ -91,13 +91,15 @@ static void set_says_what_each_network_says(void **state)
 static void ranges_that_touch_become_one(void **state)
 {
 	(void)state;
-	struct cidr halves[] = {parsed("10.0.128.0/17"), parsed("10.0.0.0/17"), parsed("10.0.7.0/24")};
+	struct cidr halves[] = {parsed("10.0.128.0/17"), parsed("10.0.0.0/17"),
+				parsed("10.0.7.0/24")};
 	struct cidr_range ranges[3];
 	for (unsigned i = 0; i < 3; i++)
 		ranges[i] = cidr_range_of(&halves[i]);
 	struct cidr_set set = cidr_set_of(ranges, 3);
 	assert_int_equal(set.n, 1);
-	struct addr in = address("10.0.255.255"), out = address("10.1.0.0"), before = address("9.255.255.255");
+	struct addr in = address("10.0.255.255"), out = address("10.1.0.0"),
+		    before = address("9.255.255.255");
 	assert_true(cidr_set_has(&set, &in));
 	assert_false(cidr_set_has(&set, &out));
 	assert_false(cidr_set_has(&set, &before));
@@ -112,7 +114,8 @@ static void the_whole_of_ipv6_has_no_end_that_wraps(void **state)
 		ranges[i] = cidr_range_of(&networks[i]);
 	struct cidr_set set = cidr_set_of(ranges, 3);
 	assert_int_equal(set.n, 1);
-	struct addr last = address("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"), v4 = address("192.0.2.1");
+	struct addr last = address("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+		    v4 = address("192.0.2.1");
 	assert_true(cidr_set_has(&set, &last));
 	assert_true(cidr_set_has(&set, &v4));
 }

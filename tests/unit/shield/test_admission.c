@@ -21,10 +21,11 @@ static void begin(const char *shield)
 	static const uint64_t seed[2] = {1, 2};
 	char text[4096];
 	struct policy_errors *errors = policy_errors_new();
-	snprintf(text, sizeof(text),
-		 "listen = ( { address = \":8080\"; } ); default_site = \"shop\"; rules = ( );"
-		 "sites = ( { name = \"shop\"; origins = ( \"http://10.0.0.5\" ); shield = { %s }; } );",
-		 shield);
+	snprintf(
+	    text, sizeof(text),
+	    "listen = ( { address = \":8080\"; } ); default_site = \"shop\"; rules = ( );"
+	    "sites = ( { name = \"shop\"; origins = ( \"http://10.0.0.5\" ); shield = { %s }; } );",
+	    shield);
 	settings = settings_load_text(text, NULL, errors);
 	assert_int_equal(policy_errors_count(errors), 0);
 	assert_non_null(settings);
@@ -52,9 +53,10 @@ static struct verdict judge(const char *visitor, const char *path, uint64_t now_
 	struct addr addr;
 	struct verdict verdict;
 	assert_true(addr_parse_ip(span_from_str(visitor), 0, &addr));
-	const struct admission_request request = {&addr, span_from_str(path), now_us, policy()->mode};
-	admission_judge(&policy()->addresses, &policy()->throttle, throttle_of(memory), &request, &verdict,
-			&notes);
+	const struct admission_request request = {&addr, span_from_str(path), now_us,
+						  policy()->mode};
+	admission_judge(&policy()->addresses, &policy()->throttle, throttle_of(memory), &request,
+			&verdict, &notes);
 	assert_true((verdict.action == VERDICT_ALLOW) == (verdict.reason == REASON_UNSET));
 	return verdict;
 }
@@ -67,7 +69,8 @@ static enum reason reason_of(const char *visitor, const char *path, uint64_t now
 static void addresses_denied_beat_those_allowed(void **state)
 {
 	(void)state;
-	begin("allow_addresses = ( \"10.0.0.0/8\", \"2001:db8::/32\" ); deny_addresses = ( \"10.6.0.0/16\" );");
+	begin("allow_addresses = ( \"10.0.0.0/8\", \"2001:db8::/32\" ); deny_addresses = ( "
+	      "\"10.6.0.0/16\" );");
 	assert_true(admission_is_on(&policy()->addresses, &policy()->throttle));
 	assert_int_equal(reason_of("10.5.0.1", "/", 0), REASON_UNSET);
 	assert_int_equal(reason_of("10.6.0.1", "/", 0), REASON_ADDRESS_DENIED);
@@ -96,14 +99,17 @@ static void nothing_is_on_by_default(void **state)
 static void modes_count_as_for_the_rest_of_the_shield(void **state)
 {
 	(void)state;
-	static const char rest[] = "throttle = { per_client = \"1/min\"; burst = 1; }; deny_addresses = ( \"10.6.0.0/16\" );";
+	static const char rest[] = "throttle = { per_client = \"1/min\"; burst = 1; }; "
+				   "deny_addresses = ( \"10.6.0.0/16\" );";
 	char text[512];
 	for (unsigned off = 0; off < 2; off++) {
 		snprintf(text, sizeof(text), "mode = \"%s\"; %s", off ? "off" : "monitor", rest);
 		begin(text);
-		assert_int_equal(reason_of("10.6.0.1", "/", 0), off ? REASON_UNSET : REASON_ADDRESS_DENIED);
+		assert_int_equal(reason_of("10.6.0.1", "/", 0),
+				 off ? REASON_UNSET : REASON_ADDRESS_DENIED);
 		(void)judge("10.5.0.1", "/", 0);
-		assert_int_equal(reason_of("10.5.0.1", "/", 0), off ? REASON_UNSET : REASON_THROTTLED);
+		assert_int_equal(reason_of("10.5.0.1", "/", 0),
+				 off ? REASON_UNSET : REASON_THROTTLED);
 		assert_int_equal(judge("10.5.0.1", "/", 0).enforced, off);
 		assert_int_equal(judge("10.6.0.1", "/", 0).enforced, off);
 		end();
@@ -151,7 +157,8 @@ static void the_longest_path_counts_besides_the_site(void **state)
 	static const struct {
 		const char *path;
 		unsigned passes;
-	} cases[] = {{"/a", 2}, {"/a/x", 0}, {"/a/b", 3}, {"/a/b/c", 0}, {"/ab", 20}, {"/a/bc", 0}, {"/", 20}, {"/c/", 50}};
+	} cases[] = {{"/a", 2},   {"/a/x", 0},  {"/a/b", 3}, {"/a/b/c", 0},
+		     {"/ab", 20}, {"/a/bc", 0}, {"/", 20},   {"/c/", 50}};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		unsigned passes = 0;
 		for (unsigned j = 0; j < cases[i].passes + (i < 4 || i == 5); j++)
@@ -162,14 +169,16 @@ static void the_longest_path_counts_besides_the_site(void **state)
 	assert_true(span_eq(verdict.evidence, SPAN("/a")));
 	assert_string_equal(verdict.setting, "sites[].shield.throttle.paths[].per_client");
 	(void)judge("10.5.0.1", "/", 0);
-	assert_string_equal(judge("10.5.0.1", "/c", 0).setting, "sites[].shield.throttle.per_client");
+	assert_string_equal(judge("10.5.0.1", "/c", 0).setting,
+			    "sites[].shield.throttle.per_client");
 	end();
 }
 
 static void who_is_allowed_is_not_counted(void **state)
 {
 	(void)state;
-	begin("throttle = { per_client = \"1/min\"; burst = 1; strikes = 1; allow = ( \"10.5.0.0/16\" ); };");
+	begin("throttle = { per_client = \"1/min\"; burst = 1; strikes = 1; allow = ( "
+	      "\"10.5.0.0/16\" ); };");
 	for (unsigned i = 0; i < 100; i++)
 		assert_int_equal(reason_of("10.5.0.1", "/", 0), REASON_UNSET);
 	end();
@@ -194,7 +203,8 @@ static void strikes_end_in_a_ban_that_ends(void **state)
 	assert_int_equal(reason_of("10.5.0.2", "/", 30 * SECOND_US), REASON_UNSET);
 	assert_int_equal(reason_of("10.5.0.1", "/", 120 * SECOND_US), REASON_UNSET);
 	end();
-	begin("throttle = { per_client = \"60/min\"; burst = 1; strikes = 1; ban_action = \"close\"; };");
+	begin("throttle = { per_client = \"60/min\"; burst = 1; strikes = 1; ban_action = "
+	      "\"close\"; };");
 	(void)judge("10.5.0.1", "/", 0);
 	assert_int_equal(judge("10.5.0.1", "/", 0).action, VERDICT_CLOSE);
 	assert_int_equal(judge("10.5.0.1", "/", 1).action, VERDICT_CLOSE);

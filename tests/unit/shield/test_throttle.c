@@ -45,14 +45,15 @@ static struct throttle_rate rate_of(uint64_t count, uint64_t per_ms, uint64_t bu
 	return rate;
 }
 
-static struct throttle_result ask(struct throttle_table *table, uint64_t key, const struct throttle_rate *rate,
-				  uint64_t now_us)
+static struct throttle_result ask(struct throttle_table *table, uint64_t key,
+				  const struct throttle_rate *rate, uint64_t now_us)
 {
 	struct throttle_client client = throttle_client_of(table, SITE, key, now_us);
 	return throttle_ask(&client, rate, now_us);
 }
 
-static bool passes(struct throttle_table *table, uint64_t key, const struct throttle_rate *rate, uint64_t now_us)
+static bool passes(struct throttle_table *table, uint64_t key, const struct throttle_rate *rate,
+		   uint64_t now_us)
 {
 	return ask(table, key, rate, now_us).answer == THROTTLE_PASS;
 }
@@ -107,7 +108,8 @@ static void throttle_wait_is_when_it_passes_again(void **state)
 }
 
 /* Of all windows that begin with a request that passed. */
-static void check_windows(const uint64_t *passed_us, size_t n, const struct throttle_rate *rate, uint64_t burst)
+static void check_windows(const uint64_t *passed_us, size_t n, const struct throttle_rate *rate,
+			  uint64_t burst)
 {
 	for (size_t first = 0; first < n; first++) {
 		for (size_t last = first; last < n; last += 1 + last / 16) {
@@ -125,11 +127,13 @@ static void throttle_passes_no_more_than_rate_and_burst_in_any_window(void **sta
 	struct throttle_table *table = table_new();
 	for (uint64_t round = 1; round <= 60; round++) {
 		uint64_t burst = 1 + dice() % 40;
-		struct throttle_rate rate = rate_of(1 + dice() % 3000, UINT64_C(1000) << dice() % 8, burst);
+		struct throttle_rate rate =
+		    rate_of(1 + dice() % 3000, UINT64_C(1000) << dice() % 8, burst);
 		uint64_t now_us = START_US, spread_us = rate.interval_us * (1 + dice() % 4);
 		size_t n = 0;
 		for (unsigned i = 0; i < REQUESTS; i++) {
-			now_us += dice() % 5 == 0 ? dice() % (spread_us * 8) : dice() % spread_us / 4;
+			now_us +=
+			    dice() % 5 == 0 ? dice() % (spread_us * 8) : dice() % spread_us / 4;
 			if (passes(table, round, &rate, now_us))
 				passed_us[n++] = now_us;
 		}
@@ -203,7 +207,8 @@ static void throttle_forgets_before_time_comes_around(void **state)
 {
 	(void)state;
 	const uint64_t around_us = UINT64_C(1) << 42;
-	const uint64_t pauses_us[] = {3600 * SECOND_US, DAY_US, 29 * DAY_US, 45 * DAY_US, around_us - DAY_US};
+	const uint64_t pauses_us[] = {3600 * SECOND_US, DAY_US, 29 * DAY_US, 45 * DAY_US,
+				      around_us - DAY_US};
 	struct throttle_rate rate = rate_of(1, 86400000, 5);
 	for (unsigned i = 0; i < sizeof(pauses_us) / sizeof(pauses_us[0]); i++) {
 		struct throttle_table *table = table_new();
@@ -246,7 +251,8 @@ static void strikes_ban_and_a_ban_ends(void **state)
 				 THROTTLE_STRIKE_COUNTED);
 		assert_int_equal(throttle_banned(&client, START_US + i), 0);
 	}
-	assert_int_equal(throttle_strike(&client, &strikes, 600 * SECOND_US, START_US + 10), THROTTLE_STRIKE_BANNED);
+	assert_int_equal(throttle_strike(&client, &strikes, 600 * SECOND_US, START_US + 10),
+			 THROTTLE_STRIKE_BANNED);
 	assert_int_equal(throttle_banned(&client, START_US + 10), 600 * SECOND_US);
 	assert_int_equal(throttle_banned(&client, START_US + 9 + 600 * SECOND_US), 1);
 	assert_int_equal(throttle_banned(&client, START_US + 10 + 600 * SECOND_US), 0);
@@ -264,7 +270,8 @@ static void a_ban_of_the_longest_time_holds_where_the_clock_is_behind(void **sta
 	struct throttle_rate strikes = rate_of(1, 60000, 1);
 	struct throttle_client client = throttle_client_of(table, SITE, 5, START_US);
 	(void)throttle_strike(&client, &strikes, THROTTLE_HORIZON_US, START_US);
-	assert_int_equal(throttle_banned(&client, START_US - SECOND_US / 2), THROTTLE_HORIZON_US + SECOND_US / 2);
+	assert_int_equal(throttle_banned(&client, START_US - SECOND_US / 2),
+			 THROTTLE_HORIZON_US + SECOND_US / 2);
 	table_free(table);
 }
 
@@ -276,9 +283,11 @@ static void strikes_are_forgotten_in_time(void **state)
 	uint64_t now_us = START_US;
 	struct throttle_client client = throttle_client_of(table, SITE, 5, now_us);
 	for (unsigned i = 0; i < 1000; i++, now_us += 6 * SECOND_US)
-		assert_int_equal(throttle_strike(&client, &strikes, DAY_US, now_us), THROTTLE_STRIKE_COUNTED);
+		assert_int_equal(throttle_strike(&client, &strikes, DAY_US, now_us),
+				 THROTTLE_STRIKE_COUNTED);
 	unsigned until_ban = 1;
-	for (; throttle_strike(&client, &strikes, DAY_US, now_us) == THROTTLE_STRIKE_COUNTED; until_ban++)
+	for (; throttle_strike(&client, &strikes, DAY_US, now_us) == THROTTLE_STRIKE_COUNTED;
+	     until_ban++)
 		now_us += SECOND_US;
 	assert_in_range(until_ban, 10, 12);
 	table_free(table);
@@ -290,7 +299,8 @@ static void one_strike_may_be_enough(void **state)
 	struct throttle_table *table = table_new();
 	struct throttle_rate strikes = rate_of(1, 60000, 1);
 	struct throttle_client client = throttle_client_of(table, SITE, 5, START_US);
-	assert_int_equal(throttle_strike(&client, &strikes, SECOND_US, START_US), THROTTLE_STRIKE_BANNED);
+	assert_int_equal(throttle_strike(&client, &strikes, SECOND_US, START_US),
+			 THROTTLE_STRIKE_BANNED);
 	table_free(table);
 }
 
@@ -362,7 +372,8 @@ static void the_cell_that_is_free_soonest_gives_way(void **state)
 		assert_true(passes(table, keys[i], &rate, START_US + 20));
 		assert_false(passes(table, keys[i], &rate, START_US + 20));
 	}
-	/* Who gave way has nowhere to go: all are limited, and what its crowd may is soon used up. */
+	/* Who gave way has nowhere to go: all are limited, and what its crowd may is soon used
+	 * up. */
 	assert_true(ask(table, keys[0], &rate, START_US + 30).crowded);
 	assert_true(passes(table, keys[0], &rate, START_US + 30));
 	assert_false(passes(table, keys[0], &rate, START_US + 30));
@@ -410,7 +421,8 @@ static void a_ban_outlasts_two_million_addresses(void **state)
 	struct throttle_table *table = table_new();
 	struct throttle_rate rate = rate_of(1, 3600000, 1), strikes = rate_of(1, 60000, 1);
 	struct throttle_client banned = throttle_client_of(table, SITE, 42, START_US);
-	assert_int_equal(throttle_strike(&banned, &strikes, DAY_US, START_US), THROTTLE_STRIKE_BANNED);
+	assert_int_equal(throttle_strike(&banned, &strikes, DAY_US, START_US),
+			 THROTTLE_STRIKE_BANNED);
 	uint64_t passed = 0;
 	for (uint64_t key = 100; key < 100 + 2 * ADDRESSES; key++)
 		passed += passes(table, key, &rate, START_US + key);
@@ -471,12 +483,15 @@ static void throttle_in_spoiled_memory_ends(void **state)
 		}
 		for (uint64_t key = 1; key < 20000; key++) {
 			uint64_t now_us = START_US + round * DAY_US + key;
-			struct throttle_client client = throttle_client_of(table, SITE, key, now_us);
+			struct throttle_client client =
+			    throttle_client_of(table, SITE, key, now_us);
 			struct throttle_result result = throttle_ask(&client, &rate, now_us);
 			assert_int_not_equal(result.answer, THROTTLE_UNSET);
 			assert_true(result.wait_us <= THROTTLE_HORIZON_US + DAY_US);
-			assert_true(throttle_banned(&client, now_us) <= THROTTLE_HORIZON_US + DAY_US);
-			assert_int_not_equal(throttle_strike(&client, &strikes, SECOND_US, now_us), THROTTLE_STRIKE_UNSET);
+			assert_true(throttle_banned(&client, now_us) <=
+				    THROTTLE_HORIZON_US + DAY_US);
+			assert_int_not_equal(throttle_strike(&client, &strikes, SECOND_US, now_us),
+					     THROTTLE_STRIKE_UNSET);
 		}
 	}
 	table_free(table);
