@@ -14,6 +14,7 @@ struct subject {
 	struct url_host host_name; /* the same, parsed; name.ptr NULL: none was said */
 	const struct site *site;   /* NULL: none */
 	const struct route *route;
+	enum shield_mode mode;     /* of the site's shield for this path; the caller may lower it */
 };
 
 /* Marks the head's hop-by-hop fields, splits and canonicalises its target, and

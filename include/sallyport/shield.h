@@ -4,6 +4,7 @@
 #include "sallyport/arena.h"
 #include "sallyport/err.h"
 #include "sallyport/http_head.h"
+#include "sallyport/policy.h"
 #include "sallyport/url.h"
 
 /* The shield decides about a request. Decisions are pure: the parsed head and a
@@ -52,6 +53,14 @@ struct verdict {
 
 enum shield_mode { SHIELD_MODE_UNSET = 0, SHIELD_OFF, SHIELD_MONITOR, SHIELD_ENFORCE };
 
+/* Paths of a site that have a mode of their own. */
+struct shield_path {
+	const char *path; /* canonical; it and everything under it, segment by segment */
+	size_t path_len;
+	int mode; /* enum shield_mode */
+	struct policy_where where;
+};
+
 /* One rule as the operator wrote it (conf/policy.d/worms.cfg). */
 struct rule_spec {
 	const char *id;      /* "worm.code-red" */
@@ -70,13 +79,15 @@ struct shield_settings {
 	const char **methods; /* allowed; NULL-terminated. NULL: all but CONNECT and TRACE */
 	const struct rule_spec *rules;
 	size_t rule_count;
+	const struct shield_path *paths;
+	size_t path_count;
 };
 
 struct shield;
 struct shield_scratch; /* vectorscan's working memory: one per worker */
 
-/* Compiles. The result lives outside of the arena: free it. It borrows the methods and
- * rules, not *settings itself. NULL: err names the first bad rule, *bad_rule its index (or
+/* Compiles. The result lives outside of the arena: free it. It borrows the methods,
+ * rules and paths, not *settings itself. NULL: err names the first bad rule, *bad_rule its index (or
  * rule_count where it is no rule's fault: no memory, or a CPU without SSSE3). */
 struct shield *shield_new(const struct shield_settings *settings, size_t *bad_rule,
 			  struct err *err);
@@ -94,7 +105,16 @@ struct shield_request {
 	/* At least head->target_len + 1 bytes, for the decoded query; not the one that canon
 	 * points into. Nothing points into it afterwards. */
 	char *buf;
+	/* How far the verdict goes: shield_mode_at's answer, or less where an operator says so. UNSET: as
+	 * the site's settings say. */
+	enum shield_mode mode;
 };
+
+/* The mode for a path: that of the longest of the site's paths it is under, else the
+ * site's. A path with findings that leave it open which segments others read in it
+ * (an escape behind an escape, a disguised separator) counts as under none and under each: the
+ * stricter of both modes holds, so that /quiet/..%2fadmin is no way around the site's. */
+enum shield_mode shield_mode_at(const struct shield *shield, const struct url_canon *canon);
 
 /* The verdict on a request whose framing is sound: ALLOW or REJECT. Allocates nothing. Of several
  * rules that match, the first in the policy's order is named. */

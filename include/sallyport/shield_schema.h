@@ -16,6 +16,7 @@ struct shield_limits {
 struct shield_policy {
 	int mode; /* enum shield_mode; enforce */
 	struct shield_limits limits;
+	struct policy_list paths; /* of struct shield_path */
 	struct policy_strings methods; /* GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH */
 	struct address_policy addresses; /* who may ask at all, and how often: admission.h */
 	struct throttle_policy throttle;

@@ -218,6 +218,10 @@ static void say_place(struct explain *e, const struct subject *s)
 	if (!s->site)
 		return;
 	sayf(e, "site", NULL, "%s", s->site->name);
+	static const char *const modes[] = {
+	    [SHIELD_OFF] = "off", [SHIELD_MONITOR] = "monitor", [SHIELD_ENFORCE] = "enforce"};
+	if (s->mode != SHIELD_MODE_UNSET && (int)s->mode != s->site->shield_policy.mode)
+		sayf(e, "mode", "sites[].shield.paths", "%s", modes[s->mode]);
 	if (s->route)
 		sayf(e, "route", NULL, "%s to %s%s", s->route->prefix, s->route->origins[0].url,
 		     s->route->origin_count > 1 ? " and others" : "");

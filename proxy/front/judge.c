@@ -58,13 +58,15 @@ enum reason judge_locate(const struct settings *settings, struct http_head *head
 	if (!s->site)
 		return REASON_HOST_UNKNOWN;
 	s->route = site_route(s->site, s->canon.path);
+	s->mode = shield_mode_at(s->site->shield, &s->canon);
 	return REASON_UNSET;
 }
 
 void judge_verdict(const struct http_head *head, const struct subject *s, struct shield_scratch *scratch,
 		   char *buf, struct verdict *verdict)
 {
-	struct shield_request request = {.head = head, .target = &s->target, .canon = &s->canon, .buf = buf};
+	struct shield_request request = {
+	    .head = head, .target = &s->target, .canon = &s->canon, .buf = buf, .mode = s->mode};
 	shield_judge(s->site->shield, scratch, &request, verdict);
 }
 

@@ -30,7 +30,7 @@ static void client_owes(struct exchange *x, bool owes)
 static bool over_limit(const struct exchange *x)
 {
 	uint64_t limit = x->subject.site->shield_settings.body_bytes;
-	return limit != 0 && x->up_bytes > limit && x->subject.site->shield_settings.mode == SHIELD_ENFORCE;
+	return limit != 0 && x->up_bytes > limit && x->subject.mode == SHIELD_ENFORCE;
 }
 
 /* Decodes what was read, in place: *len becomes the length of the content, and

@@ -9,6 +9,7 @@ struct judging {
 	struct shield_scratch *scratch;
 	const struct shield_request *request;
 	struct verdict *verdict;
+	enum shield_mode mode;
 };
 
 /* Findings that refuse a request; why each does or does not stands in url.h. */
@@ -43,7 +44,7 @@ static bool refuse(struct judging *judging, enum reason reason, struct span evid
 	    .action = VERDICT_REJECT,
 	    .reason = reason,
 	    .status = (uint16_t)reason_status(reason),
-	    .enforced = judging->shield->settings.mode != SHIELD_MONITOR,
+	    .enforced = judging->mode != SHIELD_MONITOR,
 	    .evidence = evidence,
 	};
 	return true;
@@ -205,9 +206,11 @@ void shield_judge(const struct shield *shield, struct shield_scratch *scratch,
 	    judge_method, judge_url_lengths, judge_content_length,
 	    judge_path,   judge_rules,       judge_query,
 	};
-	struct judging judging = {shield, scratch, request, verdict};
+	const int site_mode = shield->settings.mode;
+	struct judging judging = {shield, scratch, request, verdict,
+				  request->mode ? request->mode : (enum shield_mode)site_mode};
 	*verdict = (struct verdict){.action = VERDICT_ALLOW, .enforced = true};
-	if (judge_forbidden_method(&judging) || shield->settings.mode == SHIELD_OFF)
+	if (judge_forbidden_method(&judging) || judging.mode == SHIELD_OFF)
 		return;
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		if (steps[i](&judging))

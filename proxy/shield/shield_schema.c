@@ -6,6 +6,7 @@
 
 #define LIMITS(member) offsetof(struct shield_limits, member)
 #define SHIELD(member) offsetof(struct shield_policy, member)
+#define PATH(member)   offsetof(struct shield_path, member)
 #define RULE(member)   offsetof(struct rule_settings, member)
 
 static const struct setting limits_settings[] = {
@@ -30,10 +31,55 @@ static const struct schema limits_schema = {
 static const struct policy_choice modes[] = {
     {"enforce", SHIELD_ENFORCE}, {"monitor", SHIELD_MONITOR}, {"off", SHIELD_OFF}, {NULL, 0}};
 
+enum { PATHS_MAX = 64, PATH_BYTES_MAX = 1024 };
+
+static const struct setting path_rows[] = {
+    {"path", SETTING_STRING, PATH(path), .required = true, .example = "\"/legacy\"",
+     .doc = "The path and everything under it, compared in canonical form, segment by segment. "
+	    "The longest path that fits counts."},
+    {"mode", SETTING_ENUM, PATH(mode), .required = true, .choices = modes,
+     .doc = "As the site's `shield.mode`, for these paths. Where a path holds what others may read as "
+	    "another path (`/legacy/..%2fadmin`), the stricter of both modes counts."},
+    {0},
+};
+
+static void finish_path(void *structure, struct policy_where where, struct policy_context *context)
+{
+	struct shield_path *path = structure;
+	char buf[URL_CANON_ROOM(PATH_BYTES_MAX)];
+	struct url_canon canon;
+
+	if (!path->path)
+		return;
+	path->path_len = strlen(path->path);
+	if (path->path[0] != '/' || path->path_len > PATH_BYTES_MAX || strpbrk(path->path, "?#")) {
+		policy_error_in(context, where, "path",
+				"\"%.64s\" is not a path, such as \"/legacy\", of at most %d bytes",
+				path->path, PATH_BYTES_MAX);
+		return;
+	}
+	url_canon_path(span_of(path->path, path->path_len), buf, &canon);
+	if (canon.findings != URL_FINDING_NONE)
+		policy_error_in(context, where, "path",
+				"\"%s\" is never met, paths are compared in canonical form: "
+				"\"%.*s\"",
+				path->path, SPAN_ARG(canon.path));
+}
+
+static const struct schema path_schema = {
+    .name = "paths",
+    .size = sizeof(struct shield_path),
+    .settings = path_rows,
+    .where_offset = PATH(where),
+    .finish = finish_path,
+};
+
 static const struct setting shield_rows[] = {
     {"mode", SETTING_ENUM, SHIELD(mode), .standard = "enforce", .choices = modes,
      .doc = "`enforce` refuses; `monitor` only logs what it would have refused; `off` looks at "
 	    "no URL, limit or rule of the site. Framing is strict in every mode."},
+    {"paths", SETTING_LIST, SHIELD(paths), .sub = &path_schema, .max = PATHS_MAX,
+     .doc = "Paths with a mode of their own."},
     {"limits", SETTING_GROUP, SHIELD(limits), .sub = &limits_schema,
      .doc = "How large a request of this site may be."},
     {"methods", SETTING_STRINGS, SHIELD(methods),
@@ -74,6 +120,21 @@ static void check_method(const char *method, struct policy_where where,
 		policy_error_in(context, where, "methods", "%s is never passed on", method);
 }
 
+static void check_repeated_paths(const struct shield_policy *policy, struct policy_context *context)
+{
+	const struct shield_path *paths = policy->paths.items;
+
+	for (size_t i = 1; i < policy->paths.n; i++) {
+		for (size_t j = 0; j < i; j++) {
+			if (paths[i].path && paths[j].path &&
+			    strcmp(paths[i].path, paths[j].path) == 0)
+				policy_error(context, paths[i].where,
+					     "paths[%zu].path: \"%s\" is paths[%zu] already", i,
+					     paths[i].path, j);
+		}
+	}
+}
+
 static void finish_shield(void *structure, struct policy_where where,
 			  struct policy_context *context)
 {
@@ -86,6 +147,7 @@ static void finish_shield(void *structure, struct policy_where where,
 	if (policy->methods.items && policy->methods.n == 0)
 		policy_error_in(context, policy->methods.where, "methods",
 				"none is left: every request would be refused");
+	check_repeated_paths(policy, context);
 	if (policy->where.line > 0 && limits->path > limits->url)
 		policy_warning(context, where,
 			       "limits.path is larger than limits.url, which "
@@ -162,6 +224,8 @@ void shield_policy_settings(const struct shield_policy *policy, const struct rul
 	    .methods = policy->methods.items,
 	    .rules = rules,
 	    .rule_count = rule_count,
+	    .paths = policy->paths.items,
+	    .path_count = policy->paths.n,
 	};
 }
 
@@ -176,9 +240,23 @@ static bool strings_eq(const struct policy_strings *a, const struct policy_strin
 	return true;
 }
 
+static bool paths_eq(const struct policy_list *a, const struct policy_list *b)
+{
+	const struct shield_path *left = a->items, *right = b->items;
+
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++) {
+		if (left[i].mode != right[i].mode || strcmp(left[i].path, right[i].path) != 0)
+			return false;
+	}
+	return true;
+}
+
 bool shield_policy_eq(const struct shield_policy *a, const struct shield_policy *b)
 {
 	return a->mode == b->mode && a->limits.url == b->limits.url &&
 	       a->limits.path == b->limits.path && a->limits.query == b->limits.query &&
-	       a->limits.body == b->limits.body && strings_eq(&a->methods, &b->methods);
+	       a->limits.body == b->limits.body && strings_eq(&a->methods, &b->methods) &&
+	       paths_eq(&a->paths, &b->paths);
 }

@@ -34,7 +34,10 @@ static inline void request_make(struct test_request *made, struct span method, s
 	assert_true(url_split(http_target(&made->head), &made->target, &reason));
 	url_canon_path(made->target.path, made->canon_room, &made->canon);
 	made->request =
-	    (struct shield_request){&made->head, &made->target, &made->canon, made->query_room};
+	    (struct shield_request){.head = &made->head,
+				    .target = &made->target,
+				    .canon = &made->canon,
+				    .buf = made->query_room};
 }
 
 static inline struct verdict request_judge(const struct shield *shield,

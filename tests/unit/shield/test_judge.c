@@ -245,6 +245,51 @@ static void verdict_shows_the_bytes_that_gave_it(void **state)
 	bench_free(&bench);
 }
 
+static void the_longest_path_decides_the_mode(void **state)
+{
+	(void)state;
+	static const struct shield_path paths[] = {
+	    {.path = "/old", .path_len = 4, .mode = SHIELD_MONITOR},
+	    {.path = "/old/pay", .path_len = 8, .mode = SHIELD_ENFORCE},
+	    {.path = "/open/", .path_len = 6, .mode = SHIELD_OFF},
+	};
+	static const struct {
+		const char *path;
+		enum shield_mode mode;
+	} rows[] = {
+	    {"/", SHIELD_ENFORCE},
+	    {"/old", SHIELD_MONITOR},
+	    {"/old/", SHIELD_MONITOR},
+	    {"/older", SHIELD_ENFORCE},
+	    {"/x/../%6fld/a", SHIELD_MONITOR},
+	    {"/old/caf%e9", SHIELD_MONITOR},
+	    {"/old/pay", SHIELD_ENFORCE},
+	    {"/old/pays", SHIELD_MONITOR},
+	    {"/old/pay/x", SHIELD_ENFORCE},
+	    {"/old/../pay", SHIELD_ENFORCE},
+	    {"/open", SHIELD_ENFORCE},
+	    {"/open/x", SHIELD_OFF},
+	    /* whoever reads these may read another path */
+	    {"/old/..%2fadmin", SHIELD_ENFORCE},
+	    {"/old/%252e%252e/admin", SHIELD_ENFORCE},
+	    {"/old/..\\admin", SHIELD_ENFORCE},
+	    {"/old/%c0%ae%c0%ae/admin", SHIELD_ENFORCE},
+	    {"/../../old/a", SHIELD_ENFORCE},
+	};
+	struct shield_settings settings = usual;
+	settings.paths = paths;
+	settings.path_count = 3;
+	struct bench bench = bench_new(&settings);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char room[URL_CANON_ROOM(64)];
+		struct url_canon canon;
+		url_canon_path(span_from_str(rows[i].path), room, &canon);
+		if (shield_mode_at(bench.shield, &canon) != rows[i].mode)
+			fail_msg("%s has another mode", rows[i].path);
+	}
+	bench_free(&bench);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -256,6 +301,7 @@ int main(void)
 	    cmocka_unit_test(zero_is_no_limit_and_no_methods_are_all),
 	    cmocka_unit_test(mode_decides_what_is_enforced),
 	    cmocka_unit_test(verdict_shows_the_bytes_that_gave_it),
+	    cmocka_unit_test(the_longest_path_decides_the_mode),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
