@@ -3,6 +3,7 @@
 
 #include "sallyport/loop.h"
 #include "sallyport/settings.h"
+#include "sallyport/site_state.h"
 #include "sallyport/stats.h"
 #include "sallyport/strbuf.h"
 
@@ -15,6 +16,8 @@
  *   GET  /api/status       JSON, see below; 503 or 504 where the master does not say
  *   GET  /metrics          the same counters, Prometheus text format 0.0.4
  *   POST /api/reload       200 {"ok":true} or 409 {"ok":false,"errors":"…"}
+ *   POST /api/pause        {"leg":"shield","site":"shop","duration_ms":1800000}; 0 ends a pause.
+ *                          200 {"ok":true}, 400 or 409 {"ok":false,"errors":"…"}
  *   POST /api/stop         202
  *   GET  /                 the page; its files are read once, from www/console by data_path
  *
@@ -28,7 +31,7 @@
  *   "responses": {"closed": 0, "1xx": 0, "2xx": 1, …},
  *   "reasons": [{"name": "rule", "status": 403, "text": "…", "count": 1}], those that occurred */
 
-enum console_order { CONSOLE_ORDER_UNSET = 0, CONSOLE_STATUS, CONSOLE_RELOAD, CONSOLE_STOP };
+enum console_order { CONSOLE_ORDER_UNSET = 0, CONSOLE_STATUS, CONSOLE_RELOAD, CONSOLE_STOP, CONSOLE_PAUSE };
 
 struct console;
 
@@ -37,16 +40,19 @@ struct console_setup {
 	int unix_fd;            /* listening, owned from here on */
 	int tcp_fd;             /* or -1 */
 	/* Sends an order to the master. The answer comes by console_answer with the same
-	 * ticket, at once or later; where none comes in time the peer gets 504. */
-	void (*order)(void *context, enum console_order order, uint64_t ticket);
+	 * ticket, at once or later; where none comes in time the peer gets 504.
+	 * pause: for PAUSE, borrowed; else NULL. */
+	void (*order)(void *context, enum console_order order, uint64_t ticket,
+		      const struct pause_request *pause);
 	void *context;
 };
 
 struct console *console_new(struct loop *loop, const struct console_setup *setup, struct err *err);
 /* text: for STATUS a JSON object of what the master knows ({"generation":3,"ready":true,
  * "uptime_s":12,"policy":"…","workers":2,"processes":[{"role":"worker","pid":1,"slot":0,
- * "restarts":0,"state":"…"}]}),
- * for RELOAD the errors. A ticket that is not waiting any more is passed over. */
+ * "restarts":0,"state":"…"}],"paused":[{"leg":"shield","site":"shop",
+ * "left_s":1795,"until":"2026-11-23T21:08:24.123Z"}],"paused_count":1}),
+ * for RELOAD and PAUSE the errors. A ticket that is not waiting any more is passed over. */
 void console_answer(struct console *console, uint64_t ticket, bool ok, struct span text);
 void console_free(struct console *console);
 

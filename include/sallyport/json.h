@@ -53,6 +53,8 @@ bool json_is_map(const struct json_value *value);
 const struct json_value *json_member(const struct json_value *object, const char *key);
 struct span json_text(const struct json_value *object, const char *key, const char *fallback);
 uint64_t json_number(const struct json_value *object, const char *key);
+/* False: there is no such member, or it is no whole number from 0 on. */
+MUST_CHECK bool json_get_number(const struct json_value *object, const char *key, uint64_t *number);
 bool json_bool(const struct json_value *object, const char *key);
 /* Elements of a list. */
 size_t json_count(const struct json_value *list);

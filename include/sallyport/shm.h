@@ -11,6 +11,10 @@
 
 /* Returns the descriptor (close-on-exec) or -1. The name shows in /proc. */
 MUST_CHECK int shm_create(const char *name, size_t size, struct err *err);
+/* The same for memory that only its maker writes, through the mapping that it gets at *memory:
+ * no later mapping, by whomever, can be written, nor made so (F_SEAL_FUTURE_WRITE; before Linux 5.1
+ * readers are trusted to map it read-only). */
+MUST_CHECK int shm_publish(const char *name, size_t size, void **memory, struct err *err);
 /* Maps size bytes of fd from its start; NULL on failure or where the object is
  * smaller than size or lacks the seals. Unmap with munmap. */
 MUST_CHECK void *shm_map(int fd, size_t size, bool writable, struct err *err);

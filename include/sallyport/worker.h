@@ -7,6 +7,7 @@
 #include "sallyport/origin.h"
 #include "sallyport/resolve.h"
 #include "sallyport/settings.h"
+#include "sallyport/site_state.h"
 #include "sallyport/stats.h"
 
 /* The data plane of one worker: everything between an accepted connection and
@@ -19,6 +20,7 @@ struct worker_memory {
 	void *census;                   /* census_bytes() */
 	void *throttle;                 /* throttle_bytes(), throttle_init() done */
 	struct origin_health *health;   /* ORIGINS_MAX, of the generation */
+	const struct site_states *sites; /* read-only; NULL: no site is ever paused */
 };
 
 struct worker_setup {

@@ -242,6 +242,15 @@ uint64_t json_number(const struct json_value *object, const char *key)
 	return number > 0 ? (uint64_t)number : 0;
 }
 
+bool json_get_number(const struct json_value *object, const char *key, uint64_t *number)
+{
+	const json_t *member = json_object_get(tree_of(object), key);
+	if (!json_is_integer(member) || json_integer_value(member) < 0)
+		return false;
+	*number = (uint64_t)json_integer_value(member);
+	return true;
+}
+
 bool json_bool(const struct json_value *object, const char *key)
 {
 	return json_is_true(json_object_get(tree_of(object), key));

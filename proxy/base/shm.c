@@ -13,7 +13,7 @@
 
 enum { SHM_SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL };
 
-int shm_create(const char *name, size_t size, struct err *err)
+static int create_unsealed(const char *name, size_t size, struct err *err)
 {
 	if (size == 0 || size > INT64_MAX) {
 		err_set(err, "shared memory '%s': no size", name);
@@ -24,12 +24,43 @@ int shm_create(const char *name, size_t size, struct err *err)
 		err_set(err, "shared memory '%s': memfd_create: %s", name, strerror(errno));
 		return -1;
 	}
-	if (ftruncate(fd, (off_t)size) != 0 || fcntl(fd, F_ADD_SEALS, SHM_SEALS) != 0) {
+	if (ftruncate(fd, (off_t)size) != 0) {
 		err_set(err, "shared memory '%s' of %zu bytes: %s", name, size, strerror(errno));
 		close(fd);
 		return -1;
 	}
 	return fd;
+}
+
+int shm_publish(const char *name, size_t size, void **memory, struct err *err)
+{
+	int fd = create_unsealed(name, size, err);
+	if (fd < 0)
+		return -1;
+	*memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (*memory == MAP_FAILED) {
+		err_set(err, "shared memory '%s' of %zu bytes: mmap: %s", name, size,
+			strerror(errno));
+		close(fd);
+		return -1;
+	}
+	if (fcntl(fd, F_ADD_SEALS, SHM_SEALS | F_SEAL_FUTURE_WRITE) == 0 ||
+	    (errno == EINVAL && fcntl(fd, F_ADD_SEALS, SHM_SEALS) == 0))
+		return fd;
+	err_set(err, "shared memory '%s': %s", name, strerror(errno));
+	munmap(*memory, size);
+	close(fd);
+	return -1;
+}
+
+int shm_create(const char *name, size_t size, struct err *err)
+{
+	int fd = create_unsealed(name, size, err);
+	if (fd < 0 || fcntl(fd, F_ADD_SEALS, SHM_SEALS) == 0)
+		return fd;
+	err_set(err, "shared memory '%s': %s", name, strerror(errno));
+	close(fd);
+	return -1;
 }
 
 void *shm_map(int fd, size_t size, bool writable, struct err *err)

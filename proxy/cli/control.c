@@ -63,11 +63,11 @@ static bool find_socket(const char *given, const char *policy, char out[CONTROL_
 	return control_socket_path(NULL, out, err);
 }
 
-int control_read_options(int argc, char **argv, bool as_json_known, struct control_options *options)
+/* Returns an enum cli_status; the operands are what stands from argv[optind] on. */
+static int read_options(int argc, char **argv, bool as_json_known, struct control_options *options)
 {
 	const char *socket = NULL, *policy = NULL;
 	int option;
-	struct err err;
 	*options = (struct control_options){.as_json = false};
 	opterr = 0;
 	optind = 1;
@@ -84,14 +84,43 @@ int control_read_options(int argc, char **argv, bool as_json_known, struct contr
 			return cli_wrong_use(argv[0], "there is no option \"%s\"",
 					     argv[optind - 1]);
 	}
-	if (optind < argc)
-		return cli_wrong_use(argv[0], "\"%s\" is no option", argv[optind]);
 	if (socket && policy)
 		return cli_wrong_use(argv[0], "--socket and -c exclude each other");
-	if (find_socket(socket, policy, options->socket, &err))
+	options->given_socket = socket;
+	options->policy = policy;
+	return CLI_DONE;
+}
+
+static int find_server(const char *command, struct control_options *options)
+{
+	struct err err;
+	if (find_socket(options->given_socket, options->policy, options->socket, &err))
 		return CLI_DONE;
-	fprintf(stderr, "sallyport %s: %s\n", argv[0], err.text);
+	fprintf(stderr, "sallyport %s: %s\n", command, err.text);
 	return CLI_NO;
+}
+
+int control_read_options(int argc, char **argv, bool as_json_known, struct control_options *options)
+{
+	int status = read_options(argc, argv, as_json_known, options);
+	if (status != CLI_DONE)
+		return status;
+	if (optind < argc)
+		return cli_wrong_use(argv[0], "\"%s\" is no option", argv[optind]);
+	return find_server(argv[0], options);
+}
+
+int control_read_operands(int argc, char **argv, const char *synopsis, const char *operands[],
+			  int n, struct control_options *options)
+{
+	int status = read_options(argc, argv, false, options);
+	if (status != CLI_DONE)
+		return status;
+	if (argc - optind != n)
+		return cli_wrong_use(argv[0], "it takes %s, and nothing else", synopsis);
+	for (int i = 0; i < n; i++)
+		operands[i] = argv[optind + i];
+	return find_server(argv[0], options);
 }
 
 /* ---- the call ---- */
@@ -104,8 +133,10 @@ static size_t take_content(char *data, size_t size, size_t n, void *context)
 }
 
 static bool prepare(CURL *curl, const struct control_options *options, const char *method,
-		    const char *url, unsigned wait_s, struct strbuf *body)
+		    const char *url, const char *content, unsigned wait_s, struct strbuf *body)
 {
+	if (content && curl_easy_setopt(curl, CURLOPT_POSTFIELDS, content) != CURLE_OK)
+		return false;
 	return curl_easy_setopt(curl, CURLOPT_URL, url) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, options->socket) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method) == CURLE_OK &&
@@ -130,14 +161,15 @@ static bool explain(CURL *curl, CURLcode code, const char *socket, struct err *e
 }
 
 bool control_ask(const struct control_options *options, const char *method, const char *path,
-		 unsigned wait_s, struct control_answer *answer, struct err *err)
+		 const char *content, unsigned wait_s, struct control_answer *answer,
+		 struct err *err)
 {
 	char url[128];
 	*answer = (struct control_answer){0};
 	strbuf_init(&answer->body, ANSWER_BYTES);
 	snprintf(url, sizeof(url), "http://sallyport%s", path);
 	CURL *curl = curl_easy_init();
-	if (!curl || !prepare(curl, options, method, url, wait_s, &answer->body)) {
+	if (!curl || !prepare(curl, options, method, url, content, wait_s, &answer->body)) {
 		curl_easy_cleanup(curl);
 		return err_set(err, "libcurl did not start, or has no Unix sockets");
 	}
@@ -182,11 +214,11 @@ static void print_errors(const char *command, const struct json_value *said, lon
 }
 
 int control_order(const char *command, const struct control_options *options, const char *path,
-		  unsigned wait_s, const char *done)
+		  const char *content, unsigned wait_s, const char *done)
 {
 	struct control_answer answer;
 	struct err err;
-	bool ok = control_ask(options, "POST", path, wait_s, &answer, &err);
+	bool ok = control_ask(options, "POST", path, content, wait_s, &answer, &err);
 	if (!ok) {
 		fprintf(stderr, "sallyport %s: %s\n", command, err.text);
 		control_answer_release(&answer);

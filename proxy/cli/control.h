@@ -10,6 +10,7 @@
 struct control_options {
 	char socket[CONTROL_PATH_SIZE];
 	bool as_json;
+	const char *given_socket, *policy; /* as on the command line, or NULL */
 };
 
 struct control_answer {
@@ -22,16 +23,20 @@ struct control_answer {
 int control_read_options(int argc, char **argv, bool as_json_known,
 			 struct control_options *options);
 
-/* Asks once. wait_s: how long the answer may take. False: no server answered. The answer
+/* The same with `n` operands, named in `synopsis`, which must all be there. */
+int control_read_operands(int argc, char **argv, const char *synopsis, const char *operands[],
+			  int n, struct control_options *options);
+
+/* Asks once. content: sent along, NULL for none. wait_s: how long the answer may take. False: no server answered. The answer
  * is to be released either way. */
 MUST_CHECK bool control_ask(const struct control_options *options, const char *method,
-			    const char *path, unsigned wait_s, struct control_answer *answer,
-			    struct err *err);
+			    const char *path, const char *content, unsigned wait_s,
+			    struct control_answer *answer, struct err *err);
 void control_answer_release(struct control_answer *answer);
 
 /* For orders: asks, prints `done` or the server's errors. Returns an enum cli_status. */
 int control_order(const char *command, const struct control_options *options, const char *path,
-		  unsigned wait_s, const char *done);
+		  const char *content, unsigned wait_s, const char *done);
 
 /* Prints a server's text for a terminal: control characters but LF become '?'. */
 void control_print(FILE *out, struct span text);

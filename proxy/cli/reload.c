@@ -12,5 +12,5 @@ int cli_reload(int argc, char **argv)
 	int status = control_read_options(argc, argv, false, &options);
 	if (status != CLI_DONE)
 		return status;
-	return control_order(argv[0], &options, "/api/reload", WAIT_S, "The policy was loaded.");
+	return control_order(argv[0], &options, "/api/reload", NULL, WAIT_S, "The policy was loaded.");
 }

@@ -39,6 +39,26 @@ static void print_server(const struct json_value *status)
 	puts("");
 }
 
+static void print_paused(const struct json_value *status)
+{
+	const struct json_value *paused = json_member(status, "paused");
+	uint64_t others = json_number(status, "paused_count");
+	for (size_t i = 0; i < json_count(paused); i++) {
+		const struct json_value *pause = json_element(paused, i);
+		fputs("  paused        ", stdout);
+		control_print(stdout, json_text(pause, "leg", "-"));
+		fputs(" of ", stdout);
+		control_print(stdout, json_text(pause, "site", "-"));
+		fputs(" for another ", stdout);
+		print_duration(json_number(pause, "left_s"));
+		fputs(", until ", stdout);
+		control_print(stdout, json_text(pause, "until", "-"));
+		puts("");
+	}
+	if (others > json_count(paused))
+		printf("  paused        %" PRIu64 " others\n", others - json_count(paused));
+}
+
 static void print_counters(const struct json_value *counters)
 {
 	printf("  requests      %" PRIu64 ", of them refused %" PRIu64
@@ -98,6 +118,7 @@ static int print_status(const struct control_options *options, const struct cont
 		puts("");
 	} else if (answer->status == 200 && status) {
 		print_server(status);
+		print_paused(status);
 		print_counters(json_member(status, "counters"));
 		print_processes(json_member(status, "processes"));
 		print_reasons(json_member(status, "reasons"));
@@ -119,7 +140,7 @@ int cli_status(int argc, char **argv)
 	int status = control_read_options(argc, argv, true, &options);
 	if (status != CLI_DONE)
 		return status;
-	if (control_ask(&options, "GET", "/api/status", WAIT_S, &answer, &err)) {
+	if (control_ask(&options, "GET", "/api/status", NULL, WAIT_S, &answer, &err)) {
 		status = print_status(&options, &answer);
 	} else {
 		fprintf(stderr, "sallyport status: %s\n", err.text);

@@ -12,5 +12,5 @@ int cli_stop(int argc, char **argv)
 	int status = control_read_options(argc, argv, false, &options);
 	if (status != CLI_DONE)
 		return status;
-	return control_order(argv[0], &options, "/api/stop", WAIT_S, "The server is finishing.");
+	return control_order(argv[0], &options, "/api/stop", NULL, WAIT_S, "The server is finishing.");
 }

@@ -214,6 +214,18 @@ static struct http_limits limits_of(uint64_t head, uint64_t target, uint64_t fie
 	return (struct http_limits){(uint32_t)head, (uint32_t)target, (uint32_t)fields, (uint32_t)field};
 }
 
+/* Looked for once: a request goes straight to its site's state. */
+static bool link_sites(struct front *f, struct err *err)
+{
+	const struct site *sites = f->settings->sites.items;
+	f->site_links = calloc(f->settings->sites.n, sizeof(*f->site_links));
+	if (!f->site_links)
+		return err_set(err, "out of memory");
+	for (size_t i = 0; i < f->settings->sites.n; i++)
+		f->site_links[i] = site_states_link(f->setup.memory.sites, sites[i].name);
+	return true;
+}
+
 static bool open_scratch(struct front *f, struct err *err)
 {
 	const struct site *sites = f->settings->sites.items;
@@ -275,7 +287,7 @@ struct front *front_new(struct loop *loop, const struct worker_setup *setup, str
 		goto fail;
 	}
 	if (!crypto_random(&f->id_prefix, sizeof(f->id_prefix), err) || !page_load(f, err) ||
-	    !open_scratch(f, err) || !open_origins(f, err))
+	    !link_sites(f, err) || !open_scratch(f, err) || !open_origins(f, err))
 		goto fail;
 	return f;
 fail:
@@ -328,6 +340,7 @@ void front_free(struct front *f)
 		close(f->conduits[--f->conduit_count].read_fd);
 		close(f->conduits[f->conduit_count].write_fd);
 	}
+	free(f->site_links);
 	free(f->listeners);
 	free(f->page_text);
 	free(f);

@@ -62,6 +62,7 @@ struct front {
 	struct resolver *resolver;
 	struct origins *origins;
 	struct shield_scratch *scratch;
+	struct site_link *site_links; /* by site->index */
 	struct http_limits request_limits, response_limits;
 
 	struct listener *listeners;

@@ -78,6 +78,15 @@ static void begin_content(struct exchange *x)
 		     (x->request.framing == HTTP_FRAMING_LENGTH && x->up_left == 0);
 }
 
+/* A paused shield watches: what it refuses goes on. Framing is none of its affairs. */
+static void heed_pause(struct exchange *x)
+{
+	const struct site_link *link = &x->front->site_links[x->subject.site->index];
+	if (x->subject.mode == SHIELD_ENFORCE &&
+	    site_is_paused(link, LEG_SHIELD, loop_now_ms(x->front->loop)))
+		x->subject.mode = SHIELD_MONITOR;
+}
+
 static void note_monitored(struct exchange *x)
 {
 	if (x->verdict.action != VERDICT_ALLOW && !x->verdict.enforced)
@@ -93,7 +102,7 @@ static bool refuses_client(struct exchange *x)
 	const struct admission_request request = {.visitor = &x->visitor,
 						  .path = x->subject.canon.path,
 						  .now_us = loop_now_us(f->loop),
-						  .mode = policy->mode};
+						  .mode = x->subject.mode};
 	struct admission_notes notes;
 	if (!admission_is_on(&policy->addresses, &policy->throttle))
 		return false;
@@ -122,6 +131,7 @@ enum step_result step_judge(struct exchange *x)
 	enum reason reason = judge_locate(f->settings, &x->request, x->text + x->request.len, &x->subject);
 	if (reason != REASON_UNSET)
 		return exchange_refuse(x, reason);
+	heed_pause(x);
 	if (refuses_client(x))
 		return exchange_refuse(x, x->verdict.reason);
 	judge_request(x);

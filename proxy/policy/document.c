@@ -2,7 +2,7 @@
  * conf/README.md. All of it comes from the rows of the schemas. */
 
 #include "policy/document.h"
-#include "policy/units.h"
+#include "sallyport/units.h"
 
 enum { PATH_MAX_BYTES = 256 };
 

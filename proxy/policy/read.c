@@ -4,9 +4,9 @@
  * the caller discards the whole then. It knows no setting by name. */
 
 #include "policy/document.h"
-#include "policy/suggest.h"
+#include "sallyport/suggest.h"
 #include "policy/tree.h"
-#include "policy/units.h"
+#include "sallyport/units.h"
 
 struct reader {
 	struct policy_context *context;

@@ -2,7 +2,7 @@
  * restricted form): insert, delete, replace, swap neighbours. Bounded by the
  * longest name worth a suggestion. */
 
-#include "policy/suggest.h"
+#include "sallyport/suggest.h"
 
 #include <stdint.h>
 #include <string.h>

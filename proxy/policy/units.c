@@ -1,7 +1,7 @@
 /* Sizes, times and rates. Tables of units and two small parsers; nothing is
  * rounded, and what does not fit is refused. */
 
-#include "policy/units.h"
+#include "sallyport/units.h"
 
 struct unit {
 	const char *name;

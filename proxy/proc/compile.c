@@ -3,6 +3,7 @@
 #include "proc/compile.h"
 
 #include <sched.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "proc/orders.h"
@@ -78,6 +79,20 @@ static void describe_warnings(const struct policy_errors *errors, struct compile
 	strbuf_release(&text);
 }
 
+/* The master keeps a state for each of them, which is there before a worker looks for it. */
+static void report_sites(const struct settings *settings)
+{
+	static struct sites_report out;
+	const struct site *sites = settings->sites.items;
+	for (size_t first = 0; first < settings->sites.n; first += SITES_PER_REPORT) {
+		out = (struct sites_report){0};
+		for (size_t i = first; i < settings->sites.n && out.n < SITES_PER_REPORT; i++)
+			snprintf(out.names[out.n++], SITE_NAME_SIZE, "%s", sites[i].name);
+		report(REPORT_SITES, &out,
+		       offsetof(struct sites_report, names) + out.n * sizeof(out.names[0]));
+	}
+}
+
 static bool describe(const struct settings *settings, const struct policy_errors *errors)
 {
 	static struct compiled_report out;
@@ -100,6 +115,7 @@ static bool describe(const struct settings *settings, const struct policy_errors
 	    !copy_text(out.log_events, sizeof(out.log_events), settings->log.events, "log.events"))
 		return false;
 	describe_warnings(errors, &out);
+	report_sites(settings);
 	report(REPORT_COMPILED, &out, sizeof(out));
 	return true;
 }

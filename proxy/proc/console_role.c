@@ -21,10 +21,13 @@ static void on_linger(struct timer *timer)
 	loop_stop(life.loop);
 }
 
-static void pass_on(void *context, enum console_order order, uint64_t ticket)
+static void pass_on(void *context, enum console_order order, uint64_t ticket,
+		    const struct pause_request *pause)
 {
 	(void)context;
-	const struct asked_report asked = {.order = (uint32_t)order, .ticket = ticket};
+	struct asked_report asked = {.order = (uint32_t)order, .ticket = ticket};
+	if (pause)
+		asked.pause = *pause;
 	helper_report(REPORT_ASKED, &asked, sizeof(asked));
 }
 

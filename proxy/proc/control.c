@@ -1,5 +1,5 @@
 /* Orders that come through the console, and their answers. The console's process is
- * trusted with nothing: an order is one of three numbers, a ticket goes back as it came. */
+ * trusted with nothing: an order is one of a few numbers, a ticket goes back as it came. */
 #include <string.h>
 #include <unistd.h>
 
@@ -134,6 +134,7 @@ static void answer_status(uint64_t ticket)
 	json_add_text(&json, "policy", span_from_str(master.compile.policy));
 	json_add_number(&json, "workers", workers);
 	add_listeners(&json);
+	pauses_describe(&json);
 	add_processes(&json);
 	if (json_end(&json, &text) && !text.truncated)
 		answer(ticket, true, text.data, text.len);
@@ -189,11 +190,19 @@ void control_forget(void)
 	master.settling.n = master.waiting.n = master.next.n = 0;
 }
 
+static void pause_or_resume(uint64_t ticket, const struct pause_request *request)
+{
+	struct err err = {{0}};
+	bool ok = pauses_order(request, &err);
+	answer(ticket, ok, err.text, strlen(err.text));
+}
+
 void control_asked(const struct asked_report *asked)
 {
 	switch (asked->order) {
 	case CONSOLE_STATUS: answer_status(asked->ticket); break;
 	case CONSOLE_RELOAD: await_reload(asked->ticket); break;
+	case CONSOLE_PAUSE: pause_or_resume(asked->ticket, &asked->pause); break;
 	case CONSOLE_STOP:
 		log_info("told to stop through the console");
 		answer(asked->ticket, true, "", 0);

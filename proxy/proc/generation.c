@@ -398,6 +398,9 @@ static bool map_memory(struct err *err)
 	memory->throttle = shm_map(fds[PREPARE_FD_THROTTLE], throttle_bytes(), true, err);
 	if (!memory->throttle)
 		return false;
+	memory->sites = shm_map(fds[PREPARE_FD_SITES], sizeof(struct site_states), false, err);
+	if (!memory->sites)
+		return false;
 	size_t size = sizeof(struct origin_health) * ORIGINS_MAX;
 	int fd = shm_create("sallyport-health", size, err);
 	if (fd < 0)

@@ -188,6 +188,7 @@ static bool send_prepare(struct gen *gen, const struct prepare_order *prepare, s
 	int fds[PREPARE_FD_LISTENERS + LISTENERS_MAX] = {
 	    [PREPARE_FD_STATS] = master.stats_fd,    [PREPARE_FD_RINGS] = master.rings_fd,
 	    [PREPARE_FD_CENSUS] = master.census_fd,  [PREPARE_FD_THROTTLE] = master.throttle_fd,
+	    [PREPARE_FD_SITES] = master.sites_fd,
 	    [PREPARE_FD_ADOPT] = master.idle_fds[0], [PREPARE_FD_HAND_OVER] = master.idle_fds[1],
 	    [PREPARE_FD_LOG_EVENT] = master.event_fd,
 	};
@@ -368,6 +369,9 @@ static void gen_said(struct gen *gen, const struct ipc_message *message)
 	bool is_coming = gen == master.coming;
 	if (message->type == REPORT_COMPILED && gen->state == GEN_COMPILING) {
 		compiled(gen, message);
+	} else if (message->type == REPORT_SITES && gen->state == GEN_COMPILING) {
+		if (!pauses_note_sites(gen, message))
+			coming_failed("the new generation's sites make no sense");
 	} else if (message->type == REPORT_READY && gen->state == GEN_PREPARING) {
 		gen->is_ready = true;
 		try_start();
@@ -452,6 +456,7 @@ static bool begin(struct gen *gen, struct err *err)
 	gen->id = ++master.next_id;
 	gen->started_ms = loop_now_ms(master.loop);
 	gen->is_ready = gen->is_cut = false;
+	gen->sites = (struct site_set){0};
 	gen->workers = (struct workers_report){0};
 	gen->watch = (struct watch){.on_event = on_gen, .fd = gen->channel};
 	gen->timer = (struct timer){.on_expiry = on_gen_timer};

@@ -8,6 +8,7 @@
 #include "proc/roles.h"
 #include "sallyport/console.h"
 #include "sallyport/control_path.h"
+#include "sallyport/json.h"
 #include "sallyport/loop.h"
 #include "sallyport/master.h"
 #include "sallyport/settings.h"
@@ -15,7 +16,8 @@
 
 /* The master's state, all of it of fixed size: what a thousand reloads leave is what one
  * leaves. The parts: master.c (life, signals), generations.c (reload in two phases), helpers.c
- * (scribe, console, demo), control.c (orders and their answers).
+ * (scribe, console, demo), control.c (orders and their answers), pauses.c (sites that an
+ * operator has paused).
  *
  * A generation, as the master sees it:
  *
@@ -47,6 +49,7 @@ struct gen {
 	bool is_ready;
 	bool is_cut; /* draining, and told to end at once */
 	struct compiled_report policy;
+	struct site_set sites; /* of its policy, in master.site_states */
 	struct workers_report workers;
 };
 
@@ -89,10 +92,12 @@ struct master {
 	uint64_t stopping_since_ms;
 
 	/* shared memory and channels that outlive generations */
-	int stats_fd, rings_fd, census_fd, throttle_fd, event_fd;
+	int stats_fd, rings_fd, census_fd, throttle_fd, sites_fd, event_fd;
 	int idle_fds[2]; /* idle connections go in at one end and come out of the other */
 	struct stats *stats;
 	void *census;
+	struct site_states *site_states;
+	struct timer pause_end; /* of the pause that ends first */
 
 	struct listeners listeners;
 	struct listeners console_listeners;
@@ -154,6 +159,15 @@ void helpers_kill(void);
 void helpers_step(void);
 bool helpers_all_gone(void);
 bool helpers_reap(pid_t pid, int wait_status);
+
+/* pauses.c */
+MUST_CHECK bool pauses_init(struct err *err);
+/* Claims a state for each site that the generation reports. False: what it says is unsound. */
+MUST_CHECK bool pauses_note_sites(struct gen *gen, const struct ipc_message *message);
+/* False: err says why the order cannot be carried out. */
+MUST_CHECK bool pauses_order(const struct pause_request *request, struct err *err);
+/* The member "paused" of the status. */
+void pauses_describe(struct json_writer *json);
 
 /* control.c */
 void control_asked(const struct asked_report *asked);

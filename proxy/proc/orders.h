@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 #include "sallyport/addr.h"
+#include "sallyport/site_state.h"
 #include "sallyport/stats.h"
 
 /* What our processes say to one another. Both ends are always the same binary, so
@@ -46,6 +47,7 @@ enum order {
 	REPORT_FAILED,   /* a text */
 	REPORT_WORKERS,  /* struct workers_report */
 	REPORT_ASKED,    /* struct asked_report: the console passes an order on */
+	REPORT_SITES,    /* struct sites_report, as far as it is filled; several, before COMPILED */
 };
 
 enum {
@@ -86,11 +88,19 @@ struct compiled_report {
 	char warnings[WARNINGS_SIZE];
 };
 
+/* Some of the policy's sites. */
+enum { SITES_PER_REPORT = 256 };
+struct sites_report {
+	uint32_t n;
+	char names[SITES_PER_REPORT][SITE_NAME_SIZE];
+};
+
 enum prepare_fd {
 	PREPARE_FD_STATS,
 	PREPARE_FD_RINGS,
 	PREPARE_FD_CENSUS,
 	PREPARE_FD_THROTTLE,
+	PREPARE_FD_SITES,
 	PREPARE_FD_LOG_EVENT,
 	PREPARE_FD_ADOPT,
 	PREPARE_FD_HAND_OVER,
@@ -135,6 +145,7 @@ struct asked_report {
 	uint32_t order; /* enum console_order */
 	uint32_t pad;
 	uint64_t ticket;
+	struct pause_request pause; /* CONSOLE_PAUSE only */
 };
 
 struct answer_head {

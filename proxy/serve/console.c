@@ -15,13 +15,14 @@
 
 #include "sallyport/url.h"
 #include "serve/console_page.h"
+#include "serve/console_pause.h"
 #include "serve/console_report.h"
 #include "serve/httpd.h"
 
 enum {
 	CONNECTIONS_MAX = 64,
 	IDLE_S = 15,
-	CONTENT_BYTES = 4096, /* of a request; no order has any */
+	CONTENT_BYTES = 4096, /* of a request */
 	REPORT_BYTES = 1 << 20,
 	STATUS_WAIT_MS = 5000,
 	RELOAD_WAIT_MS = 120000, /* compiling a large policy takes a while */
@@ -55,7 +56,8 @@ struct call {
 	struct MHD_Connection *connection;
 	const struct endpoint *endpoint;
 	enum call_stage stage;
-	size_t received;
+	struct strbuf content;
+	struct pause_request pause;
 	uint64_t ticket;
 	struct timer deadline;
 	bool is_late; /* the master did not answer in time */
@@ -174,7 +176,7 @@ static enum MHD_Result answer_metrics(struct call *call)
 	return result;
 }
 
-static enum MHD_Result answer_reload(struct call *call)
+static enum MHD_Result answer_order(struct call *call)
 {
 	return reply_order(call, call->ok ? MHD_HTTP_OK : MHD_HTTP_CONFLICT, call->ok,
 			   strbuf_span(&call->text));
@@ -191,7 +193,8 @@ static const struct endpoint endpoints[] = {
     {"/readyz", "GET", answer_ready, CONSOLE_STATUS, STATUS_WAIT_MS},
     {"/api/status", "GET", answer_status, CONSOLE_STATUS, STATUS_WAIT_MS},
     {"/metrics", "GET", answer_metrics, CONSOLE_ORDER_UNSET, 0},
-    {"/api/reload", "POST", answer_reload, CONSOLE_RELOAD, RELOAD_WAIT_MS},
+    {"/api/reload", "POST", answer_order, CONSOLE_RELOAD, RELOAD_WAIT_MS},
+    {"/api/pause", "POST", answer_order, CONSOLE_PAUSE, STATUS_WAIT_MS},
     {"/api/stop", "POST", answer_stop, CONSOLE_STOP, STATUS_WAIT_MS},
 };
 
@@ -261,7 +264,8 @@ static enum MHD_Result ask_master(struct call *call)
 	MHD_suspend_connection(call->connection);
 	loop_arm(console->loop, &call->deadline,
 		 loop_now_ms(console->loop) + call->endpoint->wait_ms);
-	console->setup.order(console->setup.context, call->endpoint->order, call->ticket);
+	console->setup.order(console->setup.context, call->endpoint->order, call->ticket,
+			     call->endpoint->order == CONSOLE_PAUSE ? &call->pause : NULL);
 	return MHD_YES;
 }
 
@@ -345,6 +349,10 @@ static enum MHD_Result begin_answer(struct call *call, const char *path, const c
 	if (!is_method(method, call->endpoint->method))
 		return reply_allowing(call->connection, MHD_HTTP_METHOD_NOT_ALLOWED, SPAN(""), NULL,
 				      call->endpoint->method);
+	struct err err = {{0}};
+	if (call->endpoint->order == CONSOLE_PAUSE &&
+	    !console_read_pause(strbuf_span(&call->content), &call->pause, &err))
+		return reply_order(call, MHD_HTTP_BAD_REQUEST, false, span_from_str(err.text));
 	if (call->endpoint->order != CONSOLE_ORDER_UNSET)
 		return ask_master(call);
 	return call->endpoint->answer(call);
@@ -368,6 +376,7 @@ static enum MHD_Result begin_call(struct door *door, struct MHD_Connection *conn
 	call->connection = connection;
 	call->deadline.on_expiry = on_deadline;
 	strbuf_init(&call->text, REPORT_BYTES);
+	strbuf_init(&call->content, CONTENT_BYTES);
 	*state = call;
 	return MHD_YES;
 }
@@ -386,6 +395,7 @@ static void end_call(void *context, struct MHD_Connection *connection, void **st
 		loop_disarm(call->door->console->loop, &call->deadline);
 	}
 	strbuf_release(&call->text);
+	strbuf_release(&call->content);
 	free(call);
 	*state = NULL;
 }
@@ -397,13 +407,12 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 {
 	struct call *call = *state;
 	(void)version;
-	(void)content;
 	if (!call)
 		return begin_call(context, connection, state);
 	if (*content_len > 0) {
-		call->received += *content_len;
+		strbuf_add(&call->content, content, *content_len);
 		*content_len = 0;
-		return call->received <= CONTENT_BYTES ? MHD_YES : MHD_NO;
+		return call->content.truncated ? MHD_NO : MHD_YES;
 	}
 	switch (call->stage) {
 	case CALL_NEW: return begin_answer(call, path, method);

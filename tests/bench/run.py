@@ -42,6 +42,8 @@ def arguments():
     given = parser.parse_args()
     if given.quick and given.rounds == 9:
         given.rounds = 3
+    if given.write and (given.syscalls or given.profile):
+        parser.error("--write is for measurements")
     if given.rounds < 1:
         parser.error("--rounds must be at least 1")
     known = [work.name for work in all_works()]

@@ -158,6 +158,15 @@ function showServer(status) {
   ]);
 }
 
+/* Whoever looks should see at once that a site is less guarded than its policy says. */
+function showPaused(paused, count) {
+  const lines = paused.map((p) => "Paused: the " + p.leg + " of " + p.site + ", for another " +
+    duration(p.left_s) + ", until " + p.until);
+  if (count > lines.length) lines.push("… and " + (count - lines.length) + " others");
+  at("paused").hidden = lines.length === 0;
+  at("paused").textContent = lines.join("\n");
+}
+
 /* ---- what changed ---- */
 
 function noteChange(text) {
@@ -200,6 +209,7 @@ function show(status) {
   setHealth(status.ready ? "good" : "bad", status.ready ? "ready" : "not ready");
   showTraffic();
   showServer(status);
+  showPaused(Array.isArray(status.paused) ? status.paused : [], status.paused_count || 0);
   showAnswers(status.responses);
   showReasons(status.reasons);
   showProcesses(status.processes);

@@ -73,12 +73,35 @@ static void shm_map_refuses_what_could_fault(void **state)
 	assert_int_equal(shm_create("test", SIZE_MAX, &err), -1);
 }
 
+static void shm_published_is_written_by_its_maker_only(void **state)
+{
+	(void)state;
+	struct err err;
+	void *memory = NULL;
+	int fd = shm_publish("test", SIZE, &memory, &err);
+	assert_true(fd >= 0);
+	char *reader = shm_map(fd, SIZE, false, &err);
+	assert_non_null(reader);
+	((char *)memory)[SIZE - 1] = 'x';
+	assert_int_equal(reader[SIZE - 1], 'x');
+	if (fcntl(fd, F_GET_SEALS) & F_SEAL_FUTURE_WRITE) {
+		assert_null(shm_map(fd, SIZE, true, &err));
+		assert_int_equal(mprotect(reader, SIZE, PROT_READ | PROT_WRITE), -1);
+		assert_int_equal(pwrite(fd, "y", 1, 0), -1);
+	}
+	assert_int_equal(shm_publish("test", 0, &memory, &err), -1);
+	munmap(memory, SIZE);
+	munmap(reader, SIZE);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(shm_is_shared_and_sealed),
 	    cmocka_unit_test(shm_read_only_mapping_cannot_be_written),
 	    cmocka_unit_test(shm_map_refuses_what_could_fault),
+	    cmocka_unit_test(shm_published_is_written_by_its_maker_only),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,11 +22,15 @@ static struct {
 	struct daemon_thread daemon;
 	bool ok;
 	const char *text;
+	struct pause_request paused;
 } world;
 
-static void take_order(void *context, enum console_order order, uint64_t ticket)
+static void take_order(void *context, enum console_order order, uint64_t ticket,
+		       const struct pause_request *pause)
 {
 	(void)context;
+	if (pause)
+		world.paused = *pause;
 	(void)order;
 	console_answer(world.console, ticket, world.ok, span_from_str(world.text));
 }

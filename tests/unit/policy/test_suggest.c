@@ -1,6 +1,6 @@
 /* "Did you mean …?": near names are offered, other words are not. */
 
-#include "policy/suggest.h"
+#include "sallyport/suggest.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* Numbers with units: what is read, what is refused, and that what is printed is read back. */
 
-#include "policy/units.h"
+#include "sallyport/units.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

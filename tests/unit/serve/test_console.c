@@ -33,7 +33,8 @@ static struct {
 	_Atomic int behaviour;
 	_Atomic bool ok;
 	const char *_Atomic text;
-	_Atomic int asked[CONSOLE_STOP + 1];
+	_Atomic int asked[CONSOLE_PAUSE + 1];
+	struct pause_request paused;
 	uint64_t tickets[128];
 	size_t ticket_count;
 } world;
@@ -52,8 +53,12 @@ static void on_later(struct timer *timer)
 	answer_all();
 }
 
-static void take_order(void *context, enum console_order order, uint64_t ticket)
+static void take_order(void *context, enum console_order order, uint64_t ticket,
+		       const struct pause_request *pause)
 {
+	assert_int_equal(pause != NULL, order == CONSOLE_PAUSE);
+	if (pause)
+		world.paused = *pause;
 	assert_ptr_equal(context, &world);
 	world.asked[order]++;
 	if (world.behaviour == ANSWER_NEVER)

@@ -1,5 +1,5 @@
-#ifndef SALLYPORT_POLICY_UNITS_H
-#define SALLYPORT_POLICY_UNITS_H
+#ifndef SALLYPORT_UNITS_H
+#define SALLYPORT_UNITS_H
 
 #include "sallyport/policy.h"
 

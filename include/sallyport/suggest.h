@@ -1,5 +1,5 @@
-#ifndef SALLYPORT_POLICY_SUGGEST_H
-#define SALLYPORT_POLICY_SUGGEST_H
+#ifndef SALLYPORT_SUGGEST_H
+#define SALLYPORT_SUGGEST_H
 
 #include <stddef.h>
 

@@ -1,0 +1,35 @@
+/* The content of POST /api/pause. Trusts nothing in it: every member must be there, of its
+ * type and in its range. Whether there is such a site, the master knows. */
+#include "serve/console_pause.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "sallyport/json.h"
+
+static bool read_members(const struct json_value *said, struct pause_request *out, struct err *err)
+{
+	struct span leg = json_text(said, "leg", ""), site = json_text(said, "site", "");
+	if (leg.len != strlen(leg.ptr) || leg_lookup(leg.ptr) == LEG_UNSET)
+		return err_set(err, "leg: \"shield\" is what can be paused");
+	if (site.len == 0 || site.len >= SITE_NAME_SIZE || site.len != strlen(site.ptr))
+		return err_set(err, "site: no name of a site");
+	if (!json_get_number(said, "duration_ms", &out->duration_ms) ||
+	    out->duration_ms > PAUSE_MAX_MS)
+		return err_set(err, "duration_ms: not a whole number from 0 to %d", PAUSE_MAX_MS);
+	out->leg = leg_lookup(leg.ptr);
+	memcpy(out->site, site.ptr, site.len);
+	return true;
+}
+
+bool console_read_pause(struct span content, struct pause_request *out, struct err *err)
+{
+	struct json_value *said = json_read(content, err);
+	*out = (struct pause_request){0};
+	if (!said)
+		return false;
+	bool ok = json_is_map(said) ? read_members(said, out, err)
+				    : err_set(err, "the content is no JSON object");
+	json_free(said);
+	return ok;
+}
