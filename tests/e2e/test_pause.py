@@ -2,7 +2,8 @@
 
 import re
 
-from harness import test
+from harness import Client, test
+from harness.server import free_port
 
 LIMITS = {"path": "100 B"}
 
@@ -158,6 +159,20 @@ def wrong_use_of_pause_is_2(t, operands):
     t.equal(result.returncode, 2, f"exit status: {result.stderr}")
     t.check("sallyport pause: " in result.stderr, f"what it says: {result.stderr}")
     t.equal(paused(server), [], "what is paused")
+
+
+@test
+def over_tcp_a_pause_needs_the_header_of_orders(t):
+    port = free_port("127.0.0.1")
+    server = t.fresh_server({"console": {"address": f"127.0.0.1:{port}"}})
+    content = b'{"leg":"shield","site":"site","duration_ms":60000}'
+    for fields, status in ((b"", 403), (b"X-Sallyport-Order: 1\r\n", 200)):
+        client = Client(("127.0.0.1", port))
+        t.later(client.close)
+        client.send(b"POST /api/pause HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: close\r\n%sContent-Length: %d\r\n\r\n%s"
+                    % (port, fields, len(content), content))
+        t.equal(client.read_response().status, status, "status")
+        t.equal(len(paused(server)), int(status == 200), "how many sites are paused")
 
 
 @test

@@ -152,6 +152,11 @@ static void missing_or_mistyped_members_give_the_fallback(void **state)
 	assert_false(json_is_map(json_member(value, "l")));
 	assert_false(json_is_map(NULL));
 	assert_int_equal(json_number(value, "n"), 0);
+	uint64_t number = 7;
+	assert_false(json_get_number(value, "n", &number));
+	assert_false(json_get_number(value, "t", &number));
+	assert_false(json_get_number(NULL, "t", &number));
+	assert_int_equal(number, 7);
 	assert_int_equal(json_number(value, "t"), 0);
 	assert_int_equal(json_number(NULL, "t"), 0);
 	assert_string_equal(json_text(value, "n", "none").ptr, "none");

@@ -147,6 +147,19 @@ static void status_is_a_table(void **state)
 	    result.out, "         5  rule                     a rule matched: see its id\n"));
 }
 
+static void status_tells_what_is_paused(void **state)
+{
+	struct result result;
+	(void)state;
+	start(true, "{\"ready\":true,\"paused\":[{\"leg\":\"shield\",\"site\":\"shop\",\"left_s\":1795,"
+		    "\"until\":\"2026-11-23T21:08:24.123Z\"}],\"paused_count\":3}");
+	run(&result, cli_status, "status", NULL, NULL);
+	assert_int_equal(result.status, CLI_DONE);
+	assert_non_null(strstr(result.out, "  paused        shield of shop for another 29 min 55 s, "
+					   "until 2026-11-23T21:08:24.123Z\n"));
+	assert_non_null(strstr(result.out, "  paused        2 others\n"));
+}
+
 static void status_for_programs_is_one_json_object(void **state)
 {
 	struct result result;
@@ -250,6 +263,7 @@ int main(void)
 	curl_global_init(CURL_GLOBAL_ALL);
 	const struct CMUnitTest tests[] = {
 	    TEST(status_is_a_table),
+	    TEST(status_tells_what_is_paused),
 	    TEST(status_for_programs_is_one_json_object),
 	    TEST(status_of_a_server_not_ready_is_a_no),
 	    TEST(a_console_without_its_master_is_a_no),

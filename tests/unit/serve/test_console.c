@@ -249,6 +249,43 @@ static void an_order_over_tcp_needs_its_field(void **state)
 	fetch_release(&fetch);
 }
 
+static void a_pause_is_passed_on_with_its_site(void **state)
+{
+	static const char order[] = "{\"leg\":\"shield\",\"site\":\"shop\",\"duration_ms\":1800000}";
+	struct fetch fetch = {.content = order};
+	(void)state;
+	world.text = "";
+	ask(&fetch, "POST", "/api/pause");
+	assert_int_equal(fetch.status, 200);
+	assert_string_equal(fetch.body.data, "{\"ok\":true}");
+	assert_int_equal(world.paused.leg, LEG_SHIELD);
+	assert_int_equal(world.paused.duration_ms, 1800000);
+	assert_string_equal(world.paused.site, "shop");
+	world.ok = false;
+	world.text = "there is no site \"shop\"";
+	ask(&fetch, "POST", "/api/pause");
+	assert_int_equal(fetch.status, 409);
+	assert_true(fetch_body_has(&fetch, "there is no site"));
+	assert_int_equal(world.asked[CONSOLE_PAUSE], 2);
+	fetch_release(&fetch);
+}
+
+static void a_pause_that_is_none_goes_nowhere(void **state)
+{
+	struct fetch fetch = {.content = "{\"leg\":\"shield\",\"site\":\"shop\"}"};
+	(void)state;
+	ask(&fetch, "POST", "/api/pause");
+	assert_int_equal(fetch.status, 400);
+	assert_true(fetch_body_has(&fetch, "duration_ms"));
+	fetch.content = "{\"leg\":\"shield\",\"site\":\"shop\",\"duration_ms\":1}";
+	ask_tcp(&fetch, "POST", "/api/pause");
+	assert_int_equal(fetch.status, 403);
+	ask(&fetch, "GET", "/api/pause");
+	assert_int_equal(fetch.status, 405);
+	assert_int_equal(world.asked[CONSOLE_PAUSE], 0);
+	fetch_release(&fetch);
+}
+
 static void a_foreign_host_is_refused_over_tcp(void **state)
 {
 	static const struct {
@@ -449,6 +486,8 @@ int main(void)
 	    TEST(a_master_that_does_not_answer_is_a_504),
 	    TEST(reload_and_stop_are_passed_on),
 	    TEST(an_order_over_tcp_needs_its_field),
+	    TEST(a_pause_is_passed_on_with_its_site),
+	    TEST(a_pause_that_is_none_goes_nowhere),
 	    TEST(a_foreign_host_is_refused_over_tcp),
 	    TEST(wrong_paths_and_methods_are_refused),
 	    TEST(content_over_the_limit_ends_the_connection),
