@@ -25,6 +25,7 @@ struct health_settings {
 struct origin_spec {
 	const char *url;   /* as written */
 	const char *host;  /* name or literal, without brackets */
+	const char *authority; /* "host:port", for logs */
 	uint16_t port;
 	bool tls;
 	bool is_literal;   /* addr is set; else the name is resolved */

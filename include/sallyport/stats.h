@@ -19,6 +19,7 @@
 	STAT(origin_reused, "requests sent on a pooled connection")                                \
 	STAT(origin_retries, "requests sent again on a fresh connection")                          \
 	STAT(origin_failures, "requests that an origin failed")                                    \
+	STAT(shed, "slow connections ended because memory was short")                              \
 	STAT(log_dropped, "log records dropped because the ring was full")                         \
 	STAT(clients_banned, "clients banned for a time, or that a dry run would have")            \
 	STAT(throttle_crowded, "requests throttled together with others, the table being full")    \

@@ -311,13 +311,19 @@ static void read_head(struct client *c)
 	}
 }
 
+/* Requests wait in the hold for their turn, which must come before what the
+ * connection has to say now, be it its end. */
+static bool is_pipelined(const struct client *c)
+{
+	return c->state == CLIENT_IDLE && c->in.len > 0;
+}
+
 static void client_turn(struct task *task)
 {
 	struct client *c = (struct client *)(void *)((char *)task - offsetof(struct client, again));
 	if (c->exchange)
 		exchange_run(c->exchange);
-	else if (c->state == CLIENT_IDLE && c->in.len > 0 &&
-		 !parse_head(c, hold_ptr(&c->in), c->in.len, true))
+	else if (is_pipelined(c) && !parse_head(c, hold_ptr(&c->in), c->in.len, true))
 		return;
 	else if (c->state == CLIENT_IDLE || c->state == CLIENT_HEAD)
 		read_head(c);
@@ -333,7 +339,7 @@ static void client_event(struct watch *watch, unsigned events)
 		exchange_abort(c->exchange, REASON_CLIENT_GONE);
 	else if (c->exchange)
 		exchange_run(c->exchange);
-	else
+	else if (!is_pipelined(c))
 		read_head(c);
 }
 

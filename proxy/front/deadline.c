@@ -3,15 +3,39 @@
  * deadline is forgotten when the state changes. */
 #include "front/front.h"
 
-uint64_t rate_deadline(const struct timeout_settings *t, uint64_t bytes, uint64_t waited_ms,
-		       uint64_t since_ms)
+/* However much a peer took at once, it buys no more waiting than this. */
+enum { CREDIT_MAX_MS = 60000 };
+
+static int64_t credit_of(const struct patience *p, const struct timeout_settings *t)
 {
-	/* waited so far <= grace + the time that so many bytes may take */
-	uint64_t earned_ms = t->min_rate ? bytes / t->min_rate * 1000 + bytes % t->min_rate * 1000 / t->min_rate
-					 : UINT32_MAX;
-	uint64_t allowed_ms = t->body_grace + earned_ms;
-	uint64_t left_ms = allowed_ms > waited_ms ? allowed_ms - waited_ms : 0;
-	return since_ms + (left_ms < t->stall ? left_ms : t->stall);
+	return (int64_t)t->body_grace + p->balance_ms;
+}
+
+void patience_begin(struct patience *p, uint64_t now_ms)
+{
+	if (p->since_ms == 0)
+		p->since_ms = now_ms;
+}
+
+void patience_end(struct patience *p, const struct timeout_settings *t, uint64_t bytes, uint64_t now_ms)
+{
+	uint64_t moved = bytes > p->bytes ? bytes - p->bytes : 0;
+	if (t->min_rate > 0)
+		p->balance_ms += (int64_t)(moved < CREDIT_MAX_MS * t->min_rate / 1000 ? moved * 1000 / t->min_rate
+											: CREDIT_MAX_MS);
+	if (p->since_ms != 0)
+		p->balance_ms -= (int64_t)(now_ms - p->since_ms);
+	if (credit_of(p, t) > CREDIT_MAX_MS && p->balance_ms > 0)
+		p->balance_ms = t->body_grace < CREDIT_MAX_MS ? CREDIT_MAX_MS - (int64_t)t->body_grace : 0;
+	p->bytes = bytes;
+	p->since_ms = 0;
+}
+
+uint64_t patience_deadline(const struct patience *p, const struct timeout_settings *t)
+{
+	int64_t credit_ms = credit_of(p, t);
+	uint64_t left_ms = credit_ms > 0 ? (uint64_t)credit_ms : 0;
+	return p->since_ms + (t->min_rate == 0 || left_ms > t->stall ? t->stall : left_ms);
 }
 
 static void sooner(struct deadline *deadline, uint64_t at_ms, enum reason reason)
@@ -24,14 +48,12 @@ static struct deadline relay_deadline(const struct exchange *x, const struct tim
 {
 	struct deadline deadline = {UINT64_MAX, REASON_UNSET};
 	bool client_waits_for_us = true;
-	if (x->down_since_ms != 0) {
-		sooner(&deadline, rate_deadline(t, x->down_bytes, x->down_blocked_ms, x->down_since_ms),
-		       REASON_SEND_TIMEOUT);
+	if (x->down_patience.since_ms != 0) {
+		sooner(&deadline, patience_deadline(&x->down_patience, t), REASON_SEND_TIMEOUT);
 		client_waits_for_us = false;
 	}
-	if (x->up_since_ms != 0) {
-		sooner(&deadline, rate_deadline(t, x->up_bytes, x->up_blocked_ms, x->up_since_ms),
-		       REASON_BODY_TIMEOUT);
+	if (x->up_patience.since_ms != 0) {
+		sooner(&deadline, patience_deadline(&x->up_patience, t), REASON_BODY_TIMEOUT);
 		client_waits_for_us = false;
 	}
 	/* The origin is only to blame where nobody else holds it up. */
@@ -50,8 +72,7 @@ struct deadline exchange_deadline(const struct exchange *x)
 	case STEP_COLLECT:
 		if (x->collect_until_ms != 0)
 			sooner(&deadline, x->collect_until_ms, REASON_UNSET);
-		sooner(&deadline, rate_deadline(t, x->up_bytes, x->up_blocked_ms, x->up_since_ms),
-		       REASON_BODY_TIMEOUT);
+		sooner(&deadline, patience_deadline(&x->up_patience, t), REASON_BODY_TIMEOUT);
 		break;
 	case STEP_QUEUE:
 		sooner(&deadline, x->connect_until_ms, REASON_ORIGIN_BUSY);
@@ -62,8 +83,7 @@ struct deadline exchange_deadline(const struct exchange *x)
 	case STEP_RELAY:
 		return relay_deadline(x, t);
 	default:
-		sooner(&deadline, rate_deadline(t, x->down_bytes, x->down_blocked_ms, x->down_since_ms),
-		       REASON_SEND_TIMEOUT);
+		sooner(&deadline, patience_deadline(&x->down_patience, t), REASON_SEND_TIMEOUT);
 	}
 	return deadline;
 }

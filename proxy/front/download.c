@@ -6,7 +6,7 @@
 
 #include "front/front.h"
 
-enum { READS_PER_TURN = 16, INTERIM_MAX = 16 };
+enum { READS_PER_TURN = 16, INTERIM_MAX = 16, SMALL_BYTES = 4096 };
 
 static uint64_t now_ms(const struct exchange *x)
 {
@@ -16,13 +16,13 @@ static uint64_t now_ms(const struct exchange *x)
 /* From here on it is the client that lets us wait, or no longer. */
 static void client_blocks(struct exchange *x, bool blocks)
 {
-	if (x->down_since_ms != 0) {
-		x->down_blocked_ms += now_ms(x) - x->down_since_ms;
-		x->down_since_ms = 0;
+	uint64_t waiting = x->down_pending.len < x->down_bytes ? x->down_pending.len : x->down_bytes;
+	if (x->down_patience.since_ms != 0) {
+		patience_end(&x->down_patience, &x->front->settings->timeouts, x->down_bytes - waiting, now_ms(x));
 		x->origin_moved_ms = now_ms(x);
 	}
 	if (blocks)
-		x->down_since_ms = now_ms(x);
+		patience_begin(&x->down_patience, now_ms(x));
 }
 
 bool client_send(struct exchange *x, const struct iovec *iov, int n)
@@ -42,7 +42,7 @@ bool client_send(struct exchange *x, const struct iovec *iov, int n)
 			return false;
 		skip -= taken;
 	}
-	if (pending->len > 0 && x->down_since_ms == 0)
+	if (pending->len > 0 && x->down_patience.since_ms == 0)
 		client_blocks(x, true);
 	return true;
 }
@@ -189,6 +189,12 @@ static bool send_piece(struct exchange *x, size_t head_len, const char *data, si
 	if (x->down_read && chunked)
 		iov[n++] = (struct iovec){"0\r\n\r\n", 5};
 	x->down_bytes += len;
+	/* One buffer is cheaper to send than two, as long as copying is. */
+	if (n == 2 && head_len > 0 && len <= SMALL_BYTES && head_len + len <= sizeof(x->front->out)) {
+		memcpy(x->front->out + head_len, data, len);
+		iov[0].iov_len += len;
+		n = 1;
+	}
 	return n == 0 || client_send(x, iov, n);
 }
 
@@ -320,7 +326,7 @@ static enum pump splice_down(struct exchange *x, enum reason *reason)
 				    : origin_ended(x, STREAM_ERROR, reason);
 	if (result == PUMP_END)
 		x->down_read = true;
-	if (moved > 0 || x->down_conduit.held == 0 || x->down_since_ms == 0)
+	if (moved > 0 || x->down_conduit.held == 0 || x->down_patience.since_ms == 0)
 		client_blocks(x, x->down_conduit.held > 0);
 	return result == PUMP_END ? PUMP_AGAIN : result;
 }

@@ -6,6 +6,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -13,7 +14,7 @@
 #include "sallyport/crypto.h"
 #include "sallyport/log.h"
 
-enum { ADOPTIONS_PER_EVENT = 8, ACCEPT_AGAIN_MS = 50, SHED_AFTER_MS = 1000, DATE_EVERY_US = 1000000 };
+enum { ADOPTIONS_PER_EVENT = 8, ACCEPT_AGAIN_MS = 50, SHED_AFTER_MS = 1000, SHED_EVERY_MS = 100, FDS_BESIDE = 64, FDS_A_CONNECTION = 2, DATE_EVERY_US = 1000000 };
 
 struct span front_date(struct front *f)
 {
@@ -25,16 +26,64 @@ struct span front_date(struct front *f)
 	return span_of(f->date, CLOCK_HTTP_SIZE - 1);
 }
 
-/* Room for one more: the longest idle connection makes it, where there is one. */
-static bool make_room(struct front *f)
+static bool is_full(const struct front *f)
 {
-	if (census_total(f->census) < f->settings->quotas.connections)
-		return true;
+	return census_total(f->census) >= f->settings->quotas.connections ||
+	       f->stats->connections >= f->max_connections;
+}
+
+/* The longest idle connection makes room. */
+static bool shed_idle(struct front *f)
+{
 	struct client *oldest = f->idle_last;
 	if (!oldest || loop_now_ms(f->loop) - oldest->idle_since_ms < SHED_AFTER_MS)
 		return false;
 	client_free(oldest, false);
 	return true;
+}
+
+/* How long a client has been letting us wait, while it holds memory. */
+static uint64_t waited_ms(const struct front *f, const struct client *c)
+{
+	uint64_t since_ms = 0;
+	if (c->state == CLIENT_HEAD)
+		since_ms = c->head_start_us / 1000;
+	else if (c->exchange && c->exchange->up_patience.since_ms)
+		since_ms = c->exchange->up_patience.since_ms;
+	else if (c->exchange)
+		since_ms = c->exchange->down_patience.since_ms;
+	return since_ms ? loop_now_ms(f->loop) - since_ms : 0;
+}
+
+/* Memory is short: those who have it and are slow are worth less than newcomers.
+ * Looks at everybody, so it does so only so often. True: there is room now. */
+static bool shed_slow(struct front *f)
+{
+	uint64_t now_ms = loop_now_ms(f->loop), longest_ms = SHED_AFTER_MS;
+	struct client *next;
+	if (now_ms < f->shed_again_ms)
+		return false;
+	f->shed_again_ms = now_ms + SHED_EVERY_MS;
+	for (const struct client *c = f->clients; c; c = c->next) {
+		uint64_t ms = waited_ms(f, c);
+		longest_ms = ms > longest_ms ? ms : longest_ms;
+	}
+	for (struct client *c = f->clients; c && memory_is_tight(&f->memory); c = next) {
+		next = c->next;
+		if (waited_ms(f, c) < longest_ms / 2 || waited_ms(f, c) < SHED_AFTER_MS)
+			continue;
+		stat_add(&f->stats->shed, 1);
+		if (c->exchange)
+			exchange_abort(c->exchange, REASON_OVERLOAD);
+		else
+			client_free(c, true);
+	}
+	return !memory_is_tight(&f->memory);
+}
+
+bool front_has_room(struct front *f)
+{
+	return !memory_is_tight(&f->memory) || shed_slow(f);
 }
 
 static void take_connection(struct front *f, int fd, const struct addr *peer, bool adopted)
@@ -44,11 +93,11 @@ static void take_connection(struct front *f, int fd, const struct addr *peer, bo
 	bool is_counted = !adopted && !is_trusted(f->settings, peer);
 	uint32_t limit = is_counted ? (uint32_t)f->settings->quotas.per_client : UINT32_MAX;
 	stat_add(adopted ? &f->stats->adopted : &f->stats->connections_accepted, 1);
-	if (!adopted && !make_room(f)) {
+	if (!adopted && is_full(f) && !shed_idle(f)) {
 		reply_refuse_connection(f, fd, peer, REASON_ALL_CONNECTIONS);
 	} else if (!census_enter(f->census, key, limit)) {
 		reply_refuse_connection(f, fd, peer, REASON_CLIENT_CONNECTIONS);
-	} else if (memory_is_tight(&f->memory) || !client_new(f, fd, peer)) {
+	} else if (!front_has_room(f) || !client_new(f, fd, peer)) {
 		census_leave(f->census, key);
 		reply_refuse_connection(f, fd, peer, REASON_OVERLOAD);
 	}
@@ -91,7 +140,8 @@ static void listener_event(struct watch *watch, unsigned events)
 	(void)events;
 	int fd = accept4(watch->fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0) {
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+		bool is_short = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+		if (is_short && !shed_idle(f))
 			pause_accepting(f);
 		return;
 	}
@@ -259,6 +309,21 @@ static bool open_origins(struct front *f, struct err *err)
 	return f->origins != NULL;
 }
 
+/* Each connection may need one to an origin, too; pipes for splice give way first. */
+static uint64_t connections_by_descriptors(const struct settings *settings)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+		return UINT64_MAX;
+	uint64_t most = limit.rlim_cur > 2 * FDS_BESIDE ? (limit.rlim_cur - FDS_BESIDE) / FDS_A_CONNECTION : FDS_BESIDE / 2;
+	if (most < settings->quotas.connections)
+		log_warn("the limit of %llu descriptors allows a worker %llu connections, fewer than quotas.connections "
+			 "(%llu): raise it (ulimit -n, LimitNOFILE)",
+			 (unsigned long long)limit.rlim_cur, (unsigned long long)most,
+			 (unsigned long long)settings->quotas.connections);
+	return most;
+}
+
 struct front *front_new(struct loop *loop, const struct worker_setup *setup, struct err *err)
 {
 	struct front *f = calloc(1, sizeof(*f));
@@ -279,6 +344,7 @@ struct front *front_new(struct loop *loop, const struct worker_setup *setup, str
 	f->hand_over_again.on_expiry = hand_over_again;
 	f->accept_again.on_expiry = accept_again;
 	f->date_second = UINT64_MAX;
+	f->max_connections = connections_by_descriptors(f->settings);
 	f->listeners = calloc(f->settings->listens.n, sizeof(*f->listeners));
 	f->census = census_open(setup->memory.census, setup->slot);
 	f->throttle = throttle_of(setup->memory.throttle);

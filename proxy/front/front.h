@@ -70,7 +70,8 @@ struct front {
 	struct watch adopt;
 	struct client *clients;              /* all of them */
 	struct client *idle, *idle_last;     /* between requests; the longest idle last */
-	uint64_t max_connections;            /* of this worker, of the quota's total */
+	uint64_t max_connections;            /* that this worker has descriptors for */
+	uint64_t shed_again_ms;              /* when memory may be won back next */
 
 	bool draining, hand_over, told_drained;
 	struct timer drain_timer;
@@ -134,6 +135,14 @@ enum exchange_step {
 
 enum step_result { STEP_RESULT_UNSET = 0, STEP_MORE, STEP_WAIT, STEP_DONE };
 
+/* How long a peer may still let us wait: timeouts.body_grace at first, less by every wait, more by
+ * what its bytes may take at timeouts.min_rate, and never more than a minute. Zeroed is the beginning. */
+struct patience {
+	uint64_t since_ms;   /* it lets us wait since; 0: it does not */
+	uint64_t bytes;      /* that have earned already */
+	int64_t balance_ms;  /* above or below the grace */
+};
+
 /* One request and its response. Zeroed at birth up to `request`. */
 struct exchange {
 	struct front *front;
@@ -151,8 +160,7 @@ struct exchange {
 	struct http_chunked up_coding;
 	uint64_t up_left;           /* LENGTH: still to be read */
 	uint64_t up_bytes;          /* read so far, decoded */
-	uint64_t up_blocked_ms;     /* time the client let us wait */
-	uint64_t up_since_ms;       /* it lets us wait since; 0: it does not */
+	struct patience up_patience;
 	uint8_t up_framing;         /* towards the origin */
 	bool up_read;               /* all was read from the client */
 	bool up_sent;               /* … and written to the origin */
@@ -176,7 +184,7 @@ struct exchange {
 	struct http_chunked down_coding;
 	uint64_t down_left;
 	uint64_t down_bytes;
-	uint64_t down_blocked_ms, down_since_ms;
+	struct patience down_patience;
 	uint16_t status;
 	uint8_t down_framing;       /* the origin's */
 	uint8_t client_framing;     /* ours towards the client */
@@ -252,9 +260,10 @@ struct deadline {
 	enum reason reason;
 };
 struct deadline exchange_deadline(const struct exchange *x);
-/* When a sender of `bytes` that let us wait for waited_ms (and since since_ms, 0: not now) has to have sent more. */
-uint64_t rate_deadline(const struct timeout_settings *t, uint64_t bytes, uint64_t waited_ms,
-		       uint64_t since_ms);
+/* A wait begins; it ends, with `bytes` moved in all; when it has to have ended. */
+void patience_begin(struct patience *p, uint64_t now_ms);
+void patience_end(struct patience *p, const struct timeout_settings *t, uint64_t bytes, uint64_t now_ms);
+uint64_t patience_deadline(const struct patience *p, const struct timeout_settings *t);
 
 /* conduit.c: bytes past user space. */
 enum { CONDUIT_MIN_BYTES = 1 << 18 };
@@ -274,6 +283,10 @@ void record_event(void *front, const struct origin_spec *spec, bool is_down, con
 bool is_trusted(const struct settings *settings, const struct addr *addr);
 struct addr visitor_of(const struct settings *settings, const struct addr *peer,
 		       const struct http_head *head);
+
+/* New work may begin: there is memory, or there is after ending those who hold it
+ * and are slow. May end any other connection, so call it where none but your own is in hand. */
+bool front_has_room(struct front *front);
 
 struct span front_date(struct front *front);
 

@@ -138,7 +138,7 @@ enum step_result step_judge(struct exchange *x)
 	if (x->verdict.action != VERDICT_ALLOW && x->verdict.enforced)
 		return exchange_refuse(x, x->verdict.reason);
 	note_monitored(x);
-	if (memory_is_tight(&f->memory))
+	if (!front_has_room(f))
 		return exchange_refuse(x, REASON_OVERLOAD);
 	begin_content(x);
 	x->close = x->request.close;

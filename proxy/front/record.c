@@ -30,7 +30,6 @@ void record_exchange(struct exchange *x)
 	struct front *f = x->front;
 	const struct http_head *head = &x->request;
 	uint64_t now_us = loop_now_us(f->loop);
-	char origin[ADDR_TEXT_SIZE + 256];
 	struct log_record record = {
 	    .kind = LOG_RECORD_ACCESS,
 	    .version = head->version,
@@ -66,10 +65,8 @@ void record_exchange(struct exchange *x)
 		texts[LOG_TEXT_SITE] = span_from_str(x->subject.site->name);
 	texts[LOG_TEXT_RULE] = span_from_str(x->verdict.rule);
 	texts[LOG_TEXT_EVIDENCE] = x->verdict.evidence;
-	if (x->claim.spec) {
-		int n = snprintf(origin, sizeof(origin), "%s:%u", x->claim.spec->host, x->claim.spec->port);
-		texts[LOG_TEXT_ORIGIN] = span_of(origin, n > 0 && (size_t)n < sizeof(origin) ? (size_t)n : 0);
-	}
+	if (x->claim.spec)
+		texts[LOG_TEXT_ORIGIN] = span_from_str(x->claim.spec->authority);
 	put(f, &record, texts);
 }
 

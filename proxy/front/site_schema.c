@@ -86,7 +86,12 @@ static bool compile_origin(const char *url, struct origin_spec *out, struct poli
 	host = arena_span(context->arena, origin.host);
 	*out = (struct origin_spec){.url = url, .host = host.ptr, .port = origin.port};
 	out->is_literal = addr_parse_ip(origin.host, origin.port, &out->addr);
-	return host.ptr || err_set(err, "out of memory");
+	char *authority = arena_alloc(context->arena, host.len + sizeof(":65535"));
+	if (!host.ptr || !authority)
+		return err_set(err, "out of memory");
+	snprintf(authority, host.len + sizeof(":65535"), "%.*s:%u", SPAN_ARG(host), origin.port);
+	out->authority = authority;
+	return true;
 }
 
 static bool is_repeated(const struct route *route, const struct origin_spec *origin)

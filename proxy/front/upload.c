@@ -18,11 +18,10 @@ static const struct settings *settings_of(const struct exchange *x)
 static void client_owes(struct exchange *x, bool owes)
 {
 	uint64_t now_ms = loop_now_ms(x->front->loop);
-	if (owes && x->up_since_ms == 0) {
-		x->up_since_ms = now_ms;
-	} else if (!owes && x->up_since_ms != 0) {
-		x->up_blocked_ms += now_ms - x->up_since_ms;
-		x->up_since_ms = 0;
+	if (owes) {
+		patience_begin(&x->up_patience, now_ms);
+	} else if (x->up_patience.since_ms != 0) {
+		patience_end(&x->up_patience, &settings_of(x)->timeouts, x->up_bytes, now_ms);
 		x->origin_moved_ms = now_ms;
 	}
 }
@@ -124,6 +123,19 @@ static enum step_result collected(struct exchange *x)
 	return STEP_MORE;
 }
 
+/* Content that came with the head and is nothing but content need not be copied. */
+static void take_over(struct exchange *x)
+{
+	struct hold *in = &x->client->in;
+	if (x->request.framing != HTTP_FRAMING_LENGTH || x->body.len > 0 || in->len == 0 || in->len > x->up_left)
+		return;
+	x->body = *in;
+	*in = (struct hold){0};
+	x->up_left -= x->body.len;
+	x->up_bytes += x->body.len;
+	x->up_read = x->up_left == 0;
+}
+
 enum step_result step_collect(struct exchange *x)
 {
 	struct front *f = x->front;
@@ -134,6 +146,7 @@ enum step_result step_collect(struct exchange *x)
 	}
 	if (x->collect_until_ms == 0)
 		x->collect_until_ms = loop_now_ms(f->loop) + settings_of(x)->timeouts.collect;
+	take_over(x);
 	while (!x->up_read && x->up_bytes < settings_of(x)->quotas.collect_bytes) {
 		char *data;
 		size_t len;

@@ -160,7 +160,8 @@ static const struct setting quota_rows[] = {
 	    "trusted_proxies are counted in connections only."},
     {"memory", SETTING_BYTES, QUOTA(memory), .standard = "256 MiB", .min = 8 << 20,
      .max = UINT64_C(64) << 30,
-     .doc = "What a worker may hold for connections and requests; above it new requests get 503."},
+     .doc = "What a worker may hold for connections and requests. When seven eighths are used, those "
+	    "who let it wait longest are ended; where there are none, new requests get 503."},
     {"collect", SETTING_BYTES, QUOTA(collect_bytes), .standard = "64 KiB", .max = 1 << 20,
      .doc = "Uploads up to this size are collected before a connection to the origin is taken. "
 	    "0: none is."},

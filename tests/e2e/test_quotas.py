@@ -273,3 +273,17 @@ def cpu_seconds(pids):
             fields = file.read().rsplit(")", 1)[1].split()
         total += int(fields[11]) + int(fields[12])
     return total / os.sysconf("SC_CLK_TCK")
+
+
+@test
+def slow_holders_of_memory_make_room_for_newcomers(t):
+    """Half heads fill the memory of the only worker; who comes then is answered, and the slow ones are ended."""
+    server = t.fresh_server({"process": {"workers": 1}, "quotas": {"memory": "8 MiB"},
+                             "timeouts": {"head": "60 s"}, "limits": {"head": "16 KiB"}})
+    half = b"GET / HTTP/1.1\r\nHost: site.example\r\n" + b"".join(b"X-%d: %s\r\n" % (i, b"x" * 990) for i in range(13))
+    holders = [t.client(server).send(half) for _ in range(500)]
+    t.eventually(lambda: server.get("/").status == 200, "an answer while the memory is full", seconds=5.0, pause=0.2)
+    for _ in range(5):
+        t.equal(server.get("/").status, 200, "status")
+    counters = server.status()["counters"]
+    t.check(0 < counters["shed"] < len(holders), f"slow ones were ended: {counters}")

@@ -17,21 +17,72 @@ static const struct timeout_settings timeouts = {
     .between_bytes = 40000,
 };
 
+static struct patience waited(uint64_t since_ms, uint64_t bytes, uint64_t until_ms)
+{
+	struct patience p = {0};
+	patience_begin(&p, since_ms);
+	patience_end(&p, &timeouts, bytes, until_ms);
+	patience_begin(&p, until_ms);
+	return p;
+}
+
 static void sender_has_its_grace_and_what_its_bytes_earn(void **state)
 {
 	(void)state;
-	assert_int_equal(rate_deadline(&timeouts, 0, 0, 1000), 1000 + 5000);
-	assert_int_equal(rate_deadline(&timeouts, 500, 0, 1000), 1000 + 6000);
+	struct patience p = waited(1000, 0, 1000);
+	assert_int_equal(patience_deadline(&p, &timeouts), 1000 + 5000);
+	p = waited(1000, 500, 1000);
+	assert_int_equal(patience_deadline(&p, &timeouts), 1000 + 6000);
 	/* 4 s were waited already: 2 s are left */
-	assert_int_equal(rate_deadline(&timeouts, 500, 4000, 1000), 1000 + 2000);
+	p = waited(1000, 500, 5000);
+	assert_int_equal(patience_deadline(&p, &timeouts), 5000 + 2000);
 	/* nothing is left */
-	assert_int_equal(rate_deadline(&timeouts, 500, 9000, 1000), 1000);
+	p = waited(1000, 500, 10000);
+	assert_int_equal(patience_deadline(&p, &timeouts), 10000);
+}
+
+static void waiting_on_does_not_renew_the_deadline(void **state)
+{
+	(void)state;
+	struct patience p = {0};
+	patience_begin(&p, 1000);
+	patience_begin(&p, 3000);
+	assert_int_equal(patience_deadline(&p, &timeouts), 1000 + 5000);
 }
 
 static void earned_time_is_no_licence_to_stall(void **state)
 {
 	(void)state;
-	assert_int_equal(rate_deadline(&timeouts, UINT64_MAX / 2000, 0, 1000), 1000 + 30000);
+	struct patience p = waited(1000, UINT64_MAX / 2000, 1000);
+	assert_int_equal(patience_deadline(&p, &timeouts), 1000 + 30000);
+}
+
+/* Who took much at once may not trickle for hours: a byte now and then earns next to nothing. */
+static void much_at_once_buys_a_minute_and_no_more(void **state)
+{
+	(void)state;
+	uint64_t now = 1000, bytes = 100 << 20;
+	struct patience p = waited(now, bytes, now);
+	for (int i = 0; i < 3; i++) {
+		assert_true(patience_deadline(&p, &timeouts) > now + 20000 - 1 || i == 2);
+		now += 20000;
+		patience_end(&p, &timeouts, ++bytes, now);
+		patience_begin(&p, now);
+	}
+	assert_true(patience_deadline(&p, &timeouts) <= now + 10);
+}
+
+static void steady_peer_at_the_rate_goes_on_for_ever(void **state)
+{
+	(void)state;
+	struct patience p = {0};
+	uint64_t now = 1000;
+	for (int i = 1; i <= 10000; i++) {
+		patience_begin(&p, now);
+		now += 1000;
+		assert_true(patience_deadline(&p, &timeouts) >= now);
+		patience_end(&p, &timeouts, (uint64_t)i * 500, now);
+	}
 }
 
 static void no_minimum_rate_leaves_the_stall(void **state)
@@ -39,7 +90,11 @@ static void no_minimum_rate_leaves_the_stall(void **state)
 	(void)state;
 	struct timeout_settings none = timeouts;
 	none.min_rate = 0;
-	assert_int_equal(rate_deadline(&none, 0, 100000, 1000), 1000 + 30000);
+	struct patience p = {0};
+	patience_begin(&p, 1000);
+	patience_end(&p, &none, 1, 101000);
+	patience_begin(&p, 101000);
+	assert_int_equal(patience_deadline(&p, &none), 101000 + 30000);
 }
 
 static struct exchange *relaying(void)
@@ -70,10 +125,10 @@ static void origin_is_to_blame_only_where_nobody_else_waits(void **state)
 	expect(x, 10000 + 60000, REASON_ORIGIN_TIMEOUT);
 	x->head_sent = true;
 	expect(x, 10000 + 40000, REASON_ORIGIN_STALLED);
-	x->down_since_ms = 11000;
+	x->down_patience.since_ms = 11000;
 	expect(x, 11000 + 5000, REASON_SEND_TIMEOUT);
-	x->down_since_ms = 0;
-	x->up_since_ms = 12000;
+	x->down_patience.since_ms = 0;
+	x->up_patience.since_ms = 12000;
 	expect(x, 12000 + 5000, REASON_BODY_TIMEOUT);
 }
 
@@ -93,7 +148,7 @@ static void collecting_ends_without_blame(void **state)
 	(void)state;
 	struct exchange *x = relaying();
 	x->step = STEP_COLLECT;
-	x->up_since_ms = 10000;
+	x->up_patience.since_ms = 10000;
 	x->collect_until_ms = 11000;
 	expect(x, 11000, REASON_UNSET);
 	x->collect_until_ms = 90000;
@@ -104,7 +159,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(sender_has_its_grace_and_what_its_bytes_earn),
+	    cmocka_unit_test(waiting_on_does_not_renew_the_deadline),
 	    cmocka_unit_test(earned_time_is_no_licence_to_stall),
+	    cmocka_unit_test(much_at_once_buys_a_minute_and_no_more),
+	    cmocka_unit_test(steady_peer_at_the_rate_goes_on_for_ever),
 	    cmocka_unit_test(no_minimum_rate_leaves_the_stall),
 	    cmocka_unit_test(origin_is_to_blame_only_where_nobody_else_waits),
 	    cmocka_unit_test(connecting_and_queueing_share_one_deadline),
