@@ -102,7 +102,7 @@ static bool refuses_client(struct exchange *x)
 	const struct admission_request request = {.visitor = &x->visitor,
 						  .path = x->subject.canon.path,
 						  .now_us = loop_now_us(f->loop),
-						  .mode = x->subject.mode};
+						  .mode = (int)x->subject.mode};
 	struct admission_notes notes;
 	if (!admission_is_on(&policy->addresses, &policy->throttle))
 		return false;
