@@ -112,7 +112,7 @@ struct settings *settings_load(const char *path, const struct settings_overrides
 struct settings *settings_load_text(const char *text, const struct settings_overrides *overrides,
 				    struct policy_errors *errors);
 void settings_free(struct settings *settings);
-/* conf/README.md's tables: of settings, and of reasons. */
+/* conf/README.md's tables: of settings, and of reasons; that of findings is the shield's. */
 void settings_document(struct strbuf *out);
 void settings_document_reasons(struct strbuf *out);
 

@@ -5,6 +5,7 @@
 #include "sallyport/err.h"
 #include "sallyport/http_head.h"
 #include "sallyport/policy.h"
+#include "sallyport/strbuf.h"
 #include "sallyport/url.h"
 
 /* The shield decides about a request. Decisions are pure: the parsed head and a
@@ -14,18 +15,21 @@
  *
  *   what                 reasons                                       setting
  *   CONNECT, TRACE       method-connect, method-trace                  none: in every mode
- *   method               method-denied                                 sites[].shield.methods
- *   lengths              url-, path-, query-too-long,                  sites[].shield.limits.url,
- *                        content-too-large                             .path, .query, .body
- *   findings in the path escape-nul, utf8-overlong, path-above-root,   sites[].shield.mode
- *                        escape-double, escape-unicode, escape-control,
- *                        escape-invalid, path-backslash, path-encoded-slash,
- *                        utf8-invalid, target-byte
+ *   method               method-denied, method-listed                  shield.methods, .deny.methods
+ *   lengths              url-, path-, segment-, query-too-long, …      shield.limits
+ *   fields, cookies      site-too-many-fields, cookie-too-large, …     shield.limits, .fields,
+ *                                                                      .deny.fields, .cookie_syntax
+ *   content              content-too-large, content-type-denied        shield.limits.body, .deny, .allow
+ *   findings in the path those of findings.def                         shield.findings
+ *   extension, sequences extension-denied, url-sequence                shield.deny, .allow
  *   rules                rule                                          rules[]
- *   findings in the      escape-nul, utf8-overlong, escape-unicode,    sites[].shield.mode
- *   query                target-byte
+ *   findings in the      those of findings.def                         shield.query_findings
+ *   query
+ *   arguments            too-many-arguments, query-sequence, …         shield.limits, .deny.query
+ *   score                score                                         shield.limits.score
  *
- * Which finding does what, and why, is the table in url.h. Findings in the path come before the
+ * Which finding does what is the table findings.def: by profile and kind of origin, unless the
+ * site's policy says otherwise. Findings in the path come before the
  * rules, because a rule sees the decoded path, which has one meaning only once they are
  * excluded. Findings in the query come after them: a worm is known by its path,
  * and its name says more than the odd bytes of its payload. */
@@ -45,6 +49,8 @@ struct verdict {
 	const char *setting;
 	uint64_t limit;
 	uint32_t retry_after_s; /* after this long the same would pass; 0: not known */
+	uint64_t value; /* what was counted against the limit */
+	uint32_t score; /* what scored findings weigh together, as far as they were looked for */
 };
 
 /* Named in verdict.rule where the rules could not be matched at all: what is not judged is
@@ -61,6 +67,81 @@ struct shield_path {
 	struct policy_where where;
 };
 
+/* How much is expected of clients and pages; what an origin makes of a URL. UNSET: standard, unix. */
+enum shield_profile {
+	PROFILE_UNSET = 0,
+	PROFILE_STRICT,
+	PROFILE_STANDARD,
+	PROFILE_LEGACY,
+	PROFILE_COUNT,
+};
+enum origin_kind {
+	ORIGIN_UNSET = 0,
+	ORIGIN_UNIX,
+	ORIGIN_IIS,
+	ORIGIN_TOMCAT,
+	ORIGIN_PHP,
+	ORIGIN_KINDS,
+};
+
+/* What is done about a finding. */
+enum finding_action {
+	ACTION_UNSET = 0, /* in settings: as the profile says; in the table: is not found there */
+	ACTION_ACCEPT,
+	ACTION_REWRITE, /* the canonical path is changed; see findings.def */
+	ACTION_REJECT,
+	ACTION_SCORE,
+};
+
+/* Sites name their own actions; UNSET is the profile's. By enum url_finding_rank. */
+struct finding_actions {
+	uint8_t path[URL_FINDING_KINDS], query[URL_FINDING_KINDS];
+};
+
+/* The action of a finding by profile and kind alone; ACTION_UNSET where it can't be found. */
+enum finding_action shield_path_action(enum shield_profile profile, enum origin_kind kind,
+				       enum url_finding_rank finding);
+enum finding_action shield_query_action(enum shield_profile profile,
+					enum url_finding_rank finding);
+/* May a site choose the action for it? */
+bool shield_action_is_possible(enum url_finding_rank finding, bool in_query,
+			       enum finding_action action);
+/* The table of findings, profiles and kinds as Markdown, for conf/README.md. */
+void shield_document_findings(struct strbuf *out);
+
+/* limits.def; 0: no limit. */
+struct shield_limits {
+#define LIMIT(member, ...) uint64_t member;
+#include "sallyport/limits.def"
+};
+enum shield_limit {
+#define LIMIT(member, ...) LIMIT_##member,
+#include "sallyport/limits.def"
+	LIMIT_COUNT
+};
+/* The limits that a profile has where a policy does not set them. */
+void shield_profile_limits(enum shield_profile profile, struct shield_limits *out);
+
+/* Lists of texts, each NULL-terminated or NULL. Compared without regard to case, but methods and
+ * the `always` ones. Extensions with or without the dot; "." is none. Content types may end
+ * in "*". Sequences are looked for in the path as sent and as decoded, and in the query alike. */
+struct shield_lists {
+	const char **deny_methods, **deny_extensions, **deny_content_types, **deny_fields;
+	const char **deny_url, **deny_query;
+	const char **allow_extensions, **allow_content_types; /* NULL: all */
+	const char **always_urls;    /* canonical paths that no list and no rule is asked about */
+	const char **always_queries; /* queries as sent that deny_query is not asked about */
+};
+
+/* What one field may be. */
+struct field_rule {
+	const char *name;
+	uint64_t max;      /* bytes of its value; 0: no limit */
+	const char **deny; /* sequences; may be NULL */
+};
+
+enum cookie_syntax { COOKIE_SYNTAX_UNSET = 0, COOKIE_SYNTAX_ANY, COOKIE_SYNTAX_RFC6265 };
+
 /* One rule as the operator wrote it (conf/policy.d/worms.cfg). */
 struct rule_spec {
 	const char *id;      /* "worm.code-red" */
@@ -72,11 +153,18 @@ struct rule_spec {
 
 /* What a site's policy says, in plain values. */
 struct shield_settings {
-	int mode; /* enum shield_mode; UNSET enforces */
-	/* request-target; path, as sent or as forwarded, whichever is longer; query. 0: no limit */
-	uint32_t url_bytes, path_bytes, query_bytes;
-	uint64_t body_bytes; /* 0: no limit. Judged where Content-Length says it */
+	int mode;        /* enum shield_mode; UNSET enforces */
+	int profile;     /* enum shield_profile: what findings lead to. Limits have been filled in */
+	int origin_kind; /* enum origin_kind */
+	struct finding_actions findings;
+	struct shield_limits limits;
+	struct shield_lists lists;
+	const struct field_rule *field_rules;
+	size_t field_rule_count;
+	int cookie_syntax;    /* enum cookie_syntax; UNSET is any */
 	const char **methods; /* allowed; NULL-terminated. NULL: all but CONNECT and TRACE */
+	/* For the front: the response's Server field. NULL: as the origin sent it; "": none. */
+	const char *server_field;
 	const struct rule_spec *rules;
 	size_t rule_count;
 	const struct shield_path *paths;
@@ -92,6 +180,8 @@ struct shield_scratch; /* vectorscan's working memory: one per worker */
 struct shield *shield_new(const struct shield_settings *settings, size_t *bad_rule,
 			  struct err *err);
 void shield_free(struct shield *shield);
+/* How the paths of its requests are made canonical. */
+const struct url_canon_options *shield_canon_options(const struct shield *shield);
 
 /* Scratch that serves any number of shields. */
 struct shield_scratch *shield_scratch_new(const struct shield *const *shields, size_t n,

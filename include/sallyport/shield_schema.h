@@ -7,19 +7,50 @@
 
 /* The shield's part of a policy, as it is read; shield.h says what becomes of it. */
 
-struct shield_limits {
-	uint64_t url, path, query; /* bytes, 8 KiB, 4 KiB, 8 KiB; at most HTTP_HEAD_MAX */
-	uint64_t body;             /* bytes, 100 MiB; 0: no limit */
+/* Limits, and which of them the policy sets itself: the others follow the profile. */
+struct shield_policy_limits {
+	struct shield_limits limits;
+	uint32_t set; /* 1 << enum shield_limit */
+};
+
+/* The group `findings` or `query_findings`: enum finding_action, UNSET where not set. */
+struct shield_policy_findings {
+#define FINDING(id, member, ...) int member;
+#include "sallyport/findings.def"
+	uint8_t actions[URL_FINDING_KINDS]; /* the same by rank */
+};
+
+struct shield_policy_deny {
+	struct policy_strings methods, extensions, content_types, fields, url, query;
+};
+
+struct shield_policy_allow {
+	struct policy_strings extensions, content_types, urls, queries;
+};
+
+/* One of `fields`. */
+struct shield_policy_field {
+	const char *name;
+	uint64_t max;
+	struct policy_strings deny;
+	struct policy_where where;
 };
 
 /* The group `shield` of a site. */
 struct shield_policy {
 	int mode; /* enum shield_mode; enforce */
-	struct shield_limits limits;
 	struct policy_list paths; /* of struct shield_path */
+	int profile, origin_kind, cookie_syntax;
+	struct shield_policy_limits limits;
+	struct shield_policy_findings findings, query_findings;
 	struct policy_strings methods; /* GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH */
 	struct address_policy addresses; /* who may ask at all, and how often: admission.h */
 	struct throttle_policy throttle;
+	struct shield_policy_deny deny;
+	struct shield_policy_allow allow;
+	struct policy_list fields; /* struct shield_policy_field */
+	struct field_rule *field_rules; /* the same as the shield takes them */
+	const char *server_field;
 	struct policy_where where;
 };
 

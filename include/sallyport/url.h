@@ -23,79 +23,40 @@ struct url_target {
  * https URL with an authority. */
 bool url_split(struct span target, struct url_target *out, enum reason *reason);
 
-/* What can be found in a path or a query, the most severe first: where there
- * are several, evidence and verdict name the first in this order. What is refused stands
- * before what is not, in the path as in the query.
+/* What can be found in a path or a query: the rows of findings.def, the most severe first.
+ * What is done about each is the shield's affair (shield.h), by the same table.
  *
- * In the path, everything that a back end may read otherwise than we do is refused
- * by the shield (shield.h); what is left is rewritten to the one spelling that
- * RFC 3986 calls canonical. The query is forwarded as it came, because forms
- * and nested URLs put anything into it: only what no form and no script of a page
- * produces is refused.
- *
- *   finding          what                                      in the path          in the query
- *   escape-nul       %00: cuts C strings short                 refused              refused
- *   utf8-overlong    %c0%ae, %e0%80%af, %c1%1c: another        refused              refused (a)
- *                    character in disguise (RFC 3629 sec. 3)
- *   escape-unicode   %u002e: decoded by IIS, unknown to        refused              refused below
- *                    RFC 3986                                                       %u0100 only (b)
- *   raw-unsafe       control, space, DEL, # and ? where none   refused              refused
- *                    can be; in a path also " < >
- *   above-root       /../x: climbs above the root              refused              -
- *   escape-double    %252e, %%32e: decoding once leaves an     refused; 100%25 is   forwarded: a URL
- *                    escape                                    no finding           within a URL
- *   escape-control   %01 to %1f, %7f: also CR and LF           refused              forwarded: text of
- *                                                                                   several lines
- *   escape-invalid   % without two hexadecimal digits          refused              forwarded: 100%
- *   backslash        \ or %5c: a separator on Windows          refused              -
- *   encoded-slash    %2f: a separator to some, data to others  refused              -
- *   utf8-invalid     not UTF-8: Latin-1, surrogates, above     refused              forwarded: older
- *                    U+10FFFF, forms of 5 and 6 bytes                               encodings
- *   raw-byte         [ ] ^ ` { | } and bytes from 0x80 on as   encoded              forwarded
- *                    they are; in a query also " < > and \
- *   dot-segment      . or .. in any spelling                   removed              -
- *   empty-segment    //                                        kept                 -
- *   escape-needless  %41: an unreserved character              decoded              -
- *
- * raw-byte: what browsers leave raw (the percent-encode sets of the WHATWG URL standard leave
- * [ ] | and until lately ^ in paths, and also ` { } \ in queries), and what command-line
- * clients and feed readers pass on as they found it. None sends " < > raw in a path.
- * (a) C0 BA is overlong for ":" and a very common syllable in EUC-KR and character in
- *     GBK. So in a query it counts only where the whole run of bytes from 0x80 on is a
- *     sequence of UTF-8 forms; next to a byte that can't be UTF-8 it is taken for an older
- *     encoding.
- * (b) JavaScript's escape() writes %uXXXX for what is above U+00FF, and only that;
- *     there it counts as escape-invalid. */
-#define URL_FINDINGS(FINDING)                                                                      \
-	FINDING(ESCAPE_NUL, "escape-nul")                                                          \
-	FINDING(UTF8_OVERLONG, "utf8-overlong")                                                    \
-	FINDING(ESCAPE_UNICODE, "escape-unicode")                                                  \
-	FINDING(RAW_UNSAFE, "raw-unsafe")                                                          \
-	FINDING(ABOVE_ROOT, "above-root")                                                          \
-	FINDING(ESCAPE_DOUBLE, "escape-double")                                                    \
-	FINDING(ESCAPE_CONTROL, "escape-control")                                                  \
-	FINDING(ESCAPE_INVALID, "escape-invalid")                                                  \
-	FINDING(BACKSLASH, "backslash")                                                            \
-	FINDING(ENCODED_SLASH, "encoded-slash")                                                    \
-	FINDING(UTF8_INVALID, "utf8-invalid")                                                      \
-	FINDING(RAW_BYTE, "raw-byte")                                                              \
-	FINDING(DOT_SEGMENT, "dot-segment")                                                        \
-	FINDING(EMPTY_SEGMENT, "empty-segment")                                                    \
-	FINDING(ESCAPE_NEEDLESS, "escape-needless")
-
+ * - raw-byte is what browsers leave raw (the percent-encode sets of the WHATWG URL standard leave
+ *   [ ] | and until lately ^ in paths, and also ` { } \ in queries), and what command-line
+ *   clients and feed readers pass on as they found it. None sends " < > raw in a path. In a
+ *   query it is also " < > and \.
+ * - utf8-overlong: C0 BA is overlong for ":" and a very common syllable in EUC-KR and character
+ *   in GBK. So in a query it counts only where the whole run of bytes from 0x80 on is a
+ *   sequence of UTF-8 forms; next to a byte that can't be UTF-8 it is taken for an older
+ *   encoding.
+ * - escape-unicode: JavaScript's escape() writes %uXXXX for what is above U+00FF, and only
+ *   that; in a query it counts there as escape-invalid. */
 enum url_finding_rank {
-#define URL_FINDING_RANK(id, name) URL_RANK_##id,
-	URL_FINDINGS(URL_FINDING_RANK)
-#undef URL_FINDING_RANK
+#define FINDING(id, setting, name, ...) URL_RANK_##id,
+#include "sallyport/findings.def"
 	URL_FINDING_KINDS
 };
 
 /* Bits: one URL may have several. The lowest bit is the most severe. */
 enum url_finding {
 	URL_FINDING_NONE = 0,
-#define URL_FINDING_BIT(id, name) URL_##id = 1 << URL_RANK_##id,
-	URL_FINDINGS(URL_FINDING_BIT)
-#undef URL_FINDING_BIT
+#define FINDING(id, setting, name, ...) URL_##id = 1 << URL_RANK_##id,
+#include "sallyport/findings.def"
+	URL_FINDINGS_ALL = 0x7fffffff,
+	/* What is wrong with the spelling, whatever a server makes of the names */
+	URL_FINDINGS_SPELLING = URL_ESCAPE_NUL | URL_UTF8_OVERLONG | URL_ESCAPE_UNICODE |
+				URL_RAW_UNSAFE | URL_ABOVE_ROOT | URL_ESCAPE_DOUBLE |
+				URL_ESCAPE_CONTROL | URL_ESCAPE_INVALID | URL_BACKSLASH |
+				URL_ENCODED_SLASH | URL_UTF8_INVALID | URL_RAW_BYTE |
+				URL_DOT_SEGMENT | URL_EMPTY_SEGMENT | URL_ESCAPE_NEEDLESS,
+	/* Those of them that change the canonical form where they are rewritten */
+	URL_FINDINGS_REWRITABLE =
+	    URL_BACKSLASH | URL_ENCODED_SLASH | URL_PARAMETER | URL_EMPTY_SEGMENT,
 };
 
 /* The most severe of several; URL_FINDING_NONE of none. */
@@ -115,19 +76,34 @@ struct url_canon {
 	struct span evidence;
 };
 
+/* How a path is made canonical for one site. */
+struct url_canon_options {
+	unsigned heeded;  /* findings that are reported; others may cost no time */
+	unsigned weighty; /* of these, what evidence is for, before all others */
+	unsigned rewrite; /* of URL_FINDINGS_REWRITABLE: what changes the path */
+};
+
 /* Canonicalises an absolute path ("/…"): unreserved characters decoded, other
- * escapes in upper case, dot segments removed (RFC 3986 section 5.2.4), empty segments
- * kept (they mean something to some servers; RFC 3986 does not merge them),
- * bytes that must be encoded encoded, a percent sign that starts no escape as %25.
+ * escapes in upper case, dot segments removed (RFC 3986 section 5.2.4), bytes that must be
+ * encoded encoded, a percent sign that starts no escape as %25. Empty segments are kept
+ * (RFC 3986 does not merge them), and separators in disguise stay data, unless
+ * options->rewrite says otherwise.
  * The result always starts with "/" and holds pchar, "/" and escapes only; "*" alone
  * (asterisk-form) stays as it is.
  * buf: caller's, of at least URL_CANON_ROOM(path.len) bytes; the results point
- * into it, or into path itself where the path is canonical already. Idempotent. */
+ * into it, or into path itself where the path is canonical already. Idempotent for the same
+ * options; path takes at most 3 * path.len + 1 bytes, decoded at most path.len + 1. */
 #define URL_CANON_ROOM(path_len) (4 * (path_len) + 2)
+void url_canon_path_as(struct span path, const struct url_canon_options *options, char *buf,
+		       struct url_canon *out);
+/* The same, looking for URL_FINDINGS_SPELLING and rewriting nothing else. */
 void url_canon_path(struct span path, char *buf, struct url_canon *out);
 
-/* Findings of a raw query (never rewritten), and where the first of the most severe kind
- * stands: ESCAPE_* but NEEDLESS, UTF8_*, RAW_*. evidence.ptr is NULL where there is none. */
+/* Those of `heeded` that a raw query has (it is never rewritten), and where the first of the
+ * most severe kind stands: evidence.ptr is NULL where there is none. NAME_CONTROL is
+ * not found here: it takes splitting. */
+unsigned url_scan_query_for(struct span query, unsigned heeded, struct span *evidence);
+/* The same for URL_FINDINGS_SPELLING. */
 unsigned url_scan_query(struct span query, struct span *evidence);
 /* The query decoded once for rules ('+' is a space; what is no escape stays), into
  * buf of query.len bytes. Points into query itself where nothing is to decode. */

@@ -18,7 +18,7 @@ struct check {
 	void (*document)(struct strbuf *out); /* instead of checking */
 };
 
-enum { OPTION_LISTEN = 256, OPTION_ORIGIN, OPTION_JSON, OPTION_SETTINGS, OPTION_REASONS };
+enum { OPTION_LISTEN = 256, OPTION_ORIGIN, OPTION_JSON, OPTION_SETTINGS, OPTION_REASONS, OPTION_FINDINGS };
 
 static const struct option options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -27,6 +27,7 @@ static const struct option options[] = {
     {"json", no_argument, NULL, OPTION_JSON},
     {"settings", no_argument, NULL, OPTION_SETTINGS},
     {"reasons", no_argument, NULL, OPTION_REASONS},
+    {"findings", no_argument, NULL, OPTION_FINDINGS},
     {NULL, 0, NULL, 0},
 };
 
@@ -45,6 +46,7 @@ static int read_options(int argc, char **argv, struct check *check)
 		case OPTION_JSON: check->as_json = true; break;
 		case OPTION_SETTINGS: check->document = settings_document; break;
 		case OPTION_REASONS: check->document = settings_document_reasons; break;
+		case OPTION_FINDINGS: check->document = shield_document_findings; break;
 		case ':': return cli_wrong_use("check", "%s needs a value", argv[optind - 1]);
 		default: return cli_wrong_use("check", "unknown option %s", argv[optind - 1]);
 		}

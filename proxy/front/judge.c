@@ -33,6 +33,17 @@ static bool find_host(const struct http_head *head, struct subject *s, enum reas
 	return false;
 }
 
+/* As the shield of its site reads paths; of no site, plainly, for the log. */
+static void canonicalise(struct subject *s, char *room)
+{
+	if (s->target.form == URL_ASTERISK)
+		s->canon = (struct url_canon){.path = s->target.path, .decoded = s->target.path};
+	else if (s->site)
+		url_canon_path_as(s->target.path, shield_canon_options(s->site->shield), room, &s->canon);
+	else
+		url_canon_path(s->target.path, room, &s->canon);
+}
+
 enum reason judge_locate(const struct settings *settings, struct http_head *head, char *room,
 			 struct subject *s)
 {
@@ -50,11 +61,8 @@ enum reason judge_locate(const struct settings *settings, struct http_head *head
 		return REASON_TARGET_INVALID;
 	if (s->target.form == URL_ASTERISK && head->method != HTTP_OPTIONS)
 		return REASON_TARGET_INVALID;
-	if (s->target.form == URL_ASTERISK)
-		s->canon = (struct url_canon){.path = s->target.path, .decoded = s->target.path};
-	else
-		url_canon_path(s->target.path, room, &s->canon);
 	s->site = site_lookup(settings->table, s->host_name.name);
+	canonicalise(s, room);
 	if (!s->site)
 		return REASON_HOST_UNKNOWN;
 	s->route = site_route(s->site, s->canon.path);

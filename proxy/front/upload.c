@@ -28,7 +28,7 @@ static void client_owes(struct exchange *x, bool owes)
 
 static bool over_limit(const struct exchange *x)
 {
-	uint64_t limit = x->subject.site->shield_settings.body_bytes;
+	uint64_t limit = x->subject.site->shield_settings.limits.body;
 	return limit != 0 && x->up_bytes > limit && x->subject.mode == SHIELD_ENFORCE;
 }
 
@@ -52,7 +52,7 @@ static enum pump decode(struct exchange *x, char *buf, size_t *len, size_t *used
 	if (over_limit(x)) {
 		*reason = REASON_CONTENT_TOO_LARGE;
 		x->verdict.setting = "shield.limits.body";
-		x->verdict.limit = x->subject.site->shield_settings.body_bytes;
+		x->verdict.limit = x->subject.site->shield_settings.limits.body;
 		return PUMP_FAIL;
 	}
 	return PUMP_AGAIN;
@@ -234,7 +234,7 @@ static bool flush_to_origin(struct exchange *x)
 
 static bool may_splice(const struct exchange *x)
 {
-	uint64_t limit = x->subject.site->shield_settings.body_bytes;
+	uint64_t limit = x->subject.site->shield_settings.limits.body;
 	return x->up_framing == HTTP_FRAMING_LENGTH && x->client->in.len == 0 &&
 	       x->up_left >= CONDUIT_MIN_BYTES && x->client->stream.ops->can_splice &&
 	       x->claim.conn->stream.ops->can_splice &&

@@ -151,7 +151,7 @@ static void check_site(const struct settings *settings, const struct site *site,
 	const struct site *twin = site->name ? find_site(settings, site->name, site->index) : NULL;
 	const bool is_default =
 	    site->name && settings->default_site && strcmp(site->name, settings->default_site) == 0;
-	const struct shield_limits *limits = &site->shield_policy.limits;
+	const struct shield_limits *limits = &site->shield_policy.limits.limits;
 
 	if (twin)
 		policy_error(context, site->where, "sites[%u].name: \"%s\" is sites[%u] already",

@@ -3,11 +3,25 @@
 
 #include "shield/rules.h"
 
+/* What is done about findings in one place, as bits. */
+struct finding_masks {
+	unsigned rejected, scored;
+};
+
 /* A site's shield, compiled: immutable, shared by workers copy-on-write. */
 struct shield {
 	struct shield_settings settings;
 	uint32_t methods; /* 1 << enum http_method for those allowed by name */
 	struct rules *rules;
+	struct url_canon_options canon;
+	struct finding_masks path, query;
 };
+
+/* Turns settings.profile, .origin_kind and .findings into the masks. */
+void findings_compile(struct shield *shield);
+enum reason finding_reason(unsigned finding);
+/* "sites[].shield.findings.encoded_slash"; of the worst of several. */
+const char *finding_setting(unsigned finding, bool in_query);
+uint32_t findings_weight(unsigned findings);
 
 #endif

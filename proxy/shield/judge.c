@@ -1,44 +1,9 @@
-/* The verdict on a request: method, lengths, findings in the path, rules, findings in
- * the query, in this order; shield.h has it as a table. Pure: looks at the head, its
- * parts and the compiled policy, writes the verdict and the caller's buffer, and does
- * nothing else. Framing, hosts and the content itself are judged elsewhere. */
-#include "shield/compiled.h"
+/* The verdict on a request, step by step; shield.h has the order as a table. Pure: looks at the
+ * head, its parts and the compiled policy, writes the verdict and the caller's buffer, and
+ * does nothing else. Framing, hosts and the content itself are judged elsewhere. */
+#include "shield/judging.h"
 
-struct judging {
-	const struct shield *shield;
-	struct shield_scratch *scratch;
-	const struct shield_request *request;
-	struct verdict *verdict;
-	enum shield_mode mode;
-};
-
-/* Findings that refuse a request; why each does or does not stands in url.h. */
-enum {
-	PATH_REFUSED = URL_ESCAPE_NUL | URL_UTF8_OVERLONG | URL_ABOVE_ROOT | URL_ESCAPE_DOUBLE |
-		       URL_ESCAPE_UNICODE | URL_ESCAPE_CONTROL | URL_ESCAPE_INVALID |
-		       URL_BACKSLASH | URL_ENCODED_SLASH | URL_UTF8_INVALID | URL_RAW_UNSAFE,
-	QUERY_REFUSED = URL_ESCAPE_NUL | URL_UTF8_OVERLONG | URL_ESCAPE_UNICODE | URL_RAW_UNSAFE,
-};
-
-static enum reason reason_of_finding(unsigned finding)
-{
-	switch (finding) {
-	case URL_ESCAPE_NUL: return REASON_ESCAPE_NUL;
-	case URL_UTF8_OVERLONG: return REASON_UTF8_OVERLONG;
-	case URL_ABOVE_ROOT: return REASON_PATH_ABOVE_ROOT;
-	case URL_ESCAPE_DOUBLE: return REASON_ESCAPE_DOUBLE;
-	case URL_ESCAPE_UNICODE: return REASON_ESCAPE_UNICODE;
-	case URL_ESCAPE_CONTROL: return REASON_ESCAPE_CONTROL;
-	case URL_ESCAPE_INVALID: return REASON_ESCAPE_INVALID;
-	case URL_BACKSLASH: return REASON_PATH_BACKSLASH;
-	case URL_ENCODED_SLASH: return REASON_PATH_ENCODED_SLASH;
-	case URL_UTF8_INVALID: return REASON_UTF8_INVALID;
-	default: return REASON_TARGET_BYTE;
-	}
-}
-
-/* Refuses, as far as the mode goes. Always true: the judging is over. */
-static bool refuse(struct judging *judging, enum reason reason, struct span evidence)
+bool refuse(struct judging *judging, enum reason reason, struct span evidence)
 {
 	*judging->verdict = (struct verdict){
 	    .action = VERDICT_REJECT,
@@ -46,16 +11,16 @@ static bool refuse(struct judging *judging, enum reason reason, struct span evid
 	    .status = (uint16_t)reason_status(reason),
 	    .enforced = judging->mode != SHIELD_MONITOR,
 	    .evidence = evidence,
+	    .score = judging->verdict->score,
 	};
 	return true;
 }
 
-static bool refuse_by_setting(struct judging *judging, enum reason reason, struct span evidence,
-			      const char *setting, uint64_t limit)
+bool refuse_by(struct judging *judging, enum reason reason, struct span evidence,
+	       const char *setting)
 {
 	refuse(judging, reason, evidence);
 	judging->verdict->setting = setting;
-	judging->verdict->limit = limit;
 	return true;
 }
 
@@ -72,13 +37,6 @@ static bool judge_forbidden_method(struct judging *judging)
 	return true;
 }
 
-static bool is_listed(const char **methods, struct span method)
-{
-	while (*methods && !span_eq(span_from_str(*methods), method))
-		methods++;
-	return *methods != NULL;
-}
-
 static bool allows(const struct shield *shield, enum http_method method, struct span name)
 {
 	if (method == HTTP_METHOD_OTHER && shield->settings.methods)
@@ -86,83 +44,108 @@ static bool allows(const struct shield *shield, enum http_method method, struct 
 	return shield->methods >> method & 1;
 }
 
+/* Names the setting that refuses a method; NULL: none does. */
+static const char *method_setting(const struct shield *shield, enum http_method method,
+				  struct span name, enum reason *reason)
+{
+	*reason = REASON_METHOD_DENIED;
+	if (!allows(shield, method, name))
+		return "sites[].shield.methods";
+	*reason = REASON_METHOD_LISTED;
+	return is_listed(shield->settings.lists.deny_methods, name) ? "sites[].shield.deny.methods"
+								    : NULL;
+}
+
 /* A framework takes the method from this field instead, whatever its case. */
-static bool allows_override(const struct shield *shield, struct span value)
+static const char *override_setting(const struct shield *shield, struct span value,
+				    enum reason *reason)
 {
 	char upper[32];
-	if (value.len == 0 || value.len > sizeof(upper))
-		return value.len == 0;
+	*reason = REASON_METHOD_DENIED;
+	if (value.len == 0)
+		return NULL;
+	if (value.len > sizeof(upper))
+		return "sites[].shield.methods";
 	for (size_t i = 0; i < value.len; i++)
 		upper[i] = (char)(value.ptr[i] - (value.ptr[i] >= 'a' && value.ptr[i] <= 'z' ? 0x20 : 0));
 	struct span name = span_of(upper, value.len);
 	enum http_method method = http_method_lookup(name);
-	return method != HTTP_CONNECT && method != HTTP_TRACE && allows(shield, method, name);
+	if (method == HTTP_CONNECT || method == HTTP_TRACE)
+		return "sites[].shield.methods";
+	return method_setting(shield, method, name, reason);
 }
 
 static bool judge_method(struct judging *judging)
 {
 	const struct shield *shield = judging->shield;
 	const struct http_head *head = judging->request->head;
-	struct span denied = {0};
-	if (!allows(shield, (enum http_method)head->method, http_method(head)))
-		denied = http_method(head);
-	for (size_t i = 0; i < head->field_count && !denied.ptr; i++) {
-		struct span value = http_field_value(head, &head->fields[i]);
-		if (head->fields[i].id == HTTP_FIELD_METHOD_OVERRIDE && !allows_override(shield, value))
-			denied = value;
+	struct span evidence = http_method(head);
+	enum reason reason;
+	const char *setting =
+	    method_setting(shield, (enum http_method)head->method, evidence, &reason);
+	for (size_t i = 0; i < head->field_count && !setting; i++) {
+		if (head->fields[i].id != HTTP_FIELD_METHOD_OVERRIDE)
+			continue;
+		evidence = http_field_value(head, &head->fields[i]);
+		setting = override_setting(shield, evidence, &reason);
 	}
-	return denied.ptr && refuse_by_setting(judging, REASON_METHOD_DENIED, denied, "sites[].shield.methods", 0);
-}
-
-static bool is_over(uint64_t length, uint64_t limit)
-{
-	return limit > 0 && length > limit;
+	return setting && refuse_by(judging, reason, evidence, setting);
 }
 
 static bool judge_url_lengths(struct judging *judging)
 {
-	const struct shield_settings *settings = &judging->shield->settings;
 	const struct shield_request *request = judging->request;
 	struct span path = request->target->path, query = request->target->query;
-	if (is_over(request->head->target_len, settings->url_bytes))
-		return refuse_by_setting(judging, REASON_URL_TOO_LONG, http_target(request->head),
-					 "sites[].shield.limits.url", settings->url_bytes);
-	if (is_over(path.len, settings->path_bytes) ||
-	    is_over(request->canon->path.len, settings->path_bytes))
-		return refuse_by_setting(judging, REASON_PATH_TOO_LONG, path,
-					 "sites[].shield.limits.path", settings->path_bytes);
-	return is_over(query.len, settings->query_bytes) &&
-	       refuse_by_setting(judging, REASON_QUERY_TOO_LONG, query,
-				 "sites[].shield.limits.query", settings->query_bytes);
+	size_t forwarded = request->canon->path.len;
+	return refuse_over(judging, LIMIT_url, request->head->target_len,
+			   http_target(request->head)) ||
+	       refuse_over(judging, LIMIT_path, path.len > forwarded ? path.len : forwarded,
+			   path) ||
+	       refuse_over(judging, LIMIT_query, query.len, query);
 }
 
 /* Content of a length not said beforehand is counted as it comes, by its reader. */
 static bool judge_content_length(struct judging *judging)
 {
 	const struct http_head *head = judging->request->head;
-	uint64_t limit = judging->shield->settings.body_bytes;
-	return head->framing == HTTP_FRAMING_LENGTH && is_over(head->content_length, limit) &&
-	       refuse_by_setting(judging, REASON_CONTENT_TOO_LARGE,
-				 http_find(head, HTTP_FIELD_CONTENT_LENGTH),
-				 "sites[].shield.limits.body", limit);
+	return head->framing == HTTP_FRAMING_LENGTH &&
+	       refuse_over(judging, LIMIT_body, head->content_length,
+			   http_find(head, HTTP_FIELD_CONTENT_LENGTH));
 }
 
-/* The evidence is the most severe finding's; all that refuse are more severe than all
- * that do not. */
+/* Evidence is that of the worst finding that is rejected: shield_canon_options says so. */
 static bool judge_path(struct judging *judging)
 {
 	const struct url_canon *canon = judging->request->canon;
-	unsigned worst = url_worst_finding(canon->findings & PATH_REFUSED);
-	return worst && refuse(judging, reason_of_finding(worst), canon->evidence);
+	const struct finding_masks *masks = &judging->shield->path;
+	unsigned worst = url_worst_finding(canon->findings & masks->rejected);
+	judging->verdict->score += findings_weight(canon->findings & masks->scored);
+	return worst && refuse_by(judging, finding_reason(worst), canon->evidence,
+				  finding_setting(worst, false));
 }
 
 static bool judge_query(struct judging *judging)
 {
+	const struct finding_masks *masks = &judging->shield->query;
 	struct span query = judging->request->target->query, evidence;
 	if (!query.ptr)
 		return false;
-	unsigned worst = url_worst_finding(url_scan_query(query, &evidence) & QUERY_REFUSED);
-	return worst && refuse(judging, reason_of_finding(worst), evidence);
+	unsigned worst = url_worst_finding(url_scan_query_for(query, masks->rejected, &evidence));
+	if (worst)
+		return refuse_by(judging, finding_reason(worst), evidence,
+				 finding_setting(worst, true));
+	if (masks->scored)
+		judging->verdict->score +=
+		    findings_weight(url_scan_query_for(query, masks->scored, &evidence));
+	return false;
+}
+
+static bool judge_score(struct judging *judging)
+{
+	if (judging->name_control & judging->shield->query.scored)
+		judging->verdict->score += findings_weight(URL_NAME_CONTROL);
+	return refuse_over(judging, LIMIT_score, judging->verdict->score,
+			   http_target(judging->request->head));
 }
 
 /* What the rule saw, up to where it matched; of the query the raw bytes that were decoded
@@ -181,6 +164,8 @@ static bool judge_rules(struct judging *judging)
 	const struct shield_request *request = judging->request;
 	struct span query = request->target->query;
 	struct rule_hit hit = {0};
+	if (judging->always_allowed)
+		return false;
 	struct rule_texts texts = {
 	    .text = {
 		[RULE_PATH] = request->canon->decoded, [RULE_URL] = http_target(request->head)}};
@@ -203,12 +188,19 @@ void shield_judge(const struct shield *shield, struct shield_scratch *scratch,
 		  const struct shield_request *request, struct verdict *verdict)
 {
 	static bool (*const steps[])(struct judging *) = {
-	    judge_method, judge_url_lengths, judge_content_length,
-	    judge_path,   judge_rules,       judge_query,
+	    judge_method,      judge_url_lengths,    judge_segments,     judge_fields,
+	    judge_cookies,     judge_content_length, judge_content_type, judge_path,
+	    judge_path_lists,  judge_rules,          judge_query,        judge_arguments,
+	    judge_query_lists, judge_score,
 	};
 	const int site_mode = shield->settings.mode;
-	struct judging judging = {shield, scratch, request, verdict,
-				  request->mode ? request->mode : (enum shield_mode)site_mode};
+	struct judging judging = {
+	    .shield = shield,
+	    .scratch = scratch,
+	    .request = request,
+	    .verdict = verdict,
+	    .mode = request->mode ? request->mode : (enum shield_mode)site_mode,
+	};
 	*verdict = (struct verdict){.action = VERDICT_ALLOW, .enforced = true};
 	if (judge_forbidden_method(&judging) || judging.mode == SHIELD_OFF)
 		return;

@@ -32,6 +32,7 @@ struct shield *shield_new(const struct shield_settings *settings, size_t *bad_ru
 	}
 	shield->settings = *settings;
 	shield->methods = compile_methods(settings->methods);
+	findings_compile(shield);
 	shield->rules = rules_new(settings->rules, settings->rule_count, bad_rule, err);
 	if (shield->rules)
 		return shield;
@@ -45,6 +46,11 @@ void shield_free(struct shield *shield)
 		return;
 	rules_free(shield->rules);
 	free(shield);
+}
+
+const struct url_canon_options *shield_canon_options(const struct shield *shield)
+{
+	return &shield->canon;
 }
 
 struct shield_scratch *shield_scratch_new(const struct shield *const *shields, size_t n,

@@ -9,27 +9,195 @@
 #define PATH(member)   offsetof(struct shield_path, member)
 #define RULE(member)   offsetof(struct rule_settings, member)
 
+#define KIB(n)           (UINT64_C(1024) * (n))
+#define FINDINGS(member) offsetof(struct shield_policy_findings, member)
+#define DENY(member)     offsetof(struct shield_policy_deny, member)
+#define ALLOW(member)    offsetof(struct shield_policy_allow, member)
+#define FIELD(member)    offsetof(struct shield_policy_field, member)
+
 static const struct setting limits_settings[] = {
-    {"url", SETTING_BYTES, LIMITS(url), .standard = "8 KiB", .min = 64, .max = HTTP_HEAD_MAX,
-     .doc = "The longest request-target, path and query together, in bytes as sent."},
-    {"path", SETTING_BYTES, LIMITS(path), .standard = "4 KiB", .min = 16, .max = HTTP_HEAD_MAX,
-     .doc = "The longest path."},
-    {"query", SETTING_BYTES, LIMITS(query), .standard = "8 KiB", .max = HTTP_HEAD_MAX,
-     .doc = "The longest query. 0: no limit."},
-    {"body", SETTING_BYTES, LIMITS(body), .standard = "100 MiB", .max = UINT64_C(1) << 50,
-     .doc = "The largest content of a request. 0: no limit."},
+#define LIMIT(member, unit, reason, strict, normal, legacy, most, text)                            \
+	{#member,        SETTING_##unit,                                                           \
+	 LIMITS(member), .standard = normal,                                                       \
+	 .max = most,    .doc = text " 0: no limit."},
+#include "sallyport/limits.def"
     {0},
 };
 
+/* Which limits stand in the policy; the profile decides about the others. */
+static void finish_limits(void *structure, struct policy_where where,
+			  struct policy_context *context)
+{
+	struct shield_policy_limits *limits = structure;
+	const struct policy_where nowhere = {0};
+
+	(void)where;
+	for (unsigned i = 0; i < LIMIT_COUNT; i++) {
+		struct policy_where place =
+		    policy_where_of(context, limits_settings[i].name, nowhere);
+
+		if (place.file || place.line > 0)
+			limits->set |= UINT32_C(1) << i;
+	}
+}
+
 static const struct schema limits_schema = {
     .name = "limits",
-    .size = sizeof(struct shield_limits),
+    .size = sizeof(struct shield_policy_limits),
     .settings = limits_settings,
     .where_offset = SIZE_MAX,
+    .finish = finish_limits,
+};
+
+static const struct policy_choice actions[] = {{"accept", ACTION_ACCEPT},
+					       {"rewrite", ACTION_REWRITE},
+					       {"reject", ACTION_REJECT},
+					       {"score", ACTION_SCORE},
+					       {NULL, 0}};
+
+static const struct setting findings_settings[] = {
+#define FINDING(id, member, label, ...)                                                            \
+	{#member, SETTING_ENUM, FINDINGS(member), .choices = actions,                              \
+	 .doc =                                                                                    \
+	     "What is done about `" label "`, where it is not what the table of findings says."},
+#include "sallyport/findings.def"
+    {0},
+};
+
+static void finish_findings(struct shield_policy_findings *findings, bool in_query,
+			    struct policy_where where, struct policy_context *context)
+{
+	const int chosen[] = {
+#define FINDING(id, member, ...) findings->member,
+#include "sallyport/findings.def"
+	};
+
+	for (int i = 0; i < URL_FINDING_KINDS; i++) {
+		const char *name = findings_settings[i].name;
+
+		findings->actions[i] = (uint8_t)chosen[i];
+		if (chosen[i] && !shield_action_is_possible((enum url_finding_rank)i, in_query,
+							    (enum finding_action)chosen[i]))
+			policy_error_in(context, where, name,
+					"it can't be %s in a %s: see the table of findings",
+					chosen[i] == ACTION_REWRITE  ? "rewritten"
+					: chosen[i] == ACTION_ACCEPT ? "accepted"
+								     : "found",
+					in_query ? "query" : "path");
+	}
+}
+
+static void finish_path_findings(void *structure, struct policy_where where,
+				 struct policy_context *context)
+{
+	finish_findings(structure, false, where, context);
+}
+
+static void finish_query_findings(void *structure, struct policy_where where,
+				  struct policy_context *context)
+{
+	finish_findings(structure, true, where, context);
+}
+
+static const struct schema findings_schema = {
+    .name = "findings",
+    .size = sizeof(struct shield_policy_findings),
+    .settings = findings_settings,
+    .where_offset = SIZE_MAX,
+    .finish = finish_path_findings,
+};
+
+static const struct schema query_findings_schema = {
+    .name = "query_findings",
+    .size = sizeof(struct shield_policy_findings),
+    .settings = findings_settings,
+    .where_offset = SIZE_MAX,
+    .finish = finish_query_findings,
+};
+
+static const struct setting deny_settings[] = {
+    {"methods", SETTING_STRINGS, DENY(methods), .max = 64, .example = "( \"PROPFIND\" )",
+     .doc = "Methods that are refused, where `shield.methods` would pass them."},
+    {"extensions", SETTING_STRINGS, DENY(extensions), .example = "( \"bak\", \"ini\" )",
+     .doc = "Extensions that no segment of a path may have. `.` is a last segment without one."},
+    {"content_types", SETTING_STRINGS, DENY(content_types), .example = "( \"text/xml\" )",
+     .doc = "Content types that are refused. One that ends in `*` is a beginning."},
+    {"fields", SETTING_STRINGS, DENY(fields), .example = "( \"Translate\", \"Lock-Token\" )",
+     .doc = "Names of fields that no request may have."},
+    {"url", SETTING_STRINGS, DENY(url), .example = "( \"/cgi-bin/\" )",
+     .doc = "Sequences that no path may have, as sent or decoded; case is ignored."},
+    {"query", SETTING_STRINGS, DENY(query), .example = "( \"<script\" )",
+     .doc = "Sequences that no query may have, as sent or decoded; case is ignored."},
+    {0},
+};
+
+static const struct schema deny_schema = {
+    .name = "deny",
+    .size = sizeof(struct shield_policy_deny),
+    .settings = deny_settings,
+    .where_offset = SIZE_MAX,
+};
+
+static const struct setting allow_settings[] = {
+    {"extensions", SETTING_STRINGS, ALLOW(extensions), .example = "( \"html\", \".\" )",
+     .doc = "The only extensions that the last segment of a path may have; `.` is none. Left "
+	    "out: all."},
+    {"content_types", SETTING_STRINGS, ALLOW(content_types), .example = "( \"application/json\" )",
+     .doc = "The only content types that content may have. Left out: all."},
+    {"urls", SETTING_STRINGS, ALLOW(urls), .example = "( \"/health\" )",
+     .doc = "Canonical paths that are asked neither about `deny.url`, extensions nor rules."},
+    {"queries", SETTING_STRINGS, ALLOW(queries), .example = "( \"v=1\" )",
+     .doc = "Queries, as sent, that are not asked about `deny.query`."},
+    {0},
+};
+
+static const struct schema allow_schema = {
+    .name = "allow",
+    .size = sizeof(struct shield_policy_allow),
+    .settings = allow_settings,
+    .where_offset = SIZE_MAX,
+};
+
+static const struct setting field_settings[] = {
+    {"name", SETTING_STRING, FIELD(name), .required = true, .example = "\"User-Agent\"",
+     .doc = "The field."},
+    {"max", SETTING_BYTES, FIELD(max), .standard = "0", .max = HTTP_HEAD_MAX,
+     .doc = "The largest value it may have. 0: no limit but `limits.field`."},
+    {"deny", SETTING_STRINGS, FIELD(deny), .example = "( \"sqlmap\" )",
+     .doc = "Sequences that it may not have; case is ignored."},
+    {0},
 };
 
 static const struct policy_choice modes[] = {
     {"enforce", SHIELD_ENFORCE}, {"monitor", SHIELD_MONITOR}, {"off", SHIELD_OFF}, {NULL, 0}};
+static const struct policy_choice profiles[] = {{"strict", PROFILE_STRICT},
+						{"standard", PROFILE_STANDARD},
+						{"legacy", PROFILE_LEGACY},
+						{NULL, 0}};
+static const struct policy_choice kinds[] = {{"unix", ORIGIN_UNIX},
+					     {"iis", ORIGIN_IIS},
+					     {"tomcat", ORIGIN_TOMCAT},
+					     {"php", ORIGIN_PHP},
+					     {NULL, 0}};
+static const struct policy_choice cookie_syntaxes[] = {
+    {"any", COOKIE_SYNTAX_ANY}, {"rfc6265", COOKIE_SYNTAX_RFC6265}, {NULL, 0}};
+
+static void finish_field(void *structure, struct policy_where where, struct policy_context *context)
+{
+	const struct shield_policy_field *field = structure;
+
+	if (field->name && !http_is_token(span_from_str(field->name)))
+		policy_error_in(context, where, "name", "\"%s\" is no name of a field",
+				field->name);
+}
+
+static const struct schema field_schema = {
+    .name = "fields",
+    .size = sizeof(struct shield_policy_field),
+    .settings = field_settings,
+    .where_offset = FIELD(where),
+    .finish = finish_field,
+};
 
 enum { PATHS_MAX = 64, PATH_BYTES_MAX = 1024 };
 
@@ -80,8 +248,20 @@ static const struct setting shield_rows[] = {
 	    "no URL, limit or rule of the site. Framing is strict in every mode."},
     {"paths", SETTING_LIST, SHIELD(paths), .sub = &path_schema, .max = PATHS_MAX,
      .doc = "Paths with a mode of their own."},
+    {"profile", SETTING_ENUM, SHIELD(profile), .standard = "standard", .choices = profiles,
+     .doc = "How much is expected of clients: what findings lead to, and the limits that are not "
+	    "set. `strict` is for sites whose URLs are known, `legacy` for applications that "
+	    "break the rules themselves."},
+    {"origin_kind", SETTING_ENUM, SHIELD(origin_kind), .standard = "unix", .choices = kinds,
+     .doc = "What the origin makes of a URL: `unix` (nginx, Apache httpd, Node and most others), "
+	    "`iis` (IIS and whatever runs on Windows), `tomcat` (servlet containers), `php`."},
     {"limits", SETTING_GROUP, SHIELD(limits), .sub = &limits_schema,
-     .doc = "How large a request of this site may be."},
+     .doc = "How large a request of this site may be. The defaults are those of the profile "
+	    "`standard`."},
+    {"findings", SETTING_GROUP, SHIELD(findings), .sub = &findings_schema,
+     .doc = "What is done about findings in a path."},
+    {"query_findings", SETTING_GROUP, SHIELD(query_findings), .sub = &query_findings_schema,
+     .doc = "What is done about findings in a query, which is never rewritten."},
     {"methods", SETTING_STRINGS, SHIELD(methods),
      .standard = "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH", .max = 64,
      .doc = "The methods that are passed on. CONNECT and TRACE never are."},
@@ -93,6 +273,17 @@ static const struct setting shield_rows[] = {
      .doc = "Networks whose visitors are refused, also where `allow_addresses` has them."},
     {"throttle", SETTING_GROUP, SHIELD(throttle), .sub = &throttle_schema,
      .doc = "How often one client may ask. Without it: as often as it likes."},
+    {"deny", SETTING_GROUP, SHIELD(deny), .sub = &deny_schema, .doc = "What is refused by name."},
+    {"allow", SETTING_GROUP, SHIELD(allow), .sub = &allow_schema, .doc = "What is let through."},
+    {"fields", SETTING_LIST, SHIELD(fields), .sub = &field_schema, .max = 64,
+     .doc = "What single fields may be."},
+    {"cookie_syntax", SETTING_ENUM, SHIELD(cookie_syntax), .choices = cookie_syntaxes,
+     .doc = "`rfc6265` refuses cookies that are not written as RFC 6265 has it, which many "
+	    "applications set; the default is `any`, in the profile `strict` `rfc6265`."},
+    {"server_field", SETTING_STRING, SHIELD(server_field), .standard = "keep",
+     .example = "\"remove\"",
+     .doc = "The response's Server field: `keep` passes the origin's on, `remove` takes it away, "
+	    "any other text replaces it."},
     {0},
 };
 
@@ -135,11 +326,58 @@ static void check_repeated_paths(const struct shield_policy *policy, struct poli
 	}
 }
 
+static void check_extension(const struct policy_strings *extensions, const char *setting,
+			    struct policy_context *context)
+{
+	for (size_t i = 0; i < extensions->n; i++) {
+		const char *text = extensions->items[i];
+
+		if (strpbrk(text, "/*") || (text[0] && strchr(text + 1, '.')))
+			policy_error_in(context, extensions->where, setting,
+					"\"%s\" is no extension, such as \"php\"", text);
+	}
+}
+
+/* What the policy leaves to the profile. */
+static void follow_profile(struct shield_policy *policy)
+{
+	struct shield_limits limits = policy->limits.limits;
+	const uint64_t *profile = (const uint64_t *)&limits;
+	uint64_t *chosen = (uint64_t *)&policy->limits.limits;
+
+	shield_profile_limits((enum shield_profile)policy->profile, &limits);
+	for (unsigned i = 0; i < LIMIT_COUNT; i++) {
+		if (!(policy->limits.set >> i & 1))
+			chosen[i] = profile[i];
+	}
+	if (policy->cookie_syntax == COOKIE_SYNTAX_UNSET)
+		policy->cookie_syntax =
+		    policy->profile == PROFILE_STRICT ? COOKIE_SYNTAX_RFC6265 : COOKIE_SYNTAX_ANY;
+}
+
+static void compile_fields(struct shield_policy *policy, struct policy_context *context)
+{
+	const struct shield_policy_field *fields = policy->fields.items;
+	struct field_rule *rules;
+
+	if (policy->fields.n == 0)
+		return;
+	rules = arena_alloc(context->arena, policy->fields.n * sizeof(*rules));
+	if (!rules) {
+		policy_error(context, policy->fields.where, "out of memory");
+		policy->fields.n = 0;
+		return;
+	}
+	for (size_t i = 0; i < policy->fields.n; i++)
+		rules[i] = (struct field_rule){fields[i].name, fields[i].max, fields[i].deny.items};
+	policy->field_rules = rules;
+}
+
 static void finish_shield(void *structure, struct policy_where where,
 			  struct policy_context *context)
 {
 	struct shield_policy *policy = structure;
-	const struct shield_limits *limits = &policy->limits;
+	const struct shield_limits *limits = &policy->limits.limits;
 
 	for (size_t i = 0; i < policy->methods.n; i++)
 		check_method(policy->methods.items[i], policy->methods.where, context);
@@ -148,7 +386,11 @@ static void finish_shield(void *structure, struct policy_where where,
 		policy_error_in(context, policy->methods.where, "methods",
 				"none is left: every request would be refused");
 	check_repeated_paths(policy, context);
-	if (policy->where.line > 0 && limits->path > limits->url)
+	check_extension(&policy->deny.extensions, "deny.extensions", context);
+	check_extension(&policy->allow.extensions, "allow.extensions", context);
+	follow_profile(policy);
+	compile_fields(policy, context);
+	if (policy->where.line > 0 && limits->path > limits->url && limits->url > 0)
 		policy_warning(context, where,
 			       "limits.path is larger than limits.url, which "
 			       "is hit first");
@@ -212,21 +454,55 @@ const struct schema rule_schema = {
     .finish = finish_rule,
 };
 
+static const char **list_of(const struct policy_strings *strings)
+{
+	return strings->n > 0 ? strings->items : NULL;
+}
+
+static struct shield_lists lists_of(const struct shield_policy *policy)
+{
+	return (struct shield_lists){
+	    .deny_methods = list_of(&policy->deny.methods),
+	    .deny_extensions = list_of(&policy->deny.extensions),
+	    .deny_content_types = list_of(&policy->deny.content_types),
+	    .deny_fields = list_of(&policy->deny.fields),
+	    .deny_url = list_of(&policy->deny.url),
+	    .deny_query = list_of(&policy->deny.query),
+	    .allow_extensions = list_of(&policy->allow.extensions),
+	    .allow_content_types = list_of(&policy->allow.content_types),
+	    .always_urls = list_of(&policy->allow.urls),
+	    .always_queries = list_of(&policy->allow.queries),
+	};
+}
+
+static const char *server_field_of(const char *text)
+{
+	if (!text || strcmp(text, "keep") == 0)
+		return NULL;
+	return strcmp(text, "remove") == 0 ? "" : text;
+}
+
 void shield_policy_settings(const struct shield_policy *policy, const struct rule_spec *rules,
 			    size_t rule_count, struct shield_settings *out)
 {
 	*out = (struct shield_settings){
 	    .mode = policy->mode,
-	    .url_bytes = (uint32_t)policy->limits.url,
-	    .path_bytes = (uint32_t)policy->limits.path,
-	    .query_bytes = (uint32_t)policy->limits.query,
-	    .body_bytes = policy->limits.body,
+	    .profile = policy->profile,
+	    .origin_kind = policy->origin_kind,
+	    .limits = policy->limits.limits,
+	    .lists = lists_of(policy),
+	    .field_rules = policy->field_rules,
+	    .field_rule_count = policy->fields.n,
+	    .cookie_syntax = policy->cookie_syntax,
 	    .methods = policy->methods.items,
+	    .server_field = server_field_of(policy->server_field),
 	    .rules = rules,
 	    .rule_count = rule_count,
 	    .paths = policy->paths.items,
 	    .path_count = policy->paths.n,
 	};
+	memcpy(out->findings.path, policy->findings.actions, sizeof(out->findings.path));
+	memcpy(out->findings.query, policy->query_findings.actions, sizeof(out->findings.query));
 }
 
 static bool strings_eq(const struct policy_strings *a, const struct policy_strings *b)
@@ -253,10 +529,44 @@ static bool paths_eq(const struct policy_list *a, const struct policy_list *b)
 	return true;
 }
 
+static bool lists_eq(const struct shield_policy *a, const struct shield_policy *b)
+{
+	return strings_eq(&a->methods, &b->methods) &&
+	       strings_eq(&a->deny.methods, &b->deny.methods) &&
+	       strings_eq(&a->deny.extensions, &b->deny.extensions) &&
+	       strings_eq(&a->deny.content_types, &b->deny.content_types) &&
+	       strings_eq(&a->deny.fields, &b->deny.fields) &&
+	       strings_eq(&a->deny.url, &b->deny.url) &&
+	       strings_eq(&a->deny.query, &b->deny.query) &&
+	       strings_eq(&a->allow.extensions, &b->allow.extensions) &&
+	       strings_eq(&a->allow.content_types, &b->allow.content_types) &&
+	       strings_eq(&a->allow.urls, &b->allow.urls) &&
+	       strings_eq(&a->allow.queries, &b->allow.queries);
+}
+
+static bool fields_eq(const struct policy_list *a, const struct policy_list *b)
+{
+	const struct shield_policy_field *left = a->items, *right = b->items;
+
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++) {
+		if (strcmp(left[i].name, right[i].name) != 0 || left[i].max != right[i].max ||
+		    !strings_eq(&left[i].deny, &right[i].deny))
+			return false;
+	}
+	return true;
+}
+
 bool shield_policy_eq(const struct shield_policy *a, const struct shield_policy *b)
 {
-	return a->mode == b->mode && a->limits.url == b->limits.url &&
-	       a->limits.path == b->limits.path && a->limits.query == b->limits.query &&
-	       a->limits.body == b->limits.body && strings_eq(&a->methods, &b->methods) &&
-	       paths_eq(&a->paths, &b->paths);
+	return a->mode == b->mode && a->profile == b->profile && a->origin_kind == b->origin_kind &&
+	       a->cookie_syntax == b->cookie_syntax &&
+	       memcmp(&a->limits.limits, &b->limits.limits, sizeof(a->limits.limits)) == 0 &&
+	       memcmp(a->findings.actions, b->findings.actions, sizeof(a->findings.actions)) == 0 &&
+	       memcmp(a->query_findings.actions, b->query_findings.actions,
+		      sizeof(a->query_findings.actions)) == 0 &&
+	       lists_eq(a, b) && paths_eq(&a->paths, &b->paths) &&
+	       fields_eq(&a->fields, &b->fields) &&
+	       strcmp(a->server_field, b->server_field) == 0;
 }

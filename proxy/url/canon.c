@@ -12,16 +12,24 @@
 #include "url/class.h"
 #include "url/escape.h"
 #include "url/finding.h"
+#include "url/segment.h"
 #include "url/utf8.h"
+
+/* What a path without any odd byte may still have found in it: by the bytes that mark it, or
+ * only by looking at each name. */
+enum {
+	MARKED = URL_STREAM_DATA | URL_STREAM | URL_SHORT_NAME | URL_PARAMETER,
+	NAMED = URL_DEVICE_NAME | URL_TRAILING_DOT | URL_PATH_INFO,
+};
 
 /* Canonical already, and without a dot or empty segment: no escape, no odd byte, nothing that
  * has to be looked at. A hidden file ("/.x") is taken for unclean, at no harm. */
-static bool is_clean(struct span path)
+static bool is_clean(struct span path, unsigned odd)
 {
 	unsigned unclean = 0, before = 0;
 	for (size_t i = 0; i < path.len; i++) {
 		unsigned class = url_class_of(path.ptr[i]);
-		unclean |= (class & URL_CLASS_ODD) | (before >> 1 & class & URL_CLASS_STEP);
+		unclean |= (class & odd) | (before >> 1 & class & URL_CLASS_STEP);
 		before = class & URL_CLASS_SLASH;
 	}
 	return unclean == 0 && path.len > 0 && path.ptr[0] == '/';
@@ -29,8 +37,9 @@ static bool is_clean(struct span path)
 
 struct walk {
 	struct span raw;
-	size_t at; /* next byte of raw */
-	char *out; /* canonical form so far, starting with "/" */
+	unsigned rewrite; /* URL_FINDINGS_REWRITABLE bits */
+	size_t at;        /* next byte of raw */
+	char *out;        /* canonical form so far, starting with "/" */
 	size_t len;
 	size_t segment;     /* where in out the current segment starts */
 	size_t segment_raw; /* and where in raw */
@@ -40,6 +49,8 @@ struct walk {
 	size_t utf8_raw; /* where the sequence under check starts */
 	struct url_notes notes;
 };
+
+static struct span decode(struct span canonical, char *buf);
 
 static void note_from(struct walk *walk, unsigned finding, size_t from)
 {
@@ -107,6 +118,18 @@ static void put_percent(struct walk *walk, size_t from)
 	walk->percent_raw = from;
 }
 
+/* A segment that servers read differently: nothing to those that merge slashes, several names to
+ * those that decode separators before they split. */
+static bool is_ambiguous(struct span segment)
+{
+	for (size_t i = 0; i + 2 < segment.len; i++) {
+		if (segment.ptr[i] == '%' && (memcmp(segment.ptr + i + 1, "2F", 2) == 0 ||
+					      memcmp(segment.ptr + i + 1, "5C", 2) == 0))
+			return true;
+	}
+	return segment.len == 0;
+}
+
 /* Takes the last segment of out away, up to the "/" before it. */
 static void drop_segment(struct walk *walk, size_t from)
 {
@@ -115,16 +138,50 @@ static void drop_segment(struct walk *walk, size_t from)
 		note_from(walk, URL_ABOVE_ROOT, from);
 		return;
 	}
+	size_t end = walk->len - 1;
 	do
 		walk->len--;
 	while (walk->out[walk->len - 1] != '/');
+	if (is_ambiguous(span_of(walk->out + walk->len, end - walk->len)))
+		note_from(walk, URL_DOTS_AMBIGUOUS, from);
+}
+
+static void note_all(struct walk *walk, unsigned findings, size_t from)
+{
+	findings &= walk->notes.heeded;
+	for (; findings; findings &= findings - 1)
+		note_from(walk, url_worst_finding(findings), from);
+}
+
+/* What the name of the segment that ends here may be up to. The room behind the longest
+ * canonical form that there can be is free until all is decoded. */
+static void inspect_segment(struct walk *walk, struct span segment)
+{
+	if (segment.len == 0 || walk->notes.heeded == 0)
+		return;
+	struct url_segment look = {
+	    .text = decode(segment, walk->out + 3 * walk->raw.len + 1),
+	    .has_parameters = url_segment_has_parameters(segment),
+	    .is_last = walk->at == walk->raw.len,
+	};
+	note_all(walk, url_segment_findings(&look), walk->segment_raw);
+}
+
+static struct span current_segment(const struct walk *walk)
+{
+	return span_of(walk->out + walk->segment, walk->len - walk->segment);
 }
 
 /* Looks at the segment that ends here. True where it was a dot segment, and is gone. */
 static bool end_segment(struct walk *walk)
 {
-	struct span segment = span_of(walk->out + walk->segment, walk->len - walk->segment);
+	struct span segment = current_segment(walk);
 	walk->percent = 0;
+	inspect_segment(walk, segment);
+	if (walk->rewrite & URL_PARAMETER) {
+		segment.len = span_find(segment, ';');
+		walk->len = walk->segment + segment.len;
+	}
 	if (span_eq(segment, SPAN("."))) {
 		note_from(walk, URL_DOT_SEGMENT, walk->segment_raw);
 		walk->len = walk->segment;
@@ -138,13 +195,15 @@ static bool end_segment(struct walk *walk)
 	return false;
 }
 
-static void take_slash(struct walk *walk)
+/* A separator of `width` raw bytes, in whatever spelling. */
+static void take_slash(struct walk *walk, size_t width)
 {
 	check_utf8(walk, '/', walk->at);
 	bool dropped = end_segment(walk);
 	bool empty = !dropped && walk->len == walk->segment;
-	size_t from = walk->at++;
-	if (!dropped)
+	size_t from = walk->at;
+	walk->at += width;
+	if (!dropped && !(empty && walk->rewrite & URL_EMPTY_SEGMENT))
 		walk->out[walk->len++] = '/';
 	if (empty)
 		note_from(walk, URL_EMPTY_SEGMENT, from);
@@ -152,9 +211,28 @@ static void take_slash(struct walk *walk)
 	walk->segment_raw = walk->at;
 }
 
+/* The finding of a byte that is a separator to some; URL_FINDING_NONE of others. */
+static unsigned finding_of_separator(unsigned byte)
+{
+	return byte == '\\' ? URL_BACKSLASH : byte == '/' ? URL_ENCODED_SLASH : URL_FINDING_NONE;
+}
+
+/* True where a disguised separator is rewritten to the plain one, and was taken so. */
+static bool take_separator(struct walk *walk, unsigned byte, size_t width)
+{
+	unsigned finding = finding_of_separator(byte) & walk->rewrite;
+	if (!finding)
+		return false;
+	url_note(&walk->notes, finding, span_of(walk->raw.ptr + walk->at, width));
+	take_slash(walk, width);
+	return true;
+}
+
 static void take_raw(struct walk *walk, unsigned char byte)
 {
 	unsigned class = url_class[byte];
+	if (take_separator(walk, byte, 1))
+		return;
 	size_t from = walk->at++;
 	check_utf8(walk, byte, from);
 	if (class & URL_CLASS_PATH) {
@@ -177,14 +255,14 @@ static unsigned finding_of_encoded(unsigned byte)
 		return URL_ESCAPE_NUL;
 	if (byte < 0x20 || byte == 0x7f)
 		return URL_ESCAPE_CONTROL;
-	if (byte == '/')
-		return URL_ENCODED_SLASH;
-	return byte == '\\' ? URL_BACKSLASH : URL_FINDING_NONE;
+	return finding_of_separator(byte);
 }
 
 static void take_byte_escape(struct walk *walk, unsigned byte)
 {
 	size_t from = walk->at;
+	if (take_separator(walk, byte, 3))
+		return;
 	walk->at += 3;
 	check_utf8(walk, byte, from);
 	if (url_class[byte] & URL_CLASS_UNRESERVED) {
@@ -230,7 +308,7 @@ static void walk_path(struct walk *walk)
 	while (walk->at < walk->raw.len) {
 		unsigned char byte = (unsigned char)walk->raw.ptr[walk->at];
 		if (byte == '/')
-			take_slash(walk);
+			take_slash(walk, 1);
 		else if (byte == '%')
 			take_escape(walk);
 		else
@@ -257,16 +335,55 @@ static struct span decode(struct span canonical, char *buf)
 	return span_of(buf, len);
 }
 
-void url_canon_path(struct span path, char *buf, struct url_canon *out)
+static void inspect_dots(struct walk *walk, struct span path)
 {
+	size_t dot = span_find(path, '.');
+	struct span rest = span_from(path, dot);
+	if (rest.len > 0 &&
+	    (span_find(rest, '/') < rest.len || span_find(span_from(rest, 1), '.') < rest.len - 1))
+		url_note(&walk->notes, URL_DOT_IN_PATH, walk->raw);
+}
+
+/* The names of a path that is canonical already. */
+static void inspect_clean(struct walk *walk)
+{
+	for (walk->segment_raw = 1; walk->segment_raw <= walk->raw.len;
+	     walk->segment_raw = walk->at + 1) {
+		struct span rest = span_from(walk->raw, walk->segment_raw);
+		walk->at = walk->segment_raw + span_find(rest, '/');
+		inspect_segment(walk, span_of(rest.ptr, walk->at - walk->segment_raw));
+	}
+}
+
+void url_canon_path_as(struct span path, const struct url_canon_options *options, char *buf,
+		       struct url_canon *out)
+{
+	struct walk walk = {
+	    .raw = path,
+	    .rewrite = options->rewrite,
+	    .out = buf,
+	    .notes = {.heeded = options->heeded, .weighty = options->weighty},
+	};
+	unsigned marks = (options->heeded & MARKED) || (options->rewrite & URL_PARAMETER);
 	*out = (struct url_canon){.path = path, .decoded = path};
-	if (is_clean(path) || span_eq(path, SPAN("*")))
+	if (span_eq(path, SPAN("*")))
 		return;
-	struct walk walk = {.raw = path, .out = buf};
-	walk_path(&walk);
-	struct span canonical = span_of(walk.out, walk.len);
-	out->path = span_eq(canonical, path) ? path : canonical;
-	out->decoded = decode(out->path, buf + walk.len);
+	if (!is_clean(path, URL_CLASS_ODD | (marks ? URL_CLASS_MARK : 0))) {
+		walk_path(&walk);
+		struct span canonical = span_of(walk.out, walk.len);
+		out->path = span_eq(canonical, path) ? path : canonical;
+		out->decoded = decode(out->path, buf + walk.len);
+	} else if (options->heeded & NAMED) {
+		inspect_clean(&walk);
+	}
+	if (options->heeded & URL_DOT_IN_PATH)
+		inspect_dots(&walk, out->decoded);
 	out->findings = walk.notes.findings;
 	out->evidence = walk.notes.evidence;
+}
+
+void url_canon_path(struct span path, char *buf, struct url_canon *out)
+{
+	static const struct url_canon_options spelling = {.heeded = URL_FINDINGS_SPELLING};
+	url_canon_path_as(path, &spelling, buf, out);
 }

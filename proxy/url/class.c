@@ -9,6 +9,8 @@
 #define P URL_CLASS_PATH
 #define Q (URL_CLASS_QUERY | URL_CLASS_ODD)
 #define D (N | URL_CLASS_STEP)
+#define M (R | URL_CLASS_MARK)
+#define T (N | URL_CLASS_MARK)
 #define S (R | URL_CLASS_STEP | URL_CLASS_SLASH)
 
 /* clang-format off */
@@ -16,11 +18,11 @@ const uint8_t url_class[256] = {
 	U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, /* 00 */
 	U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, /* 10 */
 	U, R, O, O, R, O, R, R, R, R, R, P, R, N, D, S, /* 20 */
-	N, N, N, N, N, N, N, N, N, N, R, R, O, R, O, Q, /* 30 */
+	N, N, N, N, N, N, N, N, N, N, M, M, O, R, O, Q, /* 30 */
 	R, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, /* 40 */
 	N, N, N, N, N, N, N, N, N, N, N, O, O, O, O, N, /* 50 */
 	O, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, /* 60 */
-	N, N, N, N, N, N, N, N, N, N, N, O, O, O, N, U, /* 70 */
+	N, N, N, N, N, N, N, N, N, N, N, O, O, O, T, U, /* 70 */
 	O, O, O, O, O, O, O, O, O, O, O, O, O, O, O, O, /* 80 */
 	O, O, O, O, O, O, O, O, O, O, O, O, O, O, O, O, /* 90 */
 	O, O, O, O, O, O, O, O, O, O, O, O, O, O, O, O, /* a0 */

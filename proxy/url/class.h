@@ -13,6 +13,7 @@ enum url_class {
 	URL_CLASS_ODD = 1 << 4,   /* all but PATH */
 	URL_CLASS_STEP = 1 << 5,  /* "/" and "." */
 	URL_CLASS_SLASH = 1 << 6, /* "/" */
+	URL_CLASS_MARK = 1 << 7,  /* : ; ~ mean something to some servers */
 };
 
 extern const uint8_t url_class[256];

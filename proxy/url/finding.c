@@ -4,20 +4,20 @@
 
 void url_note(struct url_notes *notes, unsigned finding, struct span evidence)
 {
-	if (notes->findings & finding)
+	if (notes->findings & finding || !(notes->heeded & finding))
 		return;
 	notes->findings |= finding;
-	if (url_worst_finding(notes->findings) == finding)
+	unsigned weighty = notes->findings & notes->weighty;
+	if (url_worst_finding(weighty ? weighty : notes->findings) == finding)
 		notes->evidence = evidence;
 }
 
 const char *url_finding_name(unsigned findings)
 {
 	switch (url_worst_finding(findings)) {
-#define URL_FINDING_CASE(id, name)                                                                 \
+#define FINDING(id, setting, name, ...)                                                            \
 	case URL_##id: return name;
-		URL_FINDINGS(URL_FINDING_CASE)
-#undef URL_FINDING_CASE
+#include "sallyport/findings.def"
 	default: return "-";
 	}
 }

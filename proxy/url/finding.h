@@ -3,9 +3,10 @@
 
 #include "sallyport/url.h"
 
-/* Findings as they are gathered: evidence is that of the most severe, and of
- * several of a kind that of the first. */
+/* Findings as they are gathered: evidence is that of the most severe, weighty ones first,
+ * and of several of a kind that of the first. What is not heeded is not noted. */
 struct url_notes {
+	unsigned heeded, weighty;
 	unsigned findings;
 	struct span evidence;
 };

@@ -4,6 +4,7 @@
 #include "url/class.h"
 #include "url/escape.h"
 #include "url/finding.h"
+#include "url/segment.h"
 #include "url/utf8.h"
 
 /* A run of decoded bytes from 0x80 on. Only the whole run tells an overlong form from
@@ -11,6 +12,7 @@
 struct run {
 	struct utf8_check utf8;
 	unsigned findings;
+	uint32_t window; /* its last four bytes */
 	size_t start;
 	bool open;
 };
@@ -38,6 +40,9 @@ static void end_run(struct scan *scan, size_t end)
 		url_note(&scan->notes, URL_UTF8_INVALID, evidence);
 	else if (findings & URL_UTF8_OVERLONG)
 		url_note(&scan->notes, URL_UTF8_OVERLONG, evidence);
+	url_note(&scan->notes, URL_HIGH_BIT, evidence);
+	if (findings & URL_INVISIBLE)
+		url_note(&scan->notes, URL_INVISIBLE, evidence);
 	*run = (struct run){0};
 }
 
@@ -53,6 +58,8 @@ static void take_value(struct scan *scan, unsigned byte, size_t from)
 		scan->run.start = from;
 	}
 	scan->run.findings |= utf8_feed(&scan->run.utf8, byte);
+	scan->run.window = scan->run.window << 8 | byte;
+	scan->run.findings |= url_is_invisible(scan->run.window) ? URL_INVISIBLE : 0;
 }
 
 static bool is_escape(struct span s, size_t at)
@@ -102,9 +109,9 @@ static void take_odd(struct scan *scan, unsigned char byte)
 	note_from(scan, unsafe ? URL_RAW_UNSAFE : URL_RAW_BYTE, from);
 }
 
-unsigned url_scan_query(struct span query, struct span *evidence)
+unsigned url_scan_query_for(struct span query, unsigned heeded, struct span *evidence)
 {
-	struct scan scan = {.query = query};
+	struct scan scan = {.query = query, .notes = {.heeded = heeded}};
 	while (scan.at < query.len) {
 		char c = query.ptr[scan.at];
 		if (c == '%') {
@@ -119,6 +126,11 @@ unsigned url_scan_query(struct span query, struct span *evidence)
 	end_run(&scan, query.len);
 	*evidence = scan.notes.evidence;
 	return scan.notes.findings;
+}
+
+unsigned url_scan_query(struct span query, struct span *evidence)
+{
+	return url_scan_query_for(query, URL_FINDINGS_SPELLING, evidence);
 }
 
 static size_t plain_prefix(struct span query)

@@ -104,6 +104,8 @@ static void the_references_are_printed(void **state)
 	assert_non_null(strstr(output, "| `listen[].address` |"));
 	assert_int_equal(CHECK("--reasons"), CLI_DONE);
 	assert_non_null(strstr(output, "| `bare-lf` | 400 |"));
+	assert_int_equal(CHECK("--findings"), CLI_DONE);
+	assert_non_null(strstr(output, "| `escape-nul` | 5 |"));
 }
 
 static int set_up(void **state)

@@ -52,7 +52,7 @@ static void the_smallest_policy_has_safe_defaults(void **state)
 	assert_non_null(site);
 	assert_non_null(site->shield);
 	assert_int_equal(site->shield_settings.mode, SHIELD_ENFORCE);
-	assert_int_equal(site->shield_settings.path_bytes, 4096);
+	assert_int_equal(site->shield_settings.limits.path, 2048);
 	assert_string_equal(site->shield_settings.methods[6], "PATCH");
 	assert_null(site->shield_settings.methods[7]);
 	assert_null(site_lookup(settings->table, SPAN("other.example")));
@@ -315,6 +315,17 @@ static void the_readme_has_every_reason(void **state)
 	strbuf_release(&expected);
 }
 
+static void the_readme_has_every_finding(void **state)
+{
+	struct strbuf expected;
+
+	(void)state;
+	strbuf_init(&expected, 1 << 20);
+	shield_document_findings(&expected);
+	assert_between_markers("findings", &expected);
+	strbuf_release(&expected);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -337,6 +348,7 @@ int main(void)
 	    cmocka_unit_test(relative_paths_in_a_file_count_from_it),
 	    cmocka_unit_test(the_readme_has_every_setting),
 	    cmocka_unit_test(the_readme_has_every_reason),
+	    cmocka_unit_test(the_readme_has_every_finding),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, NULL);

@@ -17,7 +17,8 @@ struct test_request {
 	struct shield_request request;
 };
 
-static inline void request_make(struct test_request *made, struct span method, struct span target)
+static inline void request_make(const struct shield *shield, struct test_request *made,
+				struct span method, struct span target)
 {
 	enum reason reason;
 	memcpy(made->text, method.ptr, method.len);
@@ -32,7 +33,8 @@ static inline void request_make(struct test_request *made, struct span method, s
 	    .framing = HTTP_FRAMING_NONE,
 	};
 	assert_true(url_split(http_target(&made->head), &made->target, &reason));
-	url_canon_path(made->target.path, made->canon_room, &made->canon);
+	url_canon_path_as(made->target.path, shield_canon_options(shield), made->canon_room,
+			  &made->canon);
 	made->request =
 	    (struct shield_request){.head = &made->head,
 				    .target = &made->target,
@@ -46,7 +48,7 @@ static inline struct verdict request_judge(const struct shield *shield,
 {
 	static struct test_request made;
 	struct verdict verdict;
-	request_make(&made, span_from_str(method), span_from_str(target));
+	request_make(shield, &made, span_from_str(method), span_from_str(target));
 	shield_judge(shield, scratch, &made.request, &verdict);
 	return verdict;
 }

@@ -10,10 +10,7 @@ static const char *usual_methods[] = {"GET", "HEAD", "POST", "PURGE", "TRACE", N
 
 static const struct shield_settings usual = {
     .mode = SHIELD_ENFORCE,
-    .url_bytes = 100,
-    .path_bytes = 50,
-    .query_bytes = 60,
-    .body_bytes = 1000,
+    .limits = {.url = 100, .path = 50, .query = 60, .body = 1000},
     .methods = usual_methods,
 };
 
@@ -165,7 +162,7 @@ static void content_is_limited_by_its_announced_length(void **state)
 	static struct test_request made;
 	struct verdict verdict;
 	struct bench bench = bench_new(&usual);
-	request_make(&made, SPAN("POST"), SPAN("/"));
+	request_make(bench.shield, &made, SPAN("POST"), SPAN("/"));
 	made.head.framing = HTTP_FRAMING_LENGTH;
 	made.head.content_length = 1000;
 	shield_judge(bench.shield, bench.scratch, &made.request, &verdict);

@@ -75,7 +75,7 @@ static unsigned judge_table(const struct shield *shield, struct shield_scratch *
 	while (vectors_next(&row)) {
 		struct verdict verdict;
 		assert_int_equal(row.n, 3);
-		request_make(&made, row.columns[1], row.columns[2]);
+		request_make(shield, &made, row.columns[1], row.columns[2]);
 		shield_judge(shield, scratch, &made.request, &verdict);
 		const char *result = result_of(&verdict);
 		if (!span_eq(span_from_str(result), row.columns[0])) {

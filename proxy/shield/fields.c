@@ -1,0 +1,113 @@
+/* Fields and cookies: how many, how large, and what a site does not want in them. One
+ * look at each field; its name is compared only where the policy names one. */
+#include "shield/judging.h"
+
+static bool judge_rule(struct judging *judging, const struct field_rule *rule, struct span value)
+{
+	if (rule->max > 0 && value.len > rule->max) {
+		refuse_by(judging, REASON_FIELD_RULE_TOO_LARGE, value,
+			  "sites[].shield.fields[].max");
+		judging->verdict->limit = rule->max;
+		judging->verdict->value = value.len;
+		return true;
+	}
+	return find_sequence(rule->deny, value) &&
+	       refuse_by(judging, REASON_FIELD_SEQUENCE, value, "sites[].shield.fields[].deny");
+}
+
+static bool judge_field(struct judging *judging, struct span name, struct span value)
+{
+	const struct shield_settings *settings = &judging->shield->settings;
+	if (settings->lists.deny_fields && is_listed_caseless(settings->lists.deny_fields, name))
+		return refuse_by(judging, REASON_FIELD_DENIED, name, "sites[].shield.deny.fields");
+	for (size_t i = 0; i < settings->field_rule_count; i++) {
+		const struct field_rule *rule = &settings->field_rules[i];
+		if (span_ieq(span_from_str(rule->name), name) && judge_rule(judging, rule, value))
+			return true;
+	}
+	return false;
+}
+
+bool judge_fields(struct judging *judging)
+{
+	const struct http_head *head = judging->request->head;
+	uint64_t total = 0;
+	if (refuse_over(judging, LIMIT_fields, head->field_count, http_target(head)))
+		return true;
+	for (size_t i = 0; i < head->field_count; i++) {
+		const struct http_field *field = &head->fields[i];
+		size_t size = (size_t)field->name_len + field->value_len;
+		struct span name = http_field_name(head, field);
+		total += size;
+		if (field->id != HTTP_FIELD_COOKIE && refuse_over(judging, LIMIT_field, size, name))
+			return true;
+		if (judge_field(judging, name, http_field_value(head, field)))
+			return true;
+	}
+	return refuse_over(judging, LIMIT_fields_bytes, total, http_target(head));
+}
+
+/* cookie-octet of RFC 6265 section 4.1.1. */
+static bool is_cookie_octet(char c)
+{
+	return c > 0x20 && c < 0x7f && c != '"' && c != ',' && c != ';' && c != '\\';
+}
+
+static bool is_cookie_value(struct span value)
+{
+	if (value.len >= 2 && value.ptr[0] == '"' && value.ptr[value.len - 1] == '"')
+		value = span_of(value.ptr + 1, value.len - 2);
+	for (size_t i = 0; i < value.len; i++) {
+		if (!is_cookie_octet(value.ptr[i]))
+			return false;
+	}
+	return true;
+}
+
+static bool is_cookie(struct span pair)
+{
+	size_t equals = span_find(pair, '=');
+	return equals < pair.len && http_is_token(span_of(pair.ptr, equals)) &&
+	       is_cookie_value(span_from(pair, equals + 1));
+}
+
+static bool judge_cookie(struct judging *judging, struct span pair)
+{
+	if (refuse_over(judging, LIMIT_cookie, pair.len, pair))
+		return true;
+	return judging->shield->settings.cookie_syntax == COOKIE_SYNTAX_RFC6265 &&
+	       !is_cookie(pair) &&
+	       refuse_by(judging, REASON_COOKIE_MALFORMED, pair, "sites[].shield.cookie_syntax");
+}
+
+/* The cookies of one field; count and total go on from field to field. */
+static bool judge_cookie_field(struct judging *judging, struct span value, uint64_t *count,
+			       uint64_t *total)
+{
+	*total += value.len;
+	if (refuse_over(judging, LIMIT_cookies_bytes, *total, value))
+		return true;
+	while (value.len > 0) {
+		struct span raw = span_of(value.ptr, span_find(value, ';'));
+		struct span pair = span_trim_ows(raw);
+		if (pair.len > 0 && judge_cookie(judging, pair))
+			return true;
+		if (pair.len > 0 && refuse_over(judging, LIMIT_cookies, ++*count, pair))
+			return true;
+		value = span_from(value, raw.len + 1);
+	}
+	return false;
+}
+
+bool judge_cookies(struct judging *judging)
+{
+	const struct http_head *head = judging->request->head;
+	uint64_t count = 0, total = 0;
+	for (size_t i = 0; i < head->field_count; i++) {
+		const struct http_field *field = &head->fields[i];
+		if (field->id == HTTP_FIELD_COOKIE &&
+		    judge_cookie_field(judging, http_field_value(head, field), &count, &total))
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,41 @@
+#ifndef SALLYPORT_SHIELD_JUDGING_H
+#define SALLYPORT_SHIELD_JUDGING_H
+
+#include "shield/compiled.h"
+
+/* One request while it is judged. A step returns true where it has refused: the judging is
+ * over then. */
+struct judging {
+	const struct shield *shield;
+	struct shield_scratch *scratch;
+	const struct shield_request *request;
+	struct verdict *verdict;
+	enum shield_mode mode; /* of the path, or the site */
+	bool always_allowed; /* the path is one of lists.always_urls */
+	unsigned name_control; /* URL_NAME_CONTROL, or none */
+};
+
+/* Refuses, as far as the mode goes. Always true. */
+bool refuse(struct judging *judging, enum reason reason, struct span evidence);
+/* The same, naming the setting. */
+bool refuse_by(struct judging *judging, enum reason reason, struct span evidence,
+	       const char *setting);
+/* Refuses where value is over that limit (0: none). */
+bool refuse_over(struct judging *judging, enum shield_limit limit, uint64_t value,
+		 struct span evidence);
+
+/* Steps. */
+bool judge_segments(struct judging *judging);
+bool judge_fields(struct judging *judging);
+bool judge_cookies(struct judging *judging);
+bool judge_content_type(struct judging *judging);
+bool judge_path_lists(struct judging *judging);
+bool judge_arguments(struct judging *judging);
+bool judge_query_lists(struct judging *judging);
+
+/* Is one of the texts in s, case ignored? NULL: none is. */
+const char *find_sequence(const char *const *texts, struct span s);
+bool is_listed(const char *const *texts, struct span s);
+bool is_listed_caseless(const char *const *texts, struct span s);
+
+#endif

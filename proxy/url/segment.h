@@ -1,0 +1,27 @@
+#ifndef SALLYPORT_URL_SEGMENT_H
+#define SALLYPORT_URL_SEGMENT_H
+
+#include "sallyport/span.h"
+
+/* What some server may take a segment's name for; url.h has the findings. */
+
+/* A segment, decoded once. */
+struct url_segment {
+	struct span text;
+	bool has_parameters; /* a ";" that was not encoded, other than ";jsessionid=" */
+	bool is_last;
+};
+
+/* Findings of one segment; 0 for an ordinary name. "." and ".." have none. */
+unsigned url_segment_findings(const struct url_segment *segment);
+
+/* Does a canonical segment have parameters other than ";jsessionid="? */
+bool url_segment_has_parameters(struct span canonical);
+
+/* Of the last four decoded bytes, the latest lowest: does an invisible character, or one that
+ * a best-fit conversion makes a separator or dot of, end here? */
+bool url_is_invisible(uint32_t window);
+/* The byte that it becomes, '/', '\\' or '.'; 0: none. */
+char url_best_fit(uint32_t window);
+
+#endif
