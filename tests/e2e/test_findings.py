@@ -1,0 +1,104 @@
+"""What a URL may hide, and what profiles and kinds of origin make of it."""
+
+from harness import test
+
+
+def get(target, *fields):
+    head = [b"GET " + target + b" HTTP/1.1", b"Host: site.example", *fields]
+    return b"\r\n".join(head) + b"\r\n\r\n"
+
+
+def site(**shield):
+    return {"site": {"shield": shield}}
+
+
+REJECT_ALL = {name: "reject" for name in (
+    "parameter", "path_info", "raw_byte", "high_bit", "dot_segment", "empty_segment", "escape_needless", "lookalike",
+    "invisible", "dots_many", "short_name")}
+
+STANDARD = {
+    "dots behind a parameter": (b"/a/..;/b", "path-parameter-dots"),
+    "a dot behind a parameter": (b"/a/.;x=1/b", "path-parameter-dots"),
+    "dots and a space": (b"/a/..%20/b", "path-dots-disguised"),
+    "dots with a space between": (b"/a/.%20./b", "path-dots-disguised"),
+    "full-width dots": (b"/a/%ef%bc%8e%ef%bc%8e/b", "path-dots-disguised"),
+    "full-width dots and slash": (b"/a%ef%bc%8f%ef%bc%8e%ef%bc%8e%ef%bc%8fb", "path-dots-disguised"),
+    "dots with a zero-width space": (b"/.%e2%80%8b./b", "path-dots-disguised"),
+    "dots over an empty segment": (b"/a//../b", "path-dots-ambiguous"),
+    "a control in a name": (b"/?a%0ab=1", "argument-name"),
+    "a score of several": (b"/.../%e2%80%ae/%ef%bc%8fx", "score"),
+}
+IIS = {
+    "a device": (b"/nul", "path-device-name"), "a device with an extension": (b"/a/COM1.html", "path-device-name"),
+    "a stream": (b"/a.asp::$DATA", "path-stream"), "a drive": (b"/c:/x", "path-stream"),
+    "a short name": (b"/progra~1/x", "path-short-name"), "a trailing dot": (b"/a.asp.", "path-trailing-dot"),
+    "a trailing space": (b"/a.asp%20", "path-trailing-dot"), "four dots": (b"/a/....//b", "path-dots-many"),
+    "a full-width slash": (b"/a%ef%bc%8fb", "path-lookalike"),
+}
+REJECTED = {
+    "parameters": (b"/a;x=1/b", "path-parameter"), "a path behind a script": (b"/x.php/y", "path-info"),
+    "a raw byte": (b"/a|b", "raw-byte"), "a high bit": (b"/caf%C3%A9", "high-bit"),
+    "a dot segment": (b"/a/./b", "path-dot-segment"), "an empty segment": (b"/a//b", "path-empty-segment"),
+    "a needless escape": (b"/%41", "escape-needless"), "a look-alike": (b"/a%E2%88%95b", "path-lookalike"),
+    "a bidirectional mark": (b"/a%E2%80%AEb", "invisible"), "three dots": (b"/.../a", "path-dots-many"),
+}
+PASSES = {
+    "jsessionid": (b"/cart;jsessionid=1A2B.node1", "tomcat", "/cart;jsessionid=1A2B.node1"),
+    "matrix parameters": (b"/cars;color=red/x", "tomcat", "/cars;color=red/x"),
+    "a front controller": (b"/index.php/news/1", "php", "/index.php/news/1"),
+    "a colon": (b"/wiki/Talk:Main", "unix", "/wiki/Talk:Main"), "a name with a dot": (b"/wiki/Inc.", "unix", "/wiki/Inc."),
+    "a device's name": (b"/con/aux.js", "unix", "/con/aux.js"), "a tilde": (b"/~user/a~1", "unix", "/~user/a~1"),
+    "one full-width slash": ("/Fate／stay".encode(), "unix", "/Fate%EF%BC%8Fstay"),
+    "empty segments": (b"/web/2020/http://a//b", "unix", "/web/2020/http://a//b"),
+    "empty segments are merged": (b"/a//b///c", "tomcat", "/a/b/c"),
+    "a joiner": (b"/%D9%85%DB%8C%E2%80%8C%D8%AE", "unix", "/%D9%85%DB%8C%E2%80%8C%D8%AE"),
+}
+
+
+@test(each=STANDARD)
+def every_kind_of_origin_is_spared_these(t, row):
+    t.refused(t.server(), get(row[0]), row[1])
+
+
+@test(each=IIS)
+def windows_is_spared_names_that_it_takes_for_others(t, row):
+    t.refused(t.server(site(origin_kind="iis")), get(row[0]), row[1])
+
+
+@test(each=REJECTED)
+def a_site_may_reject_what_others_accept(t, row):
+    t.refused(t.server(site(findings=REJECT_ALL)), get(row[0]), row[1])
+
+
+@test
+def a_dot_may_be_kept_for_extensions(t):
+    server = t.server(site(findings={"dot_in_path": "reject"}))
+    t.refused(server, get(b"/a.b/c"), "path-dot")
+    t.answered(server, get(b"/a/c.html"))
+
+
+@test(each=PASSES)
+def ordinary_names_pass(t, row):
+    raw, kind, canonical = row
+    t.equal(t.answered(t.server(site(origin_kind=kind)), get(raw)).target, canonical, "request-target at the origin")
+
+
+@test(each={"an encoded slash": (b"/a%2fb", "/a%2Fb"), "a backslash": (b"/a%5cb", "/a%5Cb"), "Latin-1": (b"/caf%e9", "/caf%E9"),
+            "a lone percent sign": (b"/100%", "/100%25")})
+def the_legacy_profile_takes_them_as_data(t, row):
+    t.equal(t.answered(t.server(site(profile="legacy")), get(row[0])).target, row[1], "request-target at the origin")
+
+
+@test
+def an_accepted_separator_hides_no_dots(t):
+    server = t.server(site(profile="legacy"))
+    t.refused(server, get(b"/a%2f..%2fb"), "path-dots-disguised")
+    t.refused(server, get(b"/a%2fb/../c"), "path-dots-ambiguous")
+
+
+@test(each={"backslash": (b"/a\\b%5cc", "/a/b/c"), "slash": (b"/a%2fb", "/a/b"), "dots": (b"/a/b%5c..%2fc", "/a/c"),
+            "parameters": (b"/a;x=1/b;y", "/a/b"), "empty": (b"/a///b", "/a/b")})
+def what_is_rewritten_is_forwarded_plainly(t, row):
+    server = t.server(site(findings={"backslash": "rewrite", "encoded_slash": "rewrite", "parameter": "rewrite",
+                                     "empty_segment": "rewrite"}))
+    t.equal(t.answered(server, get(row[0])).target, row[1], "request-target at the origin")
