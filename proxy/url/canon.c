@@ -164,7 +164,7 @@ static void inspect_segment(struct walk *walk, struct span segment)
 	    .has_parameters = url_segment_has_parameters(segment),
 	    .is_last = walk->at == walk->raw.len,
 	};
-	note_all(walk, url_segment_findings(&look), walk->segment_raw);
+	note_all(walk, url_segment_findings(&look, walk->notes.heeded), walk->segment_raw);
 }
 
 static struct span current_segment(const struct walk *walk)
@@ -364,17 +364,21 @@ void url_canon_path_as(struct span path, const struct url_canon_options *options
 	    .out = buf,
 	    .notes = {.heeded = options->heeded, .weighty = options->weighty},
 	};
-	unsigned marks = (options->heeded & MARKED) || (options->rewrite & URL_PARAMETER);
+	bool strips = options->rewrite & URL_PARAMETER;
 	*out = (struct url_canon){.path = path, .decoded = path};
 	if (span_eq(path, SPAN("*")))
 		return;
-	if (!is_clean(path, URL_CLASS_ODD | (marks ? URL_CLASS_MARK : 0))) {
+	if (is_clean(path, URL_CLASS_ODD | URL_CLASS_MARK)) {
+		if (options->heeded & NAMED)
+			inspect_clean(&walk);
+	} else if (is_clean(path, URL_CLASS_ODD) && !strips) {
+		if (options->heeded & (NAMED | MARKED))
+			inspect_clean(&walk);
+	} else {
 		walk_path(&walk);
 		struct span canonical = span_of(walk.out, walk.len);
 		out->path = span_eq(canonical, path) ? path : canonical;
 		out->decoded = decode(out->path, buf + walk.len);
-	} else if (options->heeded & NAMED) {
-		inspect_clean(&walk);
 	}
 	if (options->heeded & URL_DOT_IN_PATH)
 		inspect_dots(&walk, out->decoded);

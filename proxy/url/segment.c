@@ -6,6 +6,8 @@
  * bestfit1252.txt of the Unicode consortium and what NFKC makes of full-width forms. */
 #include "url/segment.h"
 
+#include "url/class.h"
+
 #include "sallyport/url.h"
 
 bool url_is_invisible(uint32_t window)
@@ -222,17 +224,41 @@ static unsigned find_streams(struct span text)
 	return findings;
 }
 
-unsigned url_segment_findings(const struct url_segment *segment)
+/* Without any byte that a disguise needs: nothing but unreserved characters. */
+static bool is_plain(struct span text)
 {
-	struct span text = segment->text;
-	unsigned findings = find_characters(text) | find_streams(text);
+	for (size_t i = 0; i < text.len; i++) {
+		if (!(url_class_of(text.ptr[i]) & URL_CLASS_UNRESERVED))
+			return false;
+	}
+	return true;
+}
+
+static unsigned find_disguises(struct span text, unsigned heeded)
+{
+	unsigned findings = 0;
+	if (heeded & (URL_HIGH_BIT | URL_INVISIBLE | URL_LOOKALIKE))
+		findings |= find_characters(text);
+	if (heeded & (URL_STREAM | URL_STREAM_DATA))
+		findings |= find_streams(text);
 	findings |= is_parameter_dots(text) ? URL_PARAMETER_DOTS : 0;
 	findings |= is_dots_disguised(text) ? URL_DOTS_DISGUISED : 0;
-	findings |= is_dots(until(text, ';'), 3) ? URL_DOTS_MANY : 0;
-	findings |= is_trailing(until(text, ';')) ? URL_TRAILING_DOT : 0;
-	findings |= is_device_name(text) ? URL_DEVICE_NAME : 0;
-	findings |= is_short_name(until(text, ';')) ? URL_SHORT_NAME : 0;
-	findings |= segment->has_parameters ? URL_PARAMETER : 0;
-	findings |= !segment->is_last && is_script(until(text, ';')) ? URL_PATH_INFO : 0;
 	return findings;
+}
+
+unsigned url_segment_findings(const struct url_segment *segment, unsigned heeded)
+{
+	struct span text = segment->text, name = until(text, ';');
+	unsigned findings = is_plain(text) ? 0 : find_disguises(text, heeded);
+	if (is_dots(name, 3))
+		findings |= URL_DOTS_MANY;
+	if (is_trailing(name))
+		findings |= URL_TRAILING_DOT;
+	if (heeded & URL_DEVICE_NAME && is_device_name(text))
+		findings |= URL_DEVICE_NAME;
+	if (heeded & URL_SHORT_NAME && is_short_name(name))
+		findings |= URL_SHORT_NAME;
+	if (heeded & URL_PATH_INFO && !segment->is_last && is_script(name))
+		findings |= URL_PATH_INFO;
+	return findings | (segment->has_parameters ? URL_PARAMETER : 0);
 }

@@ -12,8 +12,9 @@ struct url_segment {
 	bool is_last;
 };
 
-/* Findings of one segment; 0 for an ordinary name. "." and ".." have none. */
-unsigned url_segment_findings(const struct url_segment *segment);
+/* Findings of one segment, of which those that are heeded are sure to be among them; 0 for an
+ * ordinary name. "." and ".." have none. */
+unsigned url_segment_findings(const struct url_segment *segment, unsigned heeded);
 
 /* Does a canonical segment have parameters other than ";jsessionid="? */
 bool url_segment_has_parameters(struct span canonical);
