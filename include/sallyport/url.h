@@ -81,6 +81,8 @@ struct url_canon_options {
 	unsigned heeded;  /* findings that are reported; others may cost no time */
 	unsigned weighty; /* of these, what evidence is for, before all others */
 	unsigned rewrite; /* of URL_FINDINGS_REWRITABLE: what changes the path */
+	/* A dot segment at the end is DOTS_AMBIGUOUS: Tomcat takes the slash before it away, too */
+	bool last_dots;
 };
 
 /* Canonicalises an absolute path ("/…"): unreserved characters decoded, other

@@ -95,6 +95,7 @@ void findings_compile(struct shield *shield)
 			shield->canon.rewrite |= finding & URL_FINDINGS_REWRITABLE;
 	}
 	shield->canon.weighty = shield->path.rejected;
+	shield->canon.last_dots = settings->origin_kind == ORIGIN_TOMCAT;
 }
 
 static const struct finding_row *row_of(unsigned finding)

@@ -38,6 +38,7 @@ static bool is_clean(struct span path, unsigned odd)
 struct walk {
 	struct span raw;
 	unsigned rewrite; /* URL_FINDINGS_REWRITABLE bits */
+	bool last_dots;   /* as in the options */
 	size_t at;        /* next byte of raw */
 	char *out;        /* canonical form so far, starting with "/" */
 	size_t len;
@@ -118,8 +119,8 @@ static void put_percent(struct walk *walk, size_t from)
 	walk->percent_raw = from;
 }
 
-/* A segment that servers read differently: nothing to those that merge slashes, several names to
- * those that decode separators before they split. */
+/* A segment that servers read differently: nothing to those that merge slashes, also once
+ * parameters are gone, several names to those that decode separators before they split. */
 static bool is_ambiguous(struct span segment)
 {
 	for (size_t i = 0; i + 2 < segment.len; i++) {
@@ -127,7 +128,7 @@ static bool is_ambiguous(struct span segment)
 					      memcmp(segment.ptr + i + 1, "5C", 2) == 0))
 			return true;
 	}
-	return segment.len == 0;
+	return segment.len == 0 || segment.ptr[0] == ';';
 }
 
 /* Takes the last segment of out away, up to the "/" before it. */
@@ -142,7 +143,9 @@ static void drop_segment(struct walk *walk, size_t from)
 	do
 		walk->len--;
 	while (walk->out[walk->len - 1] != '/');
-	if (is_ambiguous(span_of(walk->out + walk->len, end - walk->len)))
+	/* What follows "//" is a host to some; see check_start. */
+	bool is_host = walk->len == 2;
+	if (is_host || is_ambiguous(span_of(walk->out + walk->len, end - walk->len)))
 		note_from(walk, URL_DOTS_AMBIGUOUS, from);
 }
 
@@ -298,6 +301,15 @@ static void take_escape(struct walk *walk)
 	}
 }
 
+/* "//host/x" is a reference to another host (RFC 3986 section 4.2), which libraries make of a
+ * request-target: none may come of dot segments that were removed. */
+static void check_start(struct walk *walk)
+{
+	bool was = walk->raw.len > 1 && walk->raw.ptr[1] == '/';
+	if (walk->len > 1 && walk->out[1] == '/' && !was)
+		url_note(&walk->notes, URL_DOTS_AMBIGUOUS, walk->raw);
+}
+
 static void walk_path(struct walk *walk)
 {
 	walk->out[walk->len++] = '/';
@@ -315,7 +327,9 @@ static void walk_path(struct walk *walk)
 			take_raw(walk, byte);
 	}
 	note_utf8(walk, utf8_end(&walk->utf8));
-	end_segment(walk);
+	if (end_segment(walk) && walk->last_dots)
+		note_from(walk, URL_DOTS_AMBIGUOUS, walk->segment_raw);
+	check_start(walk);
 }
 
 /* Every escape of the canonical form is whole: that is what makes it canonical. */
@@ -361,6 +375,7 @@ void url_canon_path_as(struct span path, const struct url_canon_options *options
 	struct walk walk = {
 	    .raw = path,
 	    .rewrite = options->rewrite,
+	    .last_dots = options->last_dots,
 	    .out = buf,
 	    .notes = {.heeded = options->heeded, .weighty = options->weighty},
 	};

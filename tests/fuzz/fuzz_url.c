@@ -56,6 +56,31 @@ static void check_path(struct span path)
 	free(buf);
 }
 
+/* The same for every finding and rewriting that there is. */
+static void check_options(struct span path)
+{
+	static const struct url_canon_options every[] = {
+	    {.heeded = URL_FINDINGS_ALL},
+	    {.heeded = URL_FINDINGS_ALL, .rewrite = URL_FINDINGS_REWRITABLE, .last_dots = true},
+	    {.rewrite = URL_PARAMETER | URL_EMPTY_SEGMENT},
+	};
+	for (size_t i = 0; i < sizeof(every) / sizeof(every[0]); i++) {
+		struct url_canon once, twice;
+		char *buf = malloc(URL_CANON_ROOM(path.len));
+		must(buf != NULL);
+		url_canon_path_as(path, &every[i], buf, &once);
+		must((once.findings & ~every[i].heeded) == 0);
+		must(once.path.len <= 3 * path.len + 1 && once.decoded.len <= path.len + 1);
+		char *again = malloc(URL_CANON_ROOM(once.path.len));
+		must(again != NULL);
+		url_canon_path_as(once.path, &every[i], again, &twice);
+		must(span_eq(once.path, twice.path));
+		must((twice.findings & every[i].rewrite) == 0);
+		free(again);
+		free(buf);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct url_target target;
@@ -76,6 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		must(reason != REASON_UNSET);
 	}
 	check_path(input);
+	check_options(input);
 	free(text);
 	return 0;
 }

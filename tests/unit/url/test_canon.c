@@ -162,7 +162,9 @@ static const char *const pieces[] = {
     "%u",        "%25u", "002e", "%c0",      "%ae",  "%c1",  "%1c", "%e0",      "%80",
     "%af",       "%f0",  "%9f",  "%98",      "%ed",  "%a0",  "%f8", "%fc",      "%c3",
     "%a9",       ";",    "|",    "\xc3\xa9", "\xff", "\x01", " ",   "?",        "#",
-    "%25%35%63", "%%35", "%41",  "%7E",      "%3B",  "~",    "u",   "abcdefgh", "%ff%fe"};
+    "%25%35%63", "%%35", "%41",  "%7E",      "%3B",  "~",    "u",   "abcdefgh", "%ff%fe",
+    "..;",       ";x=1", "....", "%20",      ".%20", "::$DATA", ":",  "con",      "nul.x",
+    "a~1",       ".php", ";jsessionid=1",    "%e2%80%ae",     "%ef%bc%8f", "%ef%bc%8e"};
 
 static size_t make_path(uint64_t *seed, char *out)
 {
@@ -199,6 +201,56 @@ static void canon_is_idempotent_on_anything(void **state)
 	}
 }
 
+/* What is rewritten is gone; what is heeded alone changes no path; what is noted was asked for. */
+static void canon_is_idempotent_for_any_options(void **state)
+{
+	(void)state;
+	static char room[URL_CANON_ROOM(URL_CANON_ROOM(PATH_MAX_BYTES))];
+	uint64_t seed = 0xca11;
+	for (int i = 0; i < 200000; i++) {
+		struct url_canon canon, again, plain;
+		char raw[512];
+		size_t len = make_path(&seed, raw);
+		struct url_canon_options options = {
+		    .heeded = (unsigned)next_random(&seed) & URL_FINDINGS_ALL,
+		    .rewrite = (unsigned)next_random(&seed) & URL_FINDINGS_REWRITABLE,
+		    .last_dots = next_random(&seed) & 1,
+		};
+		options.weighty = options.heeded & (unsigned)next_random(&seed);
+		url_canon_path_as(span_of(raw, len), &options, canon_room, &canon);
+		assert_int_equal(canon.findings & ~options.heeded, 0);
+		assert_true(canon.path.len <= 3 * len + 1 && canon.decoded.len <= len + 1);
+		assert_true(canon.findings ? is_within(canon.evidence, span_of(raw, len))
+					   : canon.evidence.ptr == NULL);
+		url_canon_path_as(canon.path, &options, room, &again);
+		assert_true(span_eq(again.path, canon.path));
+		assert_int_equal(again.findings & options.rewrite, 0);
+		options.heeded = 0;
+		url_canon_path_as(span_of(raw, len), &options, room, &plain);
+		assert_true(span_eq(plain.path, canon.path));
+	}
+}
+
+/* A finding does not depend on which others are looked for. */
+static void canon_finds_each_by_itself(void **state)
+{
+	(void)state;
+	static char room[URL_CANON_ROOM(512)];
+	uint64_t seed = 0x0dd;
+	for (int i = 0; i < 20000; i++) {
+		struct url_canon all, one;
+		char raw[512];
+		size_t len = make_path(&seed, raw);
+		struct url_canon_options options = {.heeded = URL_FINDINGS_ALL};
+		url_canon_path_as(span_of(raw, len), &options, canon_room, &all);
+		for (int kind = 0; kind < URL_FINDING_KINDS; kind++) {
+			options.heeded = 1u << kind;
+			url_canon_path_as(span_of(raw, len), &options, room, &one);
+			assert_int_equal(one.findings, all.findings & options.heeded);
+		}
+	}
+}
+
 static void canon_keeps_to_its_room(void **state)
 {
 	(void)state;
@@ -208,7 +260,10 @@ static void canon_keeps_to_its_room(void **state)
 		char raw[512], nothing[URL_CANON_ROOM(512)] = {0};
 		size_t len = make_path(&seed, raw), room = URL_CANON_ROOM(len);
 		char *in = guarded_copy(raw, len), *buf = guarded_copy(nothing, room);
+		static const struct url_canon_options every = {
+		    .heeded = URL_FINDINGS_ALL, .rewrite = URL_FINDINGS_REWRITABLE};
 		url_canon_path(span_of(in, len), buf, &canon);
+		url_canon_path_as(span_of(in, len), &every, buf, &canon);
 		guarded_free(buf, room);
 		guarded_free(in, len);
 	}
@@ -264,6 +319,8 @@ int main(void)
 	    cmocka_unit_test(canon_leaves_a_clean_path_where_it_is),
 	    cmocka_unit_test(canon_of_nothing_is_the_root),
 	    cmocka_unit_test(canon_is_idempotent_on_anything),
+	    cmocka_unit_test(canon_is_idempotent_for_any_options),
+	    cmocka_unit_test(canon_finds_each_by_itself),
 	    cmocka_unit_test(canon_keeps_to_its_room),
 	    cmocka_unit_test(canon_keeps_to_its_room_when_every_byte_grows),
 	    cmocka_unit_test(canon_is_one_for_every_spelling),
