@@ -344,7 +344,8 @@ def a_client_that_asks_without_reading_is_not_read(t):
 def a_large_head_within_the_limits_goes_on_whole(t):
     server = t.server({"limits": {"head": 65535, "field": 65535, "fields": 128, "url": 65535,
                                   "response_head": 65535},
-                       "site": {"shield": {"limits": {"url": 65535, "path": 65535, "query": 0}}}})
+                       "site": {"shield": {"limits": {"url": 65535, "path": 65535, "query": 0, "arg_name": 0, "fields": 0,
+                                                       "fields_bytes": 0}}}})
     value = b"v" * 500
     fields = b"".join(b"X-%d: %s\r\n" % (number, value) for number in range(110))
     server.origin.on("/large", b"HTTP/1.1 200 OK\r\n" + fields + b"Content-Length: 0\r\n\r\n")

@@ -306,7 +306,7 @@ def the_limits_themselves_are_allowed(t):
     server = t.server()
     t.answered(server, get(b"A: b\r\n" * 99, line=b"GET /fits HTTP/1.1\r\n"))
     t.answered(server, get(b"A: " + b"a" * 8000 + b"\r\n", line=b"GET /fits HTTP/1.1\r\n"))
-    t.answered(server, get(line=b"GET /" + b"a" * 2047 + b"?a=" + b"a" * 6000 + b" HTTP/1.1\r\n"))
+    t.answered(server, get(line=b"GET " + (b"/" + b"a" * 511) * 4 + b"?a=" + b"a" * 6000 + b" HTTP/1.1\r\n"))
 
 
 @test
