@@ -94,6 +94,9 @@ void findings_compile(struct shield *shield)
 		if (action == ACTION_REWRITE)
 			shield->canon.rewrite |= finding & URL_FINDINGS_REWRITABLE;
 	}
+	/* mode.c asks about these whatever is done about them; a clean path has none */
+	shield->canon.heeded |= URL_BACKSLASH | URL_ENCODED_SLASH | URL_PARAMETER_DOTS |
+				URL_DOTS_DISGUISED | URL_DOTS_AMBIGUOUS;
 	shield->canon.weighty = shield->path.rejected;
 	shield->canon.last_dots = settings->origin_kind == ORIGIN_TOMCAT;
 }

@@ -64,7 +64,8 @@ static struct verdict judge_text(const struct shield_settings *settings, const c
 	const struct shield *const shields[] = {shield};
 	struct shield_scratch *scratch = shield_scratch_new(shields, 1, &err);
 	url_canon_path_as(split.path, shield_canon_options(shield), room, &canon);
-	struct shield_request request = {&head, &split, &canon, buf};
+	struct shield_request request = {
+	    .head = &head, .target = &split, .canon = &canon, .buf = buf};
 	shield_judge(shield, scratch, &request, &verdict);
 	shield_scratch_free(scratch);
 	shield_free(shield);
