@@ -117,4 +117,4 @@ def a_real_server_opens_the_same_file(t, row):
     t.note(f"{len(targets)} URLs, {len(pairs)} accepted, {changed} rewritten, {opened} opened a file")
     if wrong:
         raise Failure(f"{len(wrong)} of {changed} open another file:\n" + "\n".join(wrong[:25]))
-    t.check(opened > 300 and changed > 300, f"too few URLs mean anything: {opened} opened, {changed} rewritten")
+    t.check(min(opened, changed) * 20 > len(targets), f"too few URLs mean anything: {opened} opened, {changed} rewritten")
