@@ -9,7 +9,10 @@
 
 struct subject {
 	struct url_target target;
+	/* Empty segments, where they were accepted, are merged in here: most servers read
+	 * them so, and nobody shall get round a route, a rule or a throttle by a slash more. */
 	struct url_canon canon;
+	struct span forward_path;  /* what the origin gets: the canonical path, with such segments kept */
 	struct span host;          /* as the origin is told: Host field, or the authority of an absolute target */
 	struct url_host host_name; /* the same, parsed; name.ptr NULL: none was said */
 	const struct site *site;   /* NULL: none */
@@ -17,8 +20,10 @@ struct subject {
 	enum shield_mode mode;     /* of the site's shield for this path; the caller may lower it */
 };
 
+#define JUDGE_ROOM(target_len) (2 * URL_CANON_ROOM(target_len))
+
 /* Marks the head's hop-by-hop fields, splits and canonicalises its target, and
- * finds its site and route. room: URL_CANON_ROOM(head->target_len) bytes; the
+ * finds its site and route. room: JUDGE_ROOM(head->target_len) bytes; the
  * subject points into it and into the head. Whatever was found out before a reason
  * to refuse came up stays in *subject, for the log. REASON_UNSET: all is known. */
 enum reason judge_locate(const struct settings *settings, struct http_head *head, char *room,

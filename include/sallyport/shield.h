@@ -163,8 +163,6 @@ struct shield_settings {
 	size_t field_rule_count;
 	int cookie_syntax;    /* enum cookie_syntax; UNSET is any */
 	const char **methods; /* allowed; NULL-terminated. NULL: all but CONNECT and TRACE */
-	/* For the front: the response's Server field. NULL: as the origin sent it; "": none. */
-	const char *server_field;
 	const struct rule_spec *rules;
 	size_t rule_count;
 	const struct shield_path *paths;

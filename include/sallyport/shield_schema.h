@@ -50,7 +50,6 @@ struct shield_policy {
 	struct shield_policy_allow allow;
 	struct policy_list fields; /* struct shield_policy_field */
 	struct field_rule *field_rules; /* the same as the shield takes them */
-	const char *server_field;
 	struct policy_where where;
 };
 

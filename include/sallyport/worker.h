@@ -38,6 +38,9 @@ struct worker_setup {
 
 struct front;
 
+/* As many connections may a worker have with the descriptors that it may open. */
+uint64_t front_connections_possible(void);
+
 /* Takes the descriptors into the loop and prepares everything that needs files
  * or names. Call it before the sandbox closes; front_start accepts from then on. */
 struct front *front_new(struct loop *loop, const struct worker_setup *setup, struct err *err);

@@ -200,6 +200,8 @@ static void say_path(struct explain *e, const struct subject *s)
 		say_span(e, "canonical", s->canon.path);
 	if (!span_eq(s->canon.decoded, s->canon.path))
 		say_span(e, "decoded", s->canon.decoded);
+	if (!span_eq(s->forward_path, s->canon.path))
+		say_span(e, "forwarded", s->forward_path);
 	if (s->canon.findings)
 		say_findings(e, "findings", s->canon.findings, s->canon.evidence);
 	if (s->target.query.ptr) {
@@ -310,7 +312,7 @@ static bool walk(struct explain *e, struct verdict *verdict, struct err *err)
 		return true;
 	}
 	sayf(e, "head", NULL, "well-formed: %u fields, %u bytes", head.field_count, head.len);
-	char *room = malloc(URL_CANON_ROOM((size_t)head.target_len));
+	char *room = malloc(JUDGE_ROOM((size_t)head.target_len));
 	if (!room)
 		return err_set(err, "out of memory");
 	reason = judge_locate(e->settings, &head, room, &subject);

@@ -144,7 +144,7 @@ static size_t write_head(struct exchange *x)
 	log_format_request_id(x->id, id);
 	struct http_forward_request forward = {
 	    .head = &x->request,
-	    .path = x->subject.canon.path,
+	    .path = x->subject.forward_path,
 	    .query = x->subject.target.query,
 	    .host = x->subject.route->host ? span_from_str(x->subject.route->host) : x->subject.host,
 	    .visitor_host = x->subject.host,

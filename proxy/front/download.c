@@ -190,7 +190,7 @@ static bool send_piece(struct exchange *x, size_t head_len, const char *data, si
 		iov[n++] = (struct iovec){"0\r\n\r\n", 5};
 	x->down_bytes += len;
 	/* One buffer is cheaper to send than two, as long as copying is. */
-	if (n == 2 && head_len > 0 && head_len < FRONT_HEAD_BYTES - SMALL_BYTES && len <= SMALL_BYTES) {
+	if (n == 2 && !chunked && head_len > 0 && head_len < FRONT_HEAD_BYTES - SMALL_BYTES && len <= SMALL_BYTES) {
 		memcpy(x->front->out + head_len, data, len);
 		iov[0].iov_len += len;
 		n = 1;

@@ -79,7 +79,7 @@ static struct span rebase(struct span s, const char *from, size_t len, const cha
  * leaves room behind it for the canonical path. */
 static bool keep_head(struct exchange *x, const struct http_head *head, const char *bytes, size_t len)
 {
-	size_t room = len + URL_CANON_ROOM((size_t)head->target_len);
+	size_t room = len + JUDGE_ROOM((size_t)head->target_len);
 	x->text = x->text_inline;
 	x->text_room = sizeof(x->text_inline);
 	if (room > x->text_room) {

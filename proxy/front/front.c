@@ -310,18 +310,13 @@ static bool open_origins(struct front *f, struct err *err)
 }
 
 /* Each connection may need one to an origin, too; pipes for splice give way first. */
-static uint64_t connections_by_descriptors(const struct settings *settings)
+uint64_t front_connections_possible(void)
 {
 	struct rlimit limit;
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
 		return UINT64_MAX;
-	uint64_t most = limit.rlim_cur > 2 * FDS_BESIDE ? (limit.rlim_cur - FDS_BESIDE) / FDS_A_CONNECTION : FDS_BESIDE / 2;
-	if (most < settings->quotas.connections)
-		log_warn("the limit of %llu descriptors allows a worker %llu connections, fewer than quotas.connections "
-			 "(%llu): raise it (ulimit -n, LimitNOFILE)",
-			 (unsigned long long)limit.rlim_cur, (unsigned long long)most,
-			 (unsigned long long)settings->quotas.connections);
-	return most;
+	return limit.rlim_cur > 2 * FDS_BESIDE ? (limit.rlim_cur - FDS_BESIDE) / FDS_A_CONNECTION
+					       : FDS_BESIDE / FDS_A_CONNECTION;
 }
 
 struct front *front_new(struct loop *loop, const struct worker_setup *setup, struct err *err)
@@ -344,7 +339,7 @@ struct front *front_new(struct loop *loop, const struct worker_setup *setup, str
 	f->hand_over_again.on_expiry = hand_over_again;
 	f->accept_again.on_expiry = accept_again;
 	f->date_second = UINT64_MAX;
-	f->max_connections = connections_by_descriptors(f->settings);
+	f->max_connections = front_connections_possible();
 	f->listeners = calloc(f->settings->listens.n, sizeof(*f->listeners));
 	f->census = census_open(setup->memory.census, setup->slot);
 	f->throttle = throttle_of(setup->memory.throttle);

@@ -44,6 +44,26 @@ static void canonicalise(struct subject *s, char *room)
 		url_canon_path(s->target.path, room, &s->canon);
 }
 
+/* Into out, of s.len bytes; s itself where there is nothing to merge. */
+static struct span merge_slashes(struct span s, char *out)
+{
+	size_t len = 0;
+	if (!memmem(s.ptr, s.len, "//", 2))
+		return s;
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.ptr[i] != '/' || len == 0 || out[len - 1] != '/')
+			out[len++] = s.ptr[i];
+	}
+	return span_of(out, len);
+}
+
+static void merge_empty_segments(struct subject *s, char *room)
+{
+	s->forward_path = s->canon.path;
+	s->canon.path = merge_slashes(s->canon.path, room);
+	s->canon.decoded = merge_slashes(s->canon.decoded, room + s->canon.path.len);
+}
+
 enum reason judge_locate(const struct settings *settings, struct http_head *head, char *room,
 			 struct subject *s)
 {
@@ -63,6 +83,7 @@ enum reason judge_locate(const struct settings *settings, struct http_head *head
 		return REASON_TARGET_INVALID;
 	s->site = site_lookup(settings->table, s->host_name.name);
 	canonicalise(s, room);
+	merge_empty_segments(s, room + URL_CANON_ROOM((size_t)head->target_len));
 	if (!s->site)
 		return REASON_HOST_UNKNOWN;
 	s->route = site_route(s->site, s->canon.path);

@@ -143,6 +143,16 @@ static void child_is_ready(struct child *child)
 		report(REPORT_READY, NULL, 0);
 }
 
+/* An operator who allowed more connections than there can be wants to know. */
+static void mention_descriptors(void)
+{
+	uint64_t wanted = generation.settings->quotas.connections, each = front_connections_possible();
+	if (each < wanted && each * generation.n < wanted)
+		log_info("the limit of descriptors (ulimit -n, LimitNOFILE) allows %llu connections, "
+			 "quotas.connections would be %llu",
+			 (unsigned long long)(each * generation.n), (unsigned long long)wanted);
+}
+
 static void child_has_started(struct child *child)
 {
 	child->state = WORKER_STARTED;
@@ -153,6 +163,7 @@ static void child_has_started(struct child *child)
 	generation.is_announced = true;
 	report_workers();
 	report(REPORT_STARTED, NULL, 0);
+	mention_descriptors();
 }
 
 /* Once none accepts any more, the next generation's policy is the only one for new connections. */

@@ -280,10 +280,6 @@ static const struct setting shield_rows[] = {
     {"cookie_syntax", SETTING_ENUM, SHIELD(cookie_syntax), .choices = cookie_syntaxes,
      .doc = "`rfc6265` refuses cookies that are not written as RFC 6265 has it, which many "
 	    "applications set; the default is `any`, in the profile `strict` `rfc6265`."},
-    {"server_field", SETTING_STRING, SHIELD(server_field), .standard = "keep",
-     .example = "\"remove\"",
-     .doc = "The response's Server field: `keep` passes the origin's on, `remove` takes it away, "
-	    "any other text replaces it."},
     {0},
 };
 
@@ -475,13 +471,6 @@ static struct shield_lists lists_of(const struct shield_policy *policy)
 	};
 }
 
-static const char *server_field_of(const char *text)
-{
-	if (!text || strcmp(text, "keep") == 0)
-		return NULL;
-	return strcmp(text, "remove") == 0 ? "" : text;
-}
-
 void shield_policy_settings(const struct shield_policy *policy, const struct rule_spec *rules,
 			    size_t rule_count, struct shield_settings *out)
 {
@@ -495,7 +484,6 @@ void shield_policy_settings(const struct shield_policy *policy, const struct rul
 	    .field_rule_count = policy->fields.n,
 	    .cookie_syntax = policy->cookie_syntax,
 	    .methods = policy->methods.items,
-	    .server_field = server_field_of(policy->server_field),
 	    .rules = rules,
 	    .rule_count = rule_count,
 	    .paths = policy->paths.items,
@@ -567,6 +555,5 @@ bool shield_policy_eq(const struct shield_policy *a, const struct shield_policy 
 	       memcmp(a->query_findings.actions, b->query_findings.actions,
 		      sizeof(a->query_findings.actions)) == 0 &&
 	       lists_eq(a, b) && paths_eq(&a->paths, &b->paths) &&
-	       fields_eq(&a->fields, &b->fields) &&
-	       strcmp(a->server_field, b->server_field) == 0;
+	       fields_eq(&a->fields, &b->fields);
 }

@@ -209,3 +209,19 @@ def it_runs_without_a_policy_file(t):
             return None
     t.equal(t.eventually(answer, "an answer"), 200, "status")
     t.equal(origin.requests[-1].field("Host"), "whatever.example", "Host at the origin")
+
+
+@test
+def a_slash_more_goes_round_no_route_and_no_rule(t):
+    """Most servers read // as /, so routes and rules do, too; the origin gets the path as it came."""
+    inner = t.origin()
+    settings = {"site": {"routes": [{"path": "/admin", "origins": [inner.url]}]},
+                "rules": [{"id": "no-private", "where": "path", "pattern": "^/private/", "message": "not for visitors"}]}
+    server = t.fresh_server(settings)
+    for target in ("/admin/x", "//admin/x", "/admin//x", "/a/..//admin/x"):
+        before = len(inner.requests)
+        status = server.get(target).status
+        t.check(status == 400 or len(inner.requests) == before + 1, f"{target} ({status}) went to the other origin")
+    t.equal(inner.requests[1].target, "//admin/x", "what the origin gets")
+    for target in ("/private/x", "//private/x", "/private//x"):
+        t.equal(server.get(target).status, 403, target)
