@@ -23,6 +23,7 @@ enum log_text {
 	LOG_TEXT_RULE,      /* the rule's id */
 	LOG_TEXT_EVIDENCE,
 	LOG_TEXT_ORIGIN,    /* address of the origin asked, or the event's sentence */
+	LOG_TEXT_SETTING,   /* that decided, or whose limit was hit */
 	LOG_TEXT_COUNT
 };
 
@@ -48,7 +49,8 @@ struct log_record {
 	uint64_t bytes_in, bytes_out; /* content */
 	struct addr client;  /* after trusted proxies */
 	struct addr peer;    /* the connection's */
-	uint64_t limit;      /* the limit hit, where one was */
+	uint64_t limit;      /* the limit hit, where one was: bytes, a count, or milliseconds */
+	uint64_t value;      /* what was counted against it, where that is known */
 	uint32_t folded;     /* events: how many more like this were folded into it */
 	uint32_t pad;
 };

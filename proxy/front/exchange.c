@@ -139,6 +139,37 @@ static void forget_noted(struct exchange *x)
 		x->verdict = (struct verdict){.action = VERDICT_ALLOW, .enforced = true};
 }
 
+/* Limits that hold before a site is known, or belong to none: what was hit, and
+ * the setting that changes it. */
+static void name_limit(struct exchange *x, enum reason reason)
+{
+	const struct settings *s = x->front->settings;
+	const struct {
+		enum reason reason;
+		const char *setting;
+		uint64_t limit;
+	} limits[] = {
+	    {REASON_HEAD_TOO_LARGE, "limits.head", s->limits.head_bytes},
+	    {REASON_FIELD_TOO_LARGE, "limits.field", s->limits.field_bytes},
+	    {REASON_TOO_MANY_FIELDS, "limits.fields", s->limits.fields},
+	    {REASON_URL_TOO_LONG, "limits.url", s->limits.target_bytes},
+	    {REASON_HEAD_TIMEOUT, "timeouts.head", s->timeouts.head},
+	    {REASON_BODY_TIMEOUT, "timeouts.min_rate", s->timeouts.min_rate},
+	    {REASON_SEND_TIMEOUT, "timeouts.min_rate", s->timeouts.min_rate},
+	    {REASON_OVERLOAD, "quotas.memory", s->quotas.memory},
+	    {REASON_ORIGIN_CONNECT_TIMEOUT, "timeouts.connect", s->timeouts.connect},
+	    {REASON_ORIGIN_TIMEOUT, "timeouts.first_byte", s->timeouts.first_byte},
+	    {REASON_ORIGIN_STALLED, "timeouts.between_bytes", s->timeouts.between_bytes},
+	    {REASON_ORIGIN_HEAD_TOO_LARGE, "limits.response_head", s->limits.response_head_bytes},
+	};
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]) && !x->verdict.setting; i++) {
+		if (limits[i].reason != reason)
+			continue;
+		x->verdict.setting = limits[i].setting;
+		x->verdict.limit = limits[i].limit;
+	}
+}
+
 enum step_result exchange_refuse(struct exchange *x, enum reason reason)
 {
 	struct front *f = x->front;
@@ -146,6 +177,7 @@ enum step_result exchange_refuse(struct exchange *x, enum reason reason)
 	stat_add(&f->stats->reasons[reason], 1);
 	if (is_rejection(reason))
 		stat_add(&f->stats->requests_rejected, 1);
+	name_limit(x, reason);
 	x->verdict.reason = reason;
 	x->verdict.enforced = true;
 	if (x->verdict.action == VERDICT_UNSET || x->verdict.action == VERDICT_ALLOW)
@@ -240,6 +272,7 @@ void exchange_abort(struct exchange *x, enum reason reason)
 {
 	stat_add(&x->front->stats->reasons[reason], 1);
 	forget_noted(x);
+	name_limit(x, reason);
 	x->verdict.reason = reason;
 	origin_unclaim(&x->claim);
 	exchange_leave_origin(x, false);

@@ -49,6 +49,7 @@ void record_exchange(struct exchange *x)
 	    .client = x->visitor,
 	    .peer = x->client->peer,
 	    .limit = x->verdict.limit,
+	    .value = x->verdict.value,
 	};
 	struct span texts[LOG_TEXT_COUNT] = {{0}};
 	if (head->target_len > 0) {
@@ -65,6 +66,7 @@ void record_exchange(struct exchange *x)
 		texts[LOG_TEXT_SITE] = span_from_str(x->subject.site->name);
 	texts[LOG_TEXT_RULE] = span_from_str(x->verdict.rule);
 	texts[LOG_TEXT_EVIDENCE] = x->verdict.evidence;
+	texts[LOG_TEXT_SETTING] = span_from_str(x->verdict.setting);
 	if (x->claim.spec)
 		texts[LOG_TEXT_ORIGIN] = span_from_str(x->claim.spec->authority);
 	put(f, &record, texts);

@@ -273,6 +273,9 @@ static void put_details(struct line *line, const struct view *view)
 	put_quoted_if(line, " evidence=", view, LOG_TEXT_EVIDENCE);
 	if (record->limit > 0)
 		put_number(line, " limit=", record->limit);
+	if (record->value > 0)
+		put_number(line, " value=", record->value);
+	put_quoted_if(line, " setting=", view, LOG_TEXT_SETTING);
 	put_quoted_if(line, " origin=", view, LOG_TEXT_ORIGIN);
 	if (!is_same_host(&record->peer, &record->client)) {
 		PUT(line, " peer=");
@@ -344,6 +347,7 @@ static const char *const json_names[LOG_TEXT_COUNT] = {
     [LOG_TEXT_RULE] = "rule",
     [LOG_TEXT_EVIDENCE] = "evidence",
     [LOG_TEXT_ORIGIN] = "origin",
+    [LOG_TEXT_SETTING] = "setting",
 };
 
 static const char *json_name(const struct log_record *record, int text)
@@ -408,6 +412,8 @@ static void json_add_access(struct json_writer *writer, const struct log_record 
 	json_add_number(writer, "first_byte_us", record->first_byte_us);
 	if (record->limit > 0)
 		json_add_number(writer, "limit", record->limit);
+	if (record->value > 0)
+		json_add_number(writer, "value", record->value);
 }
 
 size_t log_format_json(const struct log_record *record, const struct span *texts, char *buf,

@@ -264,3 +264,17 @@ def a_scribe_that_stands_still_stalls_nobody_and_the_loss_is_counted(t):
     lines = t.eventually(lambda: len(found := server.lines_since()) >= 200 - dropped and found,
                          "the others are written")
     t.equal(len(lines), 200 - dropped, "lines")
+
+
+@test
+def a_limit_says_its_value_and_setting(t):
+    """Those of the server, which hold before a site is known, and those of the site."""
+    server = t.server()
+    for target, fields, reason, setting in (("/" + "x" * 9000, (), "url-too-long", "limits.url"),
+                                            ("/" + "x" * 3000, (), "path-too-long", "limits.path"),
+                                            ("/", [("X-Long", "y" * 9000)], "field-too-large", "limits.field")):
+        mark = server.mark()
+        server.get(target, fields=fields)
+        line = server.next_line(mark)
+        t.reason(line, reason)
+        t.check(line.setting.endswith(setting) and line.limit > 0, f"{reason}: {line.raw}")
