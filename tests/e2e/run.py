@@ -25,9 +25,7 @@ sys.dont_write_bytecode = True
 from harness import check, context, registry, server  # noqa: E402
 
 # Reasons that nobody outside can make happen at will.
-UNTESTED_REASONS = {
-    "upgrade-refused": "Upgrade is never passed on, so what follows it is judged as any next request",
-}
+UNTESTED_REASONS = {}
 
 
 def arguments():
