@@ -154,8 +154,14 @@ static int connect_client(void)
 	    .sin_family = AF_INET, .sin_port = htons(front_port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	struct linger linger = {1, 0}; /* no TIME_WAIT: ports would run out */
+	sigset_t alarm, before;
+	sigemptyset(&alarm);
+	sigaddset(&alarm, SIGALRM);
+	/* The fuzzer's clock interrupts calls, and a connect that was interrupted is not to be repeated. */
+	sigprocmask(SIG_BLOCK, &alarm, &before);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&in, sizeof(in)) < 0)
 		die("connect");
+	sigprocmask(SIG_SETMASK, &before, NULL);
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 	return fd;
 }
