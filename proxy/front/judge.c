@@ -60,8 +60,23 @@ static struct span merge_slashes(struct span s, char *out)
 static void merge_empty_segments(struct subject *s, char *room)
 {
 	s->forward_path = s->canon.path;
+	/* "//host/x" is a reference to another host to some: see url/canon.c. */
+	while (span_starts(s->forward_path, SPAN("//")))
+		s->forward_path = span_from(s->forward_path, 1);
 	s->canon.path = merge_slashes(s->canon.path, room);
 	s->canon.decoded = merge_slashes(s->canon.decoded, room + s->canon.path.len);
+}
+
+/* Where empty segments are forwarded there are two readings: the stricter counts. */
+static enum shield_mode stricter_mode(const struct subject *s)
+{
+	struct url_canon kept = s->canon;
+	kept.path = s->forward_path;
+	enum shield_mode merged = shield_mode_at(s->site->shield, &s->canon);
+	if (span_eq(kept.path, s->canon.path))
+		return merged;
+	enum shield_mode other = shield_mode_at(s->site->shield, &kept);
+	return other > merged ? other : merged;
 }
 
 enum reason judge_locate(const struct settings *settings, struct http_head *head, char *room,
@@ -87,7 +102,7 @@ enum reason judge_locate(const struct settings *settings, struct http_head *head
 	if (!s->site)
 		return REASON_HOST_UNKNOWN;
 	s->route = site_route(s->site, s->canon.path);
-	s->mode = shield_mode_at(s->site->shield, &s->canon);
+	s->mode = stricter_mode(s);
 	return REASON_UNSET;
 }
 

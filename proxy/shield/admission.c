@@ -62,7 +62,9 @@ static bool strike(struct judging *judging)
 {
 	const struct throttle_policy *policy = judging->policy;
 	const uint64_t ban_us = policy->ban_ms * 1000;
+	/* What is only watched bans nobody where, or when, it is enforced. */
 	if (policy->strikes == 0 ||
+	    (judging->request->mode == SHIELD_MONITOR && !policy->dry_run) ||
 	    throttle_strike(&judging->client, &policy->strike_rate, ban_us,
 			    judging->request->now_us) != THROTTLE_STRIKE_BANNED)
 		return false;

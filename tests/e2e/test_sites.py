@@ -213,7 +213,8 @@ def it_runs_without_a_policy_file(t):
 
 @test
 def a_slash_more_goes_round_no_route_and_no_rule(t):
-    """Most servers read // as /, so routes and rules do, too; the origin gets the path as it came."""
+    """Most servers read // as /, so routes and rules do, too; the origin gets them as they came, but at the start,
+    where some read // as the beginning of a host."""
     inner = t.origin()
     settings = {"site": {"routes": [{"path": "/admin", "origins": [inner.url]}]},
                 "rules": [{"id": "no-private", "where": "path", "pattern": "^/private/", "message": "not for visitors"}]}
@@ -222,6 +223,6 @@ def a_slash_more_goes_round_no_route_and_no_rule(t):
         before = len(inner.requests)
         status = server.get(target).status
         t.check(status == 400 or len(inner.requests) == before + 1, f"{target} ({status}) went to the other origin")
-    t.equal(inner.requests[1].target, "//admin/x", "what the origin gets")
+    t.equal([inner.requests[1].target, inner.requests[2].target], ["/admin/x", "/admin//x"], "what the origin gets")
     for target in ("/private/x", "//private/x", "/private//x"):
         t.equal(server.get(target).status, 403, target)

@@ -65,7 +65,7 @@ CANONICAL = {
     "encoded question mark stays data": (b"/a%3Fb", "/a%3Fb"),
     "encoded hash stays data": (b"/a%23b", "/a%23b"),
     "encoded space": (b"/a%20b", "/a%20b"),
-    "what looks like an authority is a path": (b"//other.example/x", "//other.example/x"),
+    "what looks like an authority is a path": (b"//other.example/x", "/other.example/x"),
     "three dots are a name": (b"/.../a", "/.../a"),
     "a tilde": (b"/~user/", "/~user/"),
     "root": (b"/", "/"),
