@@ -2,6 +2,7 @@
 response gives 502, and nothing of it reaches the visitor."""
 
 import os
+import pathlib
 import signal
 
 from harness import Failure, reply, test
@@ -312,6 +313,11 @@ def extra_bytes_are_told_in_the_log(t):
     t.asserted.add("origin-extra")
 
 
+def stopped(pid):
+    """The signal is sent before the process has heeded it."""
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
+
+
 @test
 def what_lies_in_a_pooled_connection_is_no_answer_to_the_next_visitor(t):
     """The origin answers once more than it was asked, while the worker is busy: both are there at the same time."""
@@ -330,6 +336,7 @@ def what_lies_in_a_pooled_connection_is_no_answer_to_the_next_visitor(t):
     worker = server.workers()[0]
     os.kill(worker, signal.SIGSTOP)
     try:
+        t.eventually(lambda: stopped(worker), "the worker has stopped")
         visitor.send(b"GET /next HTTP/1.1\r\nHost: site.example\r\nConnection: close\r\n\r\n")
         origin_side[0].send(OK + b"Content-Length: 4\r\n\r\n" + MARK)
     finally:
