@@ -33,4 +33,8 @@ enum reason judge_locate(const struct settings *settings, struct http_head *head
 void judge_verdict(const struct http_head *head, const struct subject *subject,
 		   struct shield_scratch *scratch, char *buf, struct verdict *verdict);
 
+/* The setting behind a limit that holds before a site is known, or for all of them, and its value:
+ * bytes, a count, milliseconds or bytes a second. NULL, and *limit untouched: the reason is no such limit. */
+const char *judge_limit(const struct settings *settings, enum reason reason, uint64_t *limit);
+
 #endif

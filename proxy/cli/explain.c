@@ -253,29 +253,18 @@ static void say_verdict(struct explain *e, const struct verdict *v)
 	strbuf_release(&text);
 }
 
-/* The setting behind a refusal that the parser or the front gives. */
-static const char *setting_of(enum reason reason)
+static struct verdict refusal(const struct settings *settings, enum reason reason, struct span evidence)
 {
-	switch (reason) {
-	case REASON_HEAD_TOO_LARGE: return "limits.head";
-	case REASON_FIELD_TOO_LARGE: return "limits.field";
-	case REASON_TOO_MANY_FIELDS: return "limits.fields";
-	case REASON_URL_TOO_LONG: return "limits.url";
-	case REASON_HOST_UNKNOWN: return "default_site";
-	default: return NULL;
-	}
-}
-
-static struct verdict refusal(enum reason reason, struct span evidence)
-{
-	return (struct verdict){
+	struct verdict verdict = {
 	    .action = VERDICT_REJECT,
 	    .reason = reason,
 	    .status = (uint16_t)reason_status(reason),
 	    .enforced = true,
 	    .evidence = evidence,
-	    .setting = setting_of(reason),
 	};
+	verdict.setting = reason == REASON_HOST_UNKNOWN ? "default_site"
+							: judge_limit(settings, reason, &verdict.limit);
+	return verdict;
 }
 
 static bool judge_site(struct explain *e, const struct http_head *head, const struct subject *s,
@@ -307,7 +296,7 @@ static bool walk(struct explain *e, struct verdict *verdict, struct err *err)
 	if (http_parse_request(e->head.data, e->head.len, 0, &limits, &head, &reason, &evidence) !=
 	    HTTP_PARSE_DONE) {
 		/* Nothing of it is missing: what is not whole holds an empty line too early. */
-		*verdict = refusal(reason ? reason : REASON_REQUEST_LINE, evidence);
+		*verdict = refusal(e->settings, reason ? reason : REASON_REQUEST_LINE, evidence);
 		say_verdict(e, verdict);
 		return true;
 	}
@@ -320,7 +309,7 @@ static bool walk(struct explain *e, struct verdict *verdict, struct err *err)
 	say_place(e, &subject);
 	bool ok = true;
 	if (reason != REASON_UNSET) {
-		*verdict = refusal(reason, (struct span){0});
+		*verdict = refusal(e->settings, reason, (struct span){0});
 		say_verdict(e, verdict);
 	} else {
 		ok = judge_site(e, &head, &subject, verdict, err);

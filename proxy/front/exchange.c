@@ -139,35 +139,11 @@ static void forget_noted(struct exchange *x)
 		x->verdict = (struct verdict){.action = VERDICT_ALLOW, .enforced = true};
 }
 
-/* Limits that hold before a site is known, or belong to none: what was hit, and
- * the setting that changes it. */
+/* What was hit, where the shield did not say so. */
 static void name_limit(struct exchange *x, enum reason reason)
 {
-	const struct settings *s = x->front->settings;
-	const struct {
-		enum reason reason;
-		const char *setting;
-		uint64_t limit;
-	} limits[] = {
-	    {REASON_HEAD_TOO_LARGE, "limits.head", s->limits.head_bytes},
-	    {REASON_FIELD_TOO_LARGE, "limits.field", s->limits.field_bytes},
-	    {REASON_TOO_MANY_FIELDS, "limits.fields", s->limits.fields},
-	    {REASON_URL_TOO_LONG, "limits.url", s->limits.target_bytes},
-	    {REASON_HEAD_TIMEOUT, "timeouts.head", s->timeouts.head},
-	    {REASON_BODY_TIMEOUT, "timeouts.min_rate", s->timeouts.min_rate},
-	    {REASON_SEND_TIMEOUT, "timeouts.min_rate", s->timeouts.min_rate},
-	    {REASON_OVERLOAD, "quotas.memory", s->quotas.memory},
-	    {REASON_ORIGIN_CONNECT_TIMEOUT, "timeouts.connect", s->timeouts.connect},
-	    {REASON_ORIGIN_TIMEOUT, "timeouts.first_byte", s->timeouts.first_byte},
-	    {REASON_ORIGIN_STALLED, "timeouts.between_bytes", s->timeouts.between_bytes},
-	    {REASON_ORIGIN_HEAD_TOO_LARGE, "limits.response_head", s->limits.response_head_bytes},
-	};
-	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]) && !x->verdict.setting; i++) {
-		if (limits[i].reason != reason)
-			continue;
-		x->verdict.setting = limits[i].setting;
-		x->verdict.limit = limits[i].limit;
-	}
+	if (!x->verdict.setting)
+		x->verdict.setting = judge_limit(x->front->settings, reason, &x->verdict.limit);
 }
 
 enum step_result exchange_refuse(struct exchange *x, enum reason reason)

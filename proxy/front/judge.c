@@ -114,6 +114,35 @@ void judge_verdict(const struct http_head *head, const struct subject *s, struct
 	shield_judge(s->site->shield, scratch, &request, verdict);
 }
 
+const char *judge_limit(const struct settings *s, enum reason reason, uint64_t *limit)
+{
+	const struct {
+		enum reason reason;
+		const char *setting;
+		uint64_t limit;
+	} limits[] = {
+	    {REASON_HEAD_TOO_LARGE, "limits.head", s->limits.head_bytes},
+	    {REASON_FIELD_TOO_LARGE, "limits.field", s->limits.field_bytes},
+	    {REASON_TOO_MANY_FIELDS, "limits.fields", s->limits.fields},
+	    {REASON_URL_TOO_LONG, "limits.url", s->limits.target_bytes},
+	    {REASON_HEAD_TIMEOUT, "timeouts.head", s->timeouts.head},
+	    {REASON_BODY_TIMEOUT, "timeouts.min_rate", s->timeouts.min_rate},
+	    {REASON_SEND_TIMEOUT, "timeouts.min_rate", s->timeouts.min_rate},
+	    {REASON_OVERLOAD, "quotas.memory", s->quotas.memory},
+	    {REASON_ORIGIN_CONNECT_TIMEOUT, "timeouts.connect", s->timeouts.connect},
+	    {REASON_ORIGIN_TIMEOUT, "timeouts.first_byte", s->timeouts.first_byte},
+	    {REASON_ORIGIN_STALLED, "timeouts.between_bytes", s->timeouts.between_bytes},
+	    {REASON_ORIGIN_HEAD_TOO_LARGE, "limits.response_head", s->limits.response_head_bytes},
+	};
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		if (limits[i].reason != reason)
+			continue;
+		*limit = limits[i].limit;
+		return limits[i].setting;
+	}
+	return NULL;
+}
+
 static void begin_content(struct exchange *x)
 {
 	x->up_framing = x->request.framing;

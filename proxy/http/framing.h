@@ -14,7 +14,7 @@ enum reason framing_length(struct http_head *head, struct span value);
 /* Exactly "chunked", once, in HTTP/1.1 and without Content-Length. */
 enum reason framing_coding(struct http_head *head, struct span value);
 
-/* Sets close, keep_alive and, for now without regard to Upgrade, upgrade. */
+/* Sets close, keep_alive and upgrade, the last without regard to whether there is an Upgrade field. */
 void framing_connection(struct http_head *head, struct span value);
 
 /* Once all fields are known: what the connection's flags come to. */

@@ -45,7 +45,8 @@ def a_refusal_names_reason_rule_and_evidence(t):
 def a_limit_names_its_setting(t):
     result = run_command("explain", "/" + "x" * 9000)
     t.equal(result.returncode, 1, "exit status")
-    t.check("url-too-long" in result.stdout and "limits.url" in result.stdout, result.stdout[-200:])
+    t.check("url-too-long" in result.stdout and "[limits.url]" in result.stdout
+            and "the limit is 8192" in result.stdout, result.stdout[-200:])
 
 
 @test
