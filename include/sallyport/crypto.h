@@ -3,9 +3,33 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include "sallyport/err.h"
+
+enum { DIGEST_SIZE = 32, SIGN_PUBLIC_SIZE = 32, SIGN_PRIVATE_SIZE = 32, SIGNATURE_SIZE = 64 };
 
 /* len bytes from OpenSSL's CSPRNG. */
 MUST_CHECK bool crypto_random(void *out, size_t len, struct err *err);
+
+/* SHA-256, in one go and in pieces. It cannot fail once digest_new has a context. */
+void digest(const void *data, size_t len, uint8_t out[DIGEST_SIZE]);
+struct digest;
+struct digest *digest_new(void); /* NULL without memory */
+void digest_begin(struct digest *digest);
+void digest_add(struct digest *digest, const void *data, size_t len);
+void digest_end(struct digest *digest, uint8_t out[DIGEST_SIZE]);
+void digest_free(struct digest *digest);
+
+/* Ed25519 (RFC 8032). */
+struct sign_key; /* a pair; the private part is wiped when it is freed */
+struct sign_key *sign_key_new(struct err *err); /* made of random bytes */
+struct sign_key *sign_key_from(const uint8_t private_part[SIGN_PRIVATE_SIZE], struct err *err);
+void sign_key_private(const struct sign_key *key, uint8_t out[SIGN_PRIVATE_SIZE]);
+void sign_key_public(const struct sign_key *key, uint8_t out[SIGN_PUBLIC_SIZE]);
+MUST_CHECK bool sign(const struct sign_key *key, const void *data, size_t len,
+		     uint8_t out[SIGNATURE_SIZE], struct err *err);
+bool sign_verify(const uint8_t public_part[SIGN_PUBLIC_SIZE], const void *data, size_t len,
+		 const uint8_t signature[SIGNATURE_SIZE]);
+void sign_key_free(struct sign_key *key);
 
 #endif
