@@ -82,6 +82,7 @@ struct settings {
 	struct log_settings log;
 	struct process_settings process;
 	struct console_settings console;
+	struct vault_settings vault;
 	struct site_table *table;
 	size_t origin_count, route_count;
 	struct rule_spec *rule_specs; /* of rules */

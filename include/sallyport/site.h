@@ -2,6 +2,7 @@
 #define SALLYPORT_SITE_H
 
 #include "sallyport/addr.h"
+#include "sallyport/guard_schema.h"
 #include "sallyport/policy.h"
 #include "sallyport/response_policy.h"
 #include "sallyport/shield_schema.h"
@@ -62,6 +63,7 @@ struct site {
 	struct shield_settings shield_settings; /* the same as shield_new took it */
 	struct shield *shield;                  /* sites with equal settings share one */
 	struct response_policy response;
+	struct guard_policy guard;
 	struct policy_where where;
 	uint32_t index;
 };

@@ -6,17 +6,27 @@
 #include <stdint.h>
 #include "sallyport/err.h"
 
-/* What an operator has ordered about a site while it runs: shared memory that only the
+/* What an operator has ordered about a site while it runs, and how far its guard is: shared memory that only the
  * master writes and workers read. It outlives generations; a restart of the master forgets it.
  *
  *   master: claim a slot per site of a policy ─► worker: find it once, at its start
- *   master: store a time                      ─► worker: one load per request
+ *   master: store a time or a guard's state   ─► worker: one load per request
  *
  * A slot may be given to another site once neither the serving nor the coming policy has the first
  * one. A reader that still holds it compares the id, so it never takes one site's pause for another's. */
 
 /* The legs that can be paused. */
-enum leg { LEG_UNSET = 0, LEG_SHIELD, LEG_COUNT };
+enum leg { LEG_UNSET = 0, LEG_SHIELD, LEG_GUARD, LEG_COUNT };
+
+/* How far the guard of a site is, as the keeper reports it. */
+enum guard_state {
+	GUARD_STATE_UNSET = 0, /* nothing was reported: no guard, or no keeper yet */
+	GUARD_LEARNING,        /* nothing is known to be good yet */
+	GUARD_GUARDED,
+	GUARD_SEALED,          /* an origin is defaced, or an operator says so: copies only */
+	GUARD_RECOVERING,      /* was sealed, looks good again; as guarded */
+	GUARD_STATE_COUNT
+};
 
 enum {
 	SITE_STATES = 2048, /* twice as many as a policy may have sites: two policies always fit */
@@ -29,6 +39,7 @@ struct site_state {
 	_Alignas(64) _Atomic uint64_t id; /* site_id(); 0: free */
 	/* By enum leg; milliseconds of CLOCK_MONOTONIC; 0: not paused. */
 	_Atomic uint64_t paused_until_ms[SITE_LEGS_ROOM];
+	_Atomic uint32_t guard_state; /* enum guard_state */
 	char name[SITE_NAME_SIZE]; /* the master's own business */
 };
 
@@ -59,6 +70,8 @@ struct site_link {
 uint64_t site_id(const char *name);
 /* "shield"; "-" for what is no leg. */
 const char *leg_name(uint32_t leg);
+/* "learning"; "-" for what is none. */
+const char *guard_state_name(uint32_t state);
 /* LEG_UNSET: there is no such leg. */
 enum leg leg_lookup(const char *name);
 
@@ -77,6 +90,18 @@ static inline bool site_is_paused(const struct site_link *link, enum leg leg, ui
 	    atomic_load_explicit(&link->state->paused_until_ms[leg], memory_order_acquire);
 	return until_ms > now_ms &&
 	       atomic_load_explicit(&link->state->id, memory_order_relaxed) == link->id;
+}
+
+/* Of the site that the link was made for; UNSET where its slot is another's by now. */
+static inline enum guard_state site_guard_state(const struct site_link *link)
+{
+	if (!link->state)
+		return GUARD_STATE_UNSET;
+	uint32_t state =
+	    atomic_load_explicit(&link->state->guard_state, memory_order_acquire);
+	return atomic_load_explicit(&link->state->id, memory_order_relaxed) == link->id
+		   ? (enum guard_state)state
+		   : GUARD_STATE_UNSET;
 }
 
 static inline bool site_set_has(const struct site_set *set, unsigned slot)

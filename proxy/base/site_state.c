@@ -7,11 +7,22 @@
 
 _Static_assert((int)LEG_COUNT <= (int)SITE_LEGS_ROOM, "every leg has its room");
 
-static const char *const names[LEG_COUNT] = {[LEG_SHIELD] = "shield"};
+static const char *const names[LEG_COUNT] = {[LEG_SHIELD] = "shield", [LEG_GUARD] = "guard"};
+static const char *const guard_states[GUARD_STATE_COUNT] = {
+    [GUARD_LEARNING] = "learning",
+    [GUARD_GUARDED] = "guarded",
+    [GUARD_SEALED] = "sealed",
+    [GUARD_RECOVERING] = "recovering",
+};
 
 const char *leg_name(uint32_t leg)
 {
 	return leg > LEG_UNSET && leg < LEG_COUNT ? names[leg] : "-";
+}
+
+const char *guard_state_name(uint32_t state)
+{
+	return state > GUARD_STATE_UNSET && state < GUARD_STATE_COUNT ? guard_states[state] : "-";
 }
 
 enum leg leg_lookup(const char *name)
@@ -63,6 +74,7 @@ static void take(struct site_state *state, uint64_t id, const char *name, size_t
 {
 	for (int leg = 0; leg < LEG_COUNT; leg++)
 		atomic_store_explicit(&state->paused_until_ms[leg], 0, memory_order_relaxed);
+	atomic_store_explicit(&state->guard_state, GUARD_STATE_UNSET, memory_order_relaxed);
 	memcpy(state->name, name, len + 1);
 	/* Any pause of the new site is stored after this, and released. */
 	atomic_store_explicit(&state->id, id, memory_order_relaxed);

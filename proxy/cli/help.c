@@ -42,13 +42,13 @@ static const struct cli_command commands[] = {
      "make the running server read its policy again",
      SOCKET_HELP
      "\nA policy with errors is refused, they are printed, and the server goes on unchanged.\n"},
-    {"pause", cli_pause, "[--socket PATH | -c FILE] shield SITE DURATION",
-     "let a site's shield only watch for a while",
+    {"pause", cli_pause, "[--socket PATH | -c FILE] shield|guard SITE DURATION",
+     "let a site's shield or guard only watch for a while",
      SOCKET_HELP
      "\nDURATION is a number and a unit: 90s, 30min, 2h; at most 7d. 0 ends a pause. Meanwhile the\n"
-     "site's requests go on as in monitor mode, and the log says what would have been refused. A\n"
+     "site is as in monitor mode, and the log says what would have been refused or held. A\n"
      "reload changes nothing about it; a restart of the server ends it.\n"},
-    {"resume", cli_resume, "[--socket PATH | -c FILE] shield SITE", "end a pause before its time",
+    {"resume", cli_resume, "[--socket PATH | -c FILE] shield|guard SITE", "end a pause before its time",
      SOCKET_HELP},
     {"stop", cli_stop, "[--socket PATH | -c FILE]", "let the running server finish and end",
      SOCKET_HELP},

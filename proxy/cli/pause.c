@@ -31,7 +31,7 @@ static int order(const char *command, const struct control_options *options, con
 static int check_target(const char *command, const char *leg, const char *site)
 {
 	if (leg_lookup(leg) == LEG_UNSET)
-		return cli_wrong_use(command, "\"%s\" cannot be paused, \"shield\" can", leg);
+		return cli_wrong_use(command, "\"%s\" cannot be paused, \"shield\" and \"guard\" can", leg);
 	if (!site[0] || strlen(site) >= SITE_NAME_SIZE)
 		return cli_wrong_use(command, "\"%.64s\" is no name of a site", site);
 	return CLI_DONE;

@@ -296,6 +296,8 @@ static const struct setting site_rows[] = {
      .doc = "What is asked of this site's requests."},
     {"response", SETTING_GROUP, SITE(response), .sub = &response_schema,
      .doc = "What becomes of the fields of this site's responses."},
+    {"guard", SETTING_GROUP, SITE(guard), .sub = &guard_schema,
+     .doc = "What is known to be good of this site, and what becomes of everything else."},
     {0},
 };
 

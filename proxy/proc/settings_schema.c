@@ -353,6 +353,8 @@ static const struct setting settings_rows[] = {
      .doc = "The processes themselves."},
     {"console", SETTING_GROUP, SETTINGS(console), .sub = &console_schema,
      .doc = "The console for the operator."},
+    {"vault", SETTING_GROUP, SETTINGS(vault), .sub = &vault_schema,
+     .doc = "Where the guard keeps what is known to be good."},
     {"error_pages", SETTING_STRING, SETTINGS(error_pages), .example = "\"/etc/sallyport/errors\"",
      .doc = "A directory with pages for refusals. Without it, those that come with sallyport."},
     {0},
@@ -378,6 +380,7 @@ static void finish_settings(void *structure, struct policy_where where,
 		if (settings->error_pages)
 			check_directory(settings->error_pages, where, context);
 	}
+	resolve_path(&settings->vault.directory, "vault", where, context);
 	settings_compile(settings, where, context);
 }
 

@@ -11,7 +11,7 @@ static bool read_members(const struct json_value *said, struct pause_request *ou
 {
 	struct span leg = json_text(said, "leg", ""), site = json_text(said, "site", "");
 	if (leg.len != strlen(leg.ptr) || leg_lookup(leg.ptr) == LEG_UNSET)
-		return err_set(err, "leg: \"shield\" is what can be paused");
+		return err_set(err, "leg: \"shield\" and \"guard\" are what can be paused");
 	if (site.len == 0 || site.len >= SITE_NAME_SIZE || site.len != strlen(site.ptr))
 		return err_set(err, "site: no name of a site");
 	if (!json_get_number(said, "duration_ms", &out->duration_ms) ||

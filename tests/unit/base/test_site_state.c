@@ -51,6 +51,22 @@ static void a_site_keeps_its_slot(void **state)
 	assert_false(is_paused("unknown", 0));
 }
 
+static void the_state_of_a_guard_is_that_site_s_alone(void **state)
+{
+	(void)state;
+	int slot = site_states_claim(&states, "shop", &none);
+	struct site_link old = site_states_link(&states, "shop"), no_link = {NULL, 0};
+	assert_int_equal(site_guard_state(&old), GUARD_STATE_UNSET);
+	atomic_store(&states.of[slot].guard_state, GUARD_SEALED);
+	assert_int_equal(site_guard_state(&old), GUARD_SEALED);
+	atomic_store(&states.of[slot].id, site_id("blog"));
+	assert_int_equal(site_guard_state(&old), GUARD_STATE_UNSET);
+	assert_int_equal(site_guard_state(&no_link), GUARD_STATE_UNSET);
+	assert_string_equal(guard_state_name(GUARD_SEALED), "sealed");
+	assert_string_equal(guard_state_name(GUARD_STATE_UNSET), "-");
+	assert_string_equal(guard_state_name(GUARD_STATE_COUNT), "-");
+}
+
 static void without_a_table_nothing_is_paused(void **state)
 {
 	(void)state;
@@ -114,6 +130,8 @@ static void legs_have_names(void **state)
 {
 	(void)state;
 	assert_string_equal(leg_name(LEG_SHIELD), "shield");
+	assert_string_equal(leg_name(LEG_GUARD), "guard");
+	assert_int_equal(leg_lookup("guard"), LEG_GUARD);
 	assert_string_equal(leg_name(LEG_UNSET), "-");
 	assert_string_equal(leg_name(LEG_COUNT), "-");
 	assert_int_equal(leg_lookup("shield"), LEG_SHIELD);
@@ -126,6 +144,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(site_id_is_the_same_everywhere),
 	    cmocka_unit_test_setup(a_site_keeps_its_slot, setup),
+	    cmocka_unit_test_setup(the_state_of_a_guard_is_that_site_s_alone, setup),
 	    cmocka_unit_test(without_a_table_nothing_is_paused),
 	    cmocka_unit_test_setup(a_full_table_gives_up_what_nobody_keeps, setup),
 	    cmocka_unit_test_setup(names_are_bounded, setup),
