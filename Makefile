@@ -22,7 +22,7 @@ FUZZ_SECONDS ?= 60
 # Debian packages that building, and testing, needs.
 PACKAGES      := gcc make pkg-config libc6-dev libssl-dev libmicrohttpd-dev libconfig-dev \
                  libjansson-dev libcurl4-openssl-dev libc-ares-dev libcap-ng-dev libseccomp-dev uthash-dev \
-                 libvectorscan-dev
+                 libvectorscan-dev zlib1g-dev libbrotli-dev libzstd-dev
 PACKAGES_TEST := binutils cppcheck curl libcmocka-dev python3
 PACKAGES_ALL  := clang libclang-rt-14-dev nginx-light wrk apache2-bin nodejs tomcat10-common default-jre-headless
 PACKAGES_BENCH := nginx-light haproxy wrk python3
@@ -32,7 +32,8 @@ PACKAGES_IMAGE := buildah debootstrap python3
 IMAGE_TOOL ?= $(notdir $(firstword $(shell command -v docker podman buildah)))
 IMAGE      ?= sallyport:$(VERSION)
 
-LIBRARIES := openssl libmicrohttpd libcurl libconfig jansson libcares libcap-ng libseccomp libhs
+LIBRARIES := openssl libmicrohttpd libcurl libconfig jansson libcares libcap-ng libseccomp libhs \
+             zlib libbrotlidec libzstd
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wstrict-prototypes \
             -Wmissing-prototypes -Wvla -Werror=implicit-function-declaration
@@ -115,7 +116,7 @@ $(O)/proxy/base/data_path.o: $(O)/.datadir
 
 $(O)/tests/unit/%: $(O)/tests/unit/%.o $(O)/libsallyport.a
 	$(call say,link,$@)
-	$(Q)$(CC) $(LDFLAGS_BASE) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) -lcmocka
+	$(Q)$(CC) $(LDFLAGS_BASE) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) -lcmocka -lbrotlienc
 
 # Built with clang, a target fuzzes; otherwise it replays what it is given.
 FUZZ_MAIN := $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer,$(O)/tests/fuzz/replay.o)
