@@ -11,7 +11,11 @@ enum { DIGEST_SIZE = 32, SIGN_PUBLIC_SIZE = 32, SIGN_PRIVATE_SIZE = 32, SIGNATUR
 /* len bytes from OpenSSL's CSPRNG. */
 MUST_CHECK bool crypto_random(void *out, size_t len, struct err *err);
 
-/* SHA-256, in one go and in pieces. It cannot fail once digest_new has a context. */
+/* Overwrites what nobody shall find in memory later. */
+void crypto_wipe(void *secret, size_t len);
+
+/* SHA-256, in one go and in pieces. It cannot fail once there is a context: digest_new gives
+ * one, and digest() makes its own when it is first called, which has to be before a sandbox closes. */
 void digest(const void *data, size_t len, uint8_t out[DIGEST_SIZE]);
 struct digest;
 struct digest *digest_new(void); /* NULL without memory */
@@ -22,9 +26,10 @@ void digest_free(struct digest *digest);
 
 /* Ed25519 (RFC 8032). */
 struct sign_key; /* a pair; the private part is wiped when it is freed */
-struct sign_key *sign_key_new(struct err *err); /* made of random bytes */
+struct sign_key *sign_key_new(struct err *err); /* made of random bytes; NULL: err says why */
 struct sign_key *sign_key_from(const uint8_t private_part[SIGN_PRIVATE_SIZE], struct err *err);
-void sign_key_private(const struct sign_key *key, uint8_t out[SIGN_PRIVATE_SIZE]);
+/* The caller wipes out. */
+MUST_CHECK bool sign_key_private(const struct sign_key *key, uint8_t out[SIGN_PRIVATE_SIZE]);
 void sign_key_public(const struct sign_key *key, uint8_t out[SIGN_PUBLIC_SIZE]);
 MUST_CHECK bool sign(const struct sign_key *key, const void *data, size_t len,
 		     uint8_t out[SIGNATURE_SIZE], struct err *err);
