@@ -14,13 +14,13 @@
  * read-only, check structure and signature once, and look pages up in it without a copy, a lock
  * or an allocation. It is self-contained, and sites have the same ids on every machine.
  *
- *   ┌────────┬───────────────┬──────────────┬──────────────┬───────────────┬───────────┐
- *   │ header │ sites, by id  │ pages, by    │ versions, of │ hosts, by     │ texts     │
- *   │        │               │ (site, hash) │ their pages  │ (site, name)  │           │
- *   └────────┴───────────────┴──────────────┴──────────────┴───────────────┴───────────┘
+ *   ┌────────┬───────┬─────────┬──────────┬──────────────┬──────────────┬───────┬───────────┐
+ *   │ header │ sites │ index   │ pages,   │ versions, of │ hosts, by    │ texts │ signature │
+ *   │        │ by id │ of pages│ by hash  │ their pages  │ (site, name) │       │           │
+ *   └────────┴───────┴─────────┴──────────┴──────────────┴──────────────┴───────┴───────────┘
  *
- * All numbers are little-endian; every offset is checked when the file is opened, so that a reader
- * that was handed a damaged or forged file refuses it, and never reads beyond it. */
+ * Every record is checked when the file is opened, so that a reader that was handed a damaged or
+ * forged file refuses it, and never reads beyond it. guard/baseline_format.h has the layout. */
 
 enum baseline_policy {
 	BASELINE_UNSET = 0,
@@ -49,18 +49,22 @@ struct baseline {
 	size_t len;
 	uint64_t number;       /* grows with every baseline of this vault */
 	uint64_t made_s;       /* seconds since 1970 */
-	uint32_t sites, pages, version_count, hosts;
-	const void *site_table, *page_table, *version_table, *host_table;
+	uint64_t seed[2];
+	uint32_t sites, pages, version_count, hosts, text_bytes, bucket_bits;
+	const uint8_t *site_table, *bucket_table, *page_table, *version_table, *host_table;
 	const char *texts;
-	uint32_t text_bytes;
 };
 
-/* Checks everything. key NULL: the signature is left to the caller, for tools that only look. */
+/* Checks everything. key NULL: the signature is left to the caller, for tools that only look. The
+ * bytes may lie unaligned; they must neither change nor go away while the baseline is used. */
 MUST_CHECK bool baseline_open(const void *data, size_t len, const uint8_t key[SIGN_PUBLIC_SIZE],
 			      struct baseline *out, struct err *err);
 /* key: canonical path with "?" and query. False: not there. */
 bool baseline_find(const struct baseline *baseline, uint64_t site, struct span key,
 		   struct baseline_page *out);
+/* The pages one by one: index < baseline->pages. The order means nothing. */
+void baseline_page_at(const struct baseline *baseline, uint32_t index, uint64_t *site,
+		      struct span *key, struct baseline_page *out);
 /* number < page->versions. */
 void baseline_version_of(const struct baseline *baseline, const struct baseline_page *page,
 			 unsigned number, struct baseline_version *out);
@@ -72,9 +76,15 @@ bool baseline_knows_host(const struct baseline *baseline, uint64_t site, struct 
 /* The site is in it at all: something was learned, or an operator enrolled it. */
 bool baseline_has_site(const struct baseline *baseline, uint64_t site);
 
-/* Building, in the keeper. Add in any order; what is added twice is an error of the caller's. */
+/* Building, in the keeper. Add in any order; what is added twice, or to a site that is not
+ * added, makes baseline_finish fail. An add gives false where memory is short or what is added
+ * may not stand in a baseline: a key that begins with no "/", has a space, a control byte or more
+ * than PAGE_KEY_MAX bytes; a field with a control byte or more than PAGE_FIELD_MAX; a status
+ * outside of 200 to 599; an exact page without a version; a host in capitals. Nothing was added
+ * then, and the builder may be used on. */
 struct baseline_builder;
 
+/* NULL without memory. made_s: seconds since 1970. */
 struct baseline_builder *baseline_builder_new(uint64_t number, uint64_t made_s);
 MUST_CHECK bool baseline_add_site(struct baseline_builder *builder, uint64_t site);
 /* versions: the one to serve first. Texts are copied. */
@@ -82,7 +92,8 @@ MUST_CHECK bool baseline_add_page(struct baseline_builder *builder, uint64_t sit
 				  enum baseline_policy policy, const struct baseline_version *versions,
 				  unsigned n);
 MUST_CHECK bool baseline_add_host(struct baseline_builder *builder, uint64_t site, struct span host);
-/* Sorts, writes and signs into out (empty; its cap bounds the file). */
+/* Sorts, writes and signs into out (empty; its cap bounds the file). The builder is spent then,
+ * whatever came of it: free it. */
 MUST_CHECK bool baseline_finish(struct baseline_builder *builder, const struct sign_key *key,
 				struct strbuf *out, struct err *err);
 void baseline_builder_free(struct baseline_builder *builder);
