@@ -36,7 +36,11 @@ struct origin_route;
 struct origins_setup {
 	struct loop *loop;
 	const struct settings *settings;
-	struct origin_health *health; /* ORIGINS_MAX */
+	struct origin_health *health; /* ORIGIN_SLOTS */
+	/* By enum local_service, -1: there is none. To connect, one end of a new pair of sockets is
+	 * sent there, and whoever reads the other end of this channel serves it. No path, no
+	 * address, no permission: who holds the channel may ask. */
+	int service_fds[SERVICE_COUNT];
 	struct stats_slot *stats;
 	struct memory *memory;
 	struct resolver *resolver;

@@ -84,7 +84,8 @@ struct settings {
 	struct console_settings console;
 	struct vault_settings vault;
 	struct site_table *table;
-	size_t origin_count, route_count;
+	struct route *lifeboat;       /* the way to known-good copies; NULL: no site is guarded */
+	size_t origin_count, route_count; /* with services */
 	struct rule_spec *rule_specs; /* of rules */
 	struct shield **shields;      /* every shield once, for shield_scratch_new */
 	size_t shield_count;

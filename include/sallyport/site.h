@@ -22,6 +22,10 @@ struct health_settings {
 	struct policy_where where;
 };
 
+/* Services of ours that workers ask as they ask an origin, but reach without any network: see
+ * origins_setup.service_fds. */
+enum local_service { SERVICE_NONE = 0, SERVICE_LIFEBOAT, SERVICE_COUNT };
+
 /* One origin server. Its index is its place in the shared health table. */
 struct origin_spec {
 	const char *url;   /* as written */
@@ -31,10 +35,11 @@ struct origin_spec {
 	bool tls;
 	bool is_literal;   /* addr is set; else the name is resolved */
 	struct addr addr;
-	uint32_t index;    /* of all origins of the policy, 0 to ORIGINS_MAX - 1 */
+	uint8_t service;   /* enum local_service; then there is no address */
+	uint32_t index;    /* of all origins of the policy, services last, 0 to ORIGIN_SLOTS - 1 */
 };
 
-enum { ORIGINS_MAX = 1024, SITES_MAX = 1024 };
+enum { ORIGINS_MAX = 1024, SITES_MAX = 1024, ORIGIN_SLOTS = ORIGINS_MAX + SERVICE_COUNT };
 
 /* Requests of a site whose path starts with prefix (on a segment boundary) go to these origins. */
 struct route {

@@ -304,6 +304,7 @@ static bool open_origins(struct front *f, struct err *err)
 	    .resolver = f->resolver,
 	    .on_change = record_event,
 	    .context = f,
+	    .service_fds = {[SERVICE_NONE] = -1, [SERVICE_LIFEBOAT] = f->setup.lifeboat_fd},
 	};
 	f->origins = origins_new(&setup, err);
 	return f->origins != NULL;

@@ -328,6 +328,8 @@ struct origins *origins_new(const struct origins_setup *setup, struct err *err)
 				goto fail;
 		}
 	}
+	if (setup->settings->lifeboat && !route_init(origins, setup->settings->lifeboat))
+		goto fail;
 	return origins;
 fail:
 	err_set(err, "out of memory");

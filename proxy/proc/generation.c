@@ -233,6 +233,7 @@ static struct worker_start worker_start(const struct child *child)
 		    .log_event_fd = generation.fds[PREPARE_FD_LOG_EVENT],
 		    .adopt_fd = generation.fds[PREPARE_FD_ADOPT],
 		    .hand_over_fd = generation.fds[PREPARE_FD_HAND_OVER],
+		    .lifeboat_fd = -1,
 		},
 	};
 	start.setup.memory.ring += child->slot;
@@ -412,7 +413,7 @@ static bool map_memory(struct err *err)
 	memory->sites = shm_map(fds[PREPARE_FD_SITES], sizeof(struct site_states), false, err);
 	if (!memory->sites)
 		return false;
-	size_t size = sizeof(struct origin_health) * ORIGINS_MAX;
+	size_t size = sizeof(struct origin_health) * ORIGIN_SLOTS;
 	int fd = shm_create("sallyport-health", size, err);
 	if (fd < 0)
 		return false;

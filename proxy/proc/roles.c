@@ -25,8 +25,8 @@ static const char *const calls_serve[] = {
     "pipe2", "splice", "tee", "eventfd2", "timerfd_create", "timerfd_settime", NULL,
 };
 
-/* Going out; which kinds of socket is decided by arguments. */
-static const char *const calls_dial[] = {"connect", NULL};
+/* Going out; which kinds of socket is decided by arguments. A pair connects to a service of ours. */
+static const char *const calls_dial[] = {"connect", "socketpair", NULL};
 
 static const char *const calls_read_files[] = {
     "open", "openat", "stat", "lstat", "newfstatat", "fstat", "statx", "access", "faccessat",

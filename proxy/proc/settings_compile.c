@@ -183,6 +183,46 @@ static void compile_default(struct settings *settings, struct policy_where where
 				settings->default_site);
 }
 
+static bool is_any_guarded(const struct settings *settings)
+{
+	const struct site *sites = settings->sites.items;
+
+	for (size_t i = 0; i < settings->sites.n; i++) {
+		if (sites[i].guard.mode == GUARD_MONITOR || sites[i].guard.mode == GUARD_ENFORCE)
+			return true;
+	}
+	return false;
+}
+
+/* The route of no site: copies of known-good pages. It is never marked down for long, since the
+ * master starts it again at once. */
+static void add_lifeboat(struct settings *settings, struct policy_context *context)
+{
+	struct origin_spec *origin = arena_alloc(context->arena, sizeof(*origin));
+	struct route *route = arena_alloc(context->arena, sizeof(*route));
+
+	if (!is_any_guarded(settings) || !origin || !route)
+		return;
+	*origin = (struct origin_spec){
+	    .url = "lifeboat",
+	    .host = "lifeboat",
+	    .authority = "lifeboat",
+	    .is_literal = true,
+	    .service = SERVICE_LIFEBOAT,
+	    .index = (uint32_t)settings->origin_count++,
+	};
+	*route = (struct route){
+	    .prefix = "/",
+	    .prefix_len = 1,
+	    .origins = origin,
+	    .origin_count = 1,
+	    .balance = BALANCE_ROUND_ROBIN,
+	    .health = {.fall = 10, .rise = 1, .down_ms = 1000},
+	    .index = (uint32_t)settings->route_count++,
+	};
+	settings->lifeboat = route;
+}
+
 static void compile_sites(struct settings *settings, struct policy_where where,
 			  struct policy_context *context)
 {
@@ -210,7 +250,8 @@ static void compile_sites(struct settings *settings, struct policy_where where,
 		check_site(settings, &sites[i], context);
 	}
 	compile_default(settings, where, context);
-	if (settings->origin_count > ORIGINS_MAX)
+	add_lifeboat(settings, context);
+	if (settings->origin_count - (settings->lifeboat != NULL) > ORIGINS_MAX)
 		policy_error(context, settings->sites.where,
 			     "sites: %zu origins in all, at most %d are allowed",
 			     settings->origin_count, ORIGINS_MAX);

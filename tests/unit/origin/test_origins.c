@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <cmocka.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -381,6 +382,52 @@ static void refused_connection_is_a_failure(void **state)
 	bench_free(b);
 }
 
+static int receive_end(int channel)
+{
+	char byte;
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct iovec iov = {&byte, 1};
+	struct msghdr msg = {.msg_iov = &iov,
+			     .msg_iovlen = 1,
+			     .msg_control = control.bytes,
+			     .msg_controllen = sizeof(control.bytes)};
+	int fd = -1;
+	assert_int_equal(recvmsg(channel, &msg, MSG_DONTWAIT), 1);
+	assert_non_null(CMSG_FIRSTHDR(&msg));
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
+	return fd;
+}
+
+static void a_service_is_reached_through_its_channel(void **state)
+{
+	(void)state;
+	char text[8];
+	int channel[2];
+	struct bench *b = bench_new(BALANCE_ROUND_ROBIN, 0);
+	struct origin_claim claim;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, channel), 0);
+	b->site.root.origin_count = 1;
+	b->specs[0].service = SERVICE_LIFEBOAT;
+	b->origins->setup.service_fds[SERVICE_LIFEBOAT] = channel[1];
+	connect_one(b, &claim);
+	int far = receive_end(channel[0]);
+	assert_int_equal(write(claim.conn->stream.fd, "copy?", 5), 5);
+	assert_int_equal(read(far, text, sizeof(text)), 5);
+	origin_release(claim.conn, false);
+	assert_int_equal(read(far, text, sizeof(text)), 0);
+	close(far);
+	/* nobody reads any more: refused, as by an origin that is gone */
+	close(channel[0]);
+	claim = claim_of(b);
+	assert_int_equal(origin_take(b->origins, &claim), ORIGIN_FAILED);
+	assert_int_equal(claim.reason, REASON_ORIGIN_REFUSED);
+	close(channel[1]);
+	bench_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -396,6 +443,7 @@ int main(void)
 	    cmocka_unit_test(what_a_visitor_may_cause_takes_no_origin_out),
 	    cmocka_unit_test(all_down_lets_one_request_a_second_through),
 	    cmocka_unit_test(refused_connection_is_a_failure),
+	    cmocka_unit_test(a_service_is_reached_through_its_channel),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
