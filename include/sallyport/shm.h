@@ -15,8 +15,12 @@ MUST_CHECK int shm_create(const char *name, size_t size, struct err *err);
  * no later mapping, by whomever, can be written, nor made so (F_SEAL_FUTURE_WRITE; before Linux 5.1
  * readers are trusted to map it read-only). */
 MUST_CHECK int shm_publish(const char *name, size_t size, void **memory, struct err *err);
+/* The same for memory that nobody writes any more, its maker included: a copy of data. */
+MUST_CHECK int shm_constant(const char *name, const void *data, size_t size, struct err *err);
 /* Maps size bytes of fd from its start; NULL on failure or where the object is
  * smaller than size or lacks the seals. Unmap with munmap. */
 MUST_CHECK void *shm_map(int fd, size_t size, bool writable, struct err *err);
+/* The same for what shm_constant made, or NULL where it can still be written. */
+MUST_CHECK const void *shm_map_constant(int fd, size_t size, struct err *err);
 
 #endif

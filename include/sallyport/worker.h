@@ -2,6 +2,7 @@
 #define SALLYPORT_WORKER_H
 
 #include "sallyport/census.h"
+#include "sallyport/crypto.h"
 #include "sallyport/log_ring.h"
 #include "sallyport/loop.h"
 #include "sallyport/origin.h"
@@ -21,6 +22,7 @@ struct worker_memory {
 	void *throttle;                 /* throttle_bytes(), throttle_init() done */
 	struct origin_health *health;   /* ORIGIN_SLOTS, of the generation */
 	const struct site_states *sites; /* read-only; NULL: no site is ever paused */
+	struct log_ring *nominations;   /* this slot's, nomination.h; NULL: none are made */
 };
 
 struct worker_setup {
@@ -29,6 +31,7 @@ struct worker_setup {
 	unsigned slot;
 	const int *listen_fds;          /* one per settings->listens, in order; borrowed */
 	int log_event_fd;               /* the scribe's eventfd */
+	int nomination_event_fd;        /* the keeper's */
 	int adopt_fd;                   /* idle connections of older generations come here; -1: none */
 	int hand_over_fd;               /* … and are sent here when draining; -1: none */
 	int lifeboat_fd;                /* connections to the lifeboat are sent here; -1: there is none */
@@ -49,6 +52,10 @@ MUST_CHECK bool front_start(struct front *front, struct err *err);
 /* Stops accepting. hand_over: idle connections go to the next generation; otherwise they are closed.
  * Running exchanges finish; those that last longer than deadline_ms (monotonic) are cut. */
 void front_drain(struct front *front, bool hand_over, uint64_t deadline_ms);
+/* The newest baseline (baseline.h): bytes of constant memory (shm_constant), signed by key. fd is owned
+ * from here on. One that cannot be used changes nothing, with a line in the log. */
+void front_set_baseline(struct front *front, int fd, uint64_t bytes,
+			const uint8_t key[SIGN_PUBLIC_SIZE]);
 void front_free(struct front *front);
 
 #endif

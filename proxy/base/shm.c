@@ -53,6 +53,41 @@ int shm_publish(const char *name, size_t size, void **memory, struct err *err)
 	return -1;
 }
 
+static bool write_all(int fd, const char *data, size_t size)
+{
+	while (size > 0) {
+		ssize_t n = write(fd, data, size);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		data += n;
+		size -= (size_t)n;
+	}
+	return true;
+}
+
+int shm_constant(const char *name, const void *data, size_t size, struct err *err)
+{
+	int fd = create_unsealed(name, size, err);
+	if (fd < 0 ||
+	    (write_all(fd, data, size) && fcntl(fd, F_ADD_SEALS, SHM_SEALS | F_SEAL_WRITE) == 0))
+		return fd;
+	err_set(err, "shared memory '%s' of %zu bytes: %s", name, size, strerror(errno));
+	close(fd);
+	return -1;
+}
+
+const void *shm_map_constant(int fd, size_t size, struct err *err)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+	if (seals >= 0 && !(seals & F_SEAL_WRITE)) {
+		err_set(err, "shared memory %d is not constant", fd);
+		return NULL;
+	}
+	return shm_map(fd, size, false, err);
+}
+
 int shm_create(const char *name, size_t size, struct err *err)
 {
 	int fd = create_unsealed(name, size, err);

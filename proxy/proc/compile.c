@@ -5,18 +5,33 @@
 #include <sched.h>
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "proc/orders.h"
+#include "proc/plan_write.h"
 #include "proc/roles.h"
 #include "sallyport/log.h"
+#include "sallyport/shm.h"
+#include "sallyport/vault_path.h"
 
 enum { ERRORS_SIZE = IPC_PAYLOAD_MAX };
 
-static void report(enum order order, const void *payload, size_t len)
+static void report_with(enum order order, const void *payload, size_t len, int fd)
 {
 	struct err err = {{0}};
-	if (!ipc_send(ROLE_CHANNEL_FD, order, payload, len, NULL, 0, &err))
+	if (!ipc_send(ROLE_CHANNEL_FD, order, payload, len, &fd, fd >= 0, &err))
 		log_debug("%s", err.text);
+}
+
+static void report(enum order order, const void *payload, size_t len)
+{
+	report_with(order, payload, len, -1);
+}
+
+static bool fail(const struct err *err)
+{
+	report(REPORT_FAILED, err->text, strlen(err->text));
+	return false;
 }
 
 static void report_errors(const struct policy_errors *errors)
@@ -93,9 +108,66 @@ static void report_sites(const struct settings *settings)
 	}
 }
 
+/* ---- what the guard needs ---- */
+
+static bool add_port(struct compiled_report *out, uint16_t port)
+{
+	for (uint32_t i = 0; i < out->scout_ports; i++)
+		if (out->scout_port[i] == port)
+			return true;
+	if (out->scout_ports >= SCOUT_PORTS_MAX)
+		return false;
+	out->scout_port[out->scout_ports++] = port;
+	return true;
+}
+
+static bool add_ports(const struct site *site, struct compiled_report *out)
+{
+	for (size_t r = 0; site->guard.mode != GUARD_OFF && r < site->route_count; r++)
+		for (size_t o = 0; o < site->routes[r]->origin_count; o++)
+			if (!add_port(out, site->routes[r]->origins[o].port))
+				return false;
+	return true;
+}
+
+static bool describe_guard(const struct settings *settings, struct compiled_report *out)
+{
+	const struct site *sites = settings->sites.items;
+	struct err err = {{0}};
+	out->guarded = plan_count_guarded(settings);
+	if (out->guarded > 0 && !vault_path(settings, out->vault, &err))
+		return fail(&err);
+	for (size_t i = 0; i < settings->sites.n; i++)
+		if (!add_ports(&sites[i], out)) {
+			err_set(&err, "guarded sites: origins on more than %d different ports",
+				SCOUT_PORTS_MAX);
+			return fail(&err);
+		}
+	return true;
+}
+
+/* The plan as constant memory; -1 where no site is guarded. False: reported. */
+static bool make_plan(const struct settings *settings, struct compiled_report *out, int *fd)
+{
+	struct err err = {{0}};
+	struct strbuf text;
+	*fd = -1;
+	if (out->guarded == 0)
+		return true;
+	strbuf_init(&text, PLAN_BYTES_MAX);
+	if (plan_write(settings, &text))
+		*fd = shm_constant("sallyport-plan", text.data, text.len, &err);
+	else
+		err_set(&err, "the settings of guarded sites are too large, or memory is exhausted");
+	out->plan_bytes = text.len;
+	strbuf_release(&text);
+	return *fd >= 0 || fail(&err);
+}
+
 static bool describe(const struct settings *settings, const struct policy_errors *errors)
 {
 	static struct compiled_report out;
+	int plan = -1;
 	out = (struct compiled_report){
 	    .workers = worker_count(settings),
 	    .sites = (uint32_t)settings->sites.n,
@@ -112,11 +184,15 @@ static bool describe(const struct settings *settings, const struct policy_errors
 		       "process.runtime") ||
 	    !copy_text(out.log_access, sizeof(out.log_access), settings->log.access,
 		       "log.access") ||
-	    !copy_text(out.log_events, sizeof(out.log_events), settings->log.events, "log.events"))
+	    !copy_text(out.log_events, sizeof(out.log_events), settings->log.events,
+		       "log.events") ||
+	    !describe_guard(settings, &out) || !make_plan(settings, &out, &plan))
 		return false;
 	describe_warnings(errors, &out);
 	report_sites(settings);
-	report(REPORT_COMPILED, &out, sizeof(out));
+	report_with(REPORT_COMPILED, &out, sizeof(out), plan);
+	if (plan >= 0)
+		close(plan);
 	return true;
 }
 

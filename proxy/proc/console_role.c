@@ -41,7 +41,7 @@ static void answer(const struct ipc_message *message)
 		       span_of(message->payload + sizeof(head), message->len - sizeof(head)));
 }
 
-static void on_message(struct helper_life *self, const struct ipc_message *message)
+static void on_message(struct helper_life *self, struct ipc_message *message)
 {
 	if (message->type == ORDER_ANSWER)
 		answer(message);
@@ -52,17 +52,20 @@ static void on_message(struct helper_life *self, const struct ipc_message *messa
 static bool open_console(struct err *err)
 {
 	int stats_fd = ipc_take_fd(&life.message, CONSOLE_FD_STATS);
+	int guard_fd = ipc_take_fd(&life.message, CONSOLE_FD_GUARD);
 	int unix_fd = ipc_take_fd(&life.message, CONSOLE_FD_UNIX);
 	if (unix_fd < 0)
 		return err_set(err, "console: descriptors are missing");
 	struct console_setup setup = {
 	    .stats = shm_map(stats_fd, sizeof(struct stats), false, err),
+	    .guard = shm_map(guard_fd, sizeof(struct guard_status), false, err),
 	    .unix_fd = unix_fd,
 	    .tcp_fd = ipc_take_fd(&life.message, CONSOLE_FD_TCP),
 	    .order = pass_on,
 	};
 	close(stats_fd);
-	console = setup.stats ? console_new(life.loop, &setup, err) : NULL;
+	close(guard_fd);
+	console = setup.stats && setup.guard ? console_new(life.loop, &setup, err) : NULL;
 	return console != NULL;
 }
 

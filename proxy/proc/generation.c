@@ -54,6 +54,8 @@ struct generation {
 	struct watch signals;
 	struct worker_memory memory; /* ring: the first of all */
 	int fds[PREPARE_FD_LISTENERS + LISTENERS_MAX];
+	int baseline_fd; /* the newest, -1: none yet */
+	struct baseline_order baseline;
 	struct child children[WORKERS_MAX];
 	unsigned n;
 	unsigned id;
@@ -130,6 +132,18 @@ static void order_child(struct child *child, enum order order, const void *paylo
 	if (ipc_send(child->channel, order, payload, len, NULL, 0, &err))
 		return;
 	/* It neither reads nor ends: whatever it does, it is no worker any more. */
+	log_warn("worker %d does not listen: %s", (int)child->pid, err.text);
+	kill_child(child);
+}
+
+/* Comes before the order to accept, wherever there is one. */
+static void give_baseline(struct child *child)
+{
+	struct err err = {{0}};
+	if (generation.baseline_fd < 0 ||
+	    ipc_send(child->channel, ORDER_BASELINE, &generation.baseline,
+		     sizeof(generation.baseline), &generation.baseline_fd, 1, &err))
+		return;
 	log_warn("worker %d does not listen: %s", (int)child->pid, err.text);
 	kill_child(child);
 }
@@ -231,12 +245,14 @@ static struct worker_start worker_start(const struct child *child)
 		    .slot = child->slot,
 		    .listen_fds = generation.fds + PREPARE_FD_LISTENERS,
 		    .log_event_fd = generation.fds[PREPARE_FD_LOG_EVENT],
+		    .nomination_event_fd = generation.fds[PREPARE_FD_NOMINATION_EVENT],
+		    .lifeboat_fd = generation.fds[PREPARE_FD_LIFEBOAT],
 		    .adopt_fd = generation.fds[PREPARE_FD_ADOPT],
 		    .hand_over_fd = generation.fds[PREPARE_FD_HAND_OVER],
-		    .lifeboat_fd = -1,
 		},
 	};
 	start.setup.memory.ring += child->slot;
+	start.setup.memory.nominations += child->slot;
 	return start;
 }
 
@@ -262,7 +278,10 @@ static bool start_child(struct child *child, struct err *err)
 	stats_slot_reset_gauges(stats_of(child));
 	atomic_store(&stats_of(child)->in_use, 1);
 	child->watch = (struct watch){.on_event = on_child, .fd = child->channel};
-	return loop_watch_input(generation.loop, &child->watch, err);
+	if (!loop_watch_input(generation.loop, &child->watch, err))
+		return false;
+	give_baseline(child);
+	return true;
 }
 
 static void plan_restart(struct child *child)
@@ -372,18 +391,38 @@ static void drain_all(const struct drain_order *drain)
 		end(0);
 }
 
+static void take_baseline(struct ipc_message *message)
+{
+	const struct baseline_order *baseline = ipc_payload(message, sizeof(*baseline));
+	if (!baseline || message->n_fds != 1)
+		return;
+	if (generation.baseline_fd >= 0)
+		close(generation.baseline_fd);
+	generation.baseline = *baseline;
+	generation.baseline_fd = ipc_take_fd(message, 0);
+	for (unsigned i = 0; i < generation.n; i++)
+		if (generation.children[i].state != WORKER_NONE)
+			give_baseline(&generation.children[i]);
+}
+
+static void obey(struct ipc_message *message)
+{
+	const struct drain_order *drain = ipc_payload(message, sizeof(*drain));
+	if (message->type == ORDER_START)
+		start_all();
+	else if (message->type == ORDER_DRAIN && drain)
+		drain_all(drain);
+	else if (message->type == ORDER_BASELINE)
+		take_baseline(message);
+}
+
 static void on_master(struct watch *watch, unsigned events)
 {
 	(void)events;
 	enum ipc_result result;
 	while ((result = ipc_receive(watch->fd, &generation.message)) == IPC_GOT) {
+		obey(&generation.message);
 		ipc_release(&generation.message);
-		const struct drain_order *drain =
-		    ipc_payload(&generation.message, sizeof(struct drain_order));
-		if (generation.message.type == ORDER_START)
-			start_all();
-		else if (generation.message.type == ORDER_DRAIN && drain)
-			drain_all(drain);
 	}
 	ipc_release(&generation.message);
 	/* The master is gone: so are we, and with us our workers. */
@@ -412,6 +451,10 @@ static bool map_memory(struct err *err)
 		return false;
 	memory->sites = shm_map(fds[PREPARE_FD_SITES], sizeof(struct site_states), false, err);
 	if (!memory->sites)
+		return false;
+	memory->nominations = shm_map(fds[PREPARE_FD_NOMINATIONS],
+				      sizeof(struct log_ring) * STATS_SLOTS, true, err);
+	if (!memory->nominations)
 		return false;
 	size_t size = sizeof(struct origin_health) * ORIGIN_SLOTS;
 	int fd = shm_create("sallyport-health", size, err);
@@ -488,6 +531,7 @@ int generation_role(void)
 {
 	struct err err = {{0}};
 	generation.master = getppid();
+	generation.baseline_fd = -1;
 	enum ipc_result got = ipc_wait(ROLE_CHANNEL_FD, &generation.message, FIRST_ORDER_MS);
 	ipc_release(&generation.message);
 	if (got == IPC_GOT)

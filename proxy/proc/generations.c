@@ -14,6 +14,7 @@
 #include "proc/spawn.h"
 #include "sallyport/census.h"
 #include "sallyport/log.h"
+#include "sallyport/vault_path.h"
 
 enum {
 	READY_MS = 60000, /* to compile, and to get the workers ready, each */
@@ -191,12 +192,16 @@ static bool send_prepare(struct gen *gen, const struct prepare_order *prepare, s
 	    [PREPARE_FD_SITES] = master.sites_fd,
 	    [PREPARE_FD_ADOPT] = master.idle_fds[0], [PREPARE_FD_HAND_OVER] = master.idle_fds[1],
 	    [PREPARE_FD_LOG_EVENT] = master.event_fd,
+	    [PREPARE_FD_NOMINATIONS] = master.nominations_fd,
+	    [PREPARE_FD_NOMINATION_EVENT] = master.nomination_event_fd,
+	    [PREPARE_FD_LIFEBOAT] = master.lifeboat_fds[1],
 	};
 	for (unsigned i = 0; i < gen->policy.listens; i++)
 		fds[PREPARE_FD_LISTENERS + i] =
 		    listeners_fd(&master.listeners, &gen->policy.listen[i]);
 	return ipc_send(gen->channel, ORDER_PREPARE, prepare, sizeof(*prepare), fds,
-			PREPARE_FD_LISTENERS + gen->policy.listens, err);
+			PREPARE_FD_LISTENERS + gen->policy.listens, err) &&
+	       guards_give_baseline(gen->channel, err);
 }
 
 static bool prepare_all(struct gen *gen, const struct prepare_order *slots, struct err *err)
@@ -208,6 +213,8 @@ static bool prepare_all(struct gen *gen, const struct prepare_order *slots, stru
 	if (!listeners_prepare(&master.console_listeners, &policy->console, policy->has_console,
 			       err))
 		return err_prefix(err, "console.address");
+	if (policy->guarded > 0 && !vault_path_prepare(policy->vault, policy->user, err))
+		return false;
 	if (!open_control(policy, err) || !helpers_prepare_scribe(policy, err))
 		return false;
 	return send_prepare(gen, slots, err);
@@ -322,6 +329,7 @@ static void commit(struct gen *gen)
 	if (!old || console_changed)
 		control_settled();
 	helpers_commit(console_changed);
+	guards_commit(gen);
 	if (is_first)
 		master_started();
 	master_step();
@@ -340,17 +348,20 @@ static bool report_is_sound(const struct compiled_report *r)
 	return r->workers >= 1 && r->workers <= WORKERS_MAX && r->listens <= LISTENERS_MAX &&
 	       r->drain_ms <= UINT32_MAX && ORDERS_TEXT_OK(r->user) && ORDERS_TEXT_OK(r->runtime) &&
 	       ORDERS_TEXT_OK(r->log_access) && ORDERS_TEXT_OK(r->log_events) &&
+	       ORDERS_TEXT_OK(r->vault) && r->scout_ports <= SCOUT_PORTS_MAX &&
 	       ORDERS_TEXT_OK(r->warnings);
 }
 
-static void compiled(struct gen *gen, const struct ipc_message *message)
+static void compiled(struct gen *gen, struct ipc_message *message)
 {
 	const struct compiled_report *report = ipc_payload(message, sizeof(*report));
-	if (!report || !report_is_sound(report)) {
+	if (!report || !report_is_sound(report) ||
+	    message->n_fds != (report->guarded > 0 ? 1 : 0)) {
 		coming_failed("the new generation's report makes no sense");
 		return;
 	}
 	gen->policy = *report;
+	gen->plan_fd = ipc_take_fd(message, 0);
 	master_log_lines(false, gen->policy.warnings);
 	gen->state = GEN_WAITING;
 	arm(gen, ROOM_MS);
@@ -364,7 +375,7 @@ static void note_workers(struct gen *gen, const struct ipc_message *message)
 		gen->workers = *report;
 }
 
-static void gen_said(struct gen *gen, const struct ipc_message *message)
+static void gen_said(struct gen *gen, struct ipc_message *message)
 {
 	bool is_coming = gen == master.coming;
 	if (message->type == REPORT_COMPILED && gen->state == GEN_COMPILING) {
@@ -396,6 +407,8 @@ static bool hear(struct gen *gen)
 		if (gen->state == GEN_DYING)
 			return false;
 		enum ipc_result result = ipc_receive(gen->channel, &master.message);
+		if (result == IPC_GOT)
+			gen_said(gen, &master.message);
 		ipc_release(&master.message);
 		if (result == IPC_NONE)
 			return true;
@@ -403,7 +416,6 @@ static bool hear(struct gen *gen)
 			kill_gen(gen);
 		if (result != IPC_GOT)
 			return false;
-		gen_said(gen, &master.message);
 	}
 	return true;
 }
@@ -456,6 +468,7 @@ static bool begin(struct gen *gen, struct err *err)
 	gen->id = ++master.next_id;
 	gen->started_ms = loop_now_ms(master.loop);
 	gen->is_ready = gen->is_cut = false;
+	gen->plan_fd = -1;
 	gen->sites = (struct site_set){0};
 	gen->workers = (struct workers_report){0};
 	gen->watch = (struct watch){.on_event = on_gen, .fd = gen->channel};
@@ -553,6 +566,9 @@ static void gen_gone(struct gen *gen, int wait_status)
 		clean_slots(gen->slots);
 	gen->slots = 0;
 	gen->state = GEN_NONE;
+	if (gen->plan_fd >= 0)
+		close(gen->plan_fd);
+	gen->plan_fd = -1;
 	if (gen == master.replaced)
 		settle();
 }

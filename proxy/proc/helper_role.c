@@ -12,13 +12,18 @@
 #include "sallyport/log.h"
 #include "sallyport/master.h"
 
-enum { FIRST_ORDER_MS = 10000 };
+enum { FIRST_ORDER_MS = 10000, PORT_DNS = 53 };
+
+void helper_report_fd(enum order order, const void *payload, size_t len, int fd)
+{
+	struct err err = {{0}};
+	if (!ipc_send(ROLE_CHANNEL_FD, order, payload, len, &fd, fd >= 0, &err))
+		log_warn("%s", err.text);
+}
 
 void helper_report(enum order order, const void *payload, size_t len)
 {
-	struct err err = {{0}};
-	if (!ipc_send(ROLE_CHANNEL_FD, order, payload, len, NULL, 0, &err))
-		log_warn("%s", err.text);
+	helper_report_fd(order, payload, len, -1);
 }
 
 int helper_fail(const struct err *err)
@@ -35,7 +40,8 @@ bool helper_begin(struct helper_life *life, enum role_id role, struct err *err)
 	const struct helper_order *order = ipc_payload(&life->message, sizeof(*order));
 	if (got != IPC_GOT || life->message.type != ORDER_HELP || !order ||
 	    !ORDERS_TEXT_OK(order->user) || !ORDERS_TEXT_OK(order->log_access) ||
-	    !ORDERS_TEXT_OK(order->log_events))
+	    !ORDERS_TEXT_OK(order->log_events) || !ORDERS_TEXT_OK(order->vault) ||
+	    order->scout_ports > SCOUT_PORTS_MAX)
 		return err_set(err, "%s: no order came", life->role->name);
 	life->order = *order;
 	life->loop = loop_new(err);
@@ -55,6 +61,33 @@ bool helper_close_sandbox(const struct helper_life *life, const char *readable, 
 	return sandbox_enter(&sandbox, err);
 }
 
+bool helper_close_store(const struct helper_life *life, const char *store, struct err *err)
+{
+	const struct sandbox sandbox = {
+	    .role = life->role,
+	    .mode = (int)life->order.sandbox,
+	    .user = life->order.user,
+	    .store = store,
+	    .parent = life->master,
+	};
+	return sandbox_enter(&sandbox, err);
+}
+
+bool helper_close_dial(const struct helper_life *life, struct err *err)
+{
+	uint16_t ports[SCOUT_PORTS_MAX + 1] = {PORT_DNS};
+	memcpy(ports + 1, life->order.scout_port, life->order.scout_ports * sizeof(ports[0]));
+	const struct sandbox sandbox = {
+	    .role = life->role,
+	    .mode = (int)life->order.sandbox,
+	    .user = life->order.user,
+	    .ports = ports,
+	    .port_count = life->order.scout_ports + 1,
+	    .parent = life->master,
+	};
+	return sandbox_enter(&sandbox, err);
+}
+
 static void on_channel(struct watch *watch, unsigned events)
 {
 	struct helper_life *life =
@@ -62,8 +95,8 @@ static void on_channel(struct watch *watch, unsigned events)
 	(void)events;
 	enum ipc_result result;
 	while ((result = ipc_receive(watch->fd, &life->message)) == IPC_GOT) {
-		ipc_release(&life->message);
 		life->on_message(life, &life->message);
+		ipc_release(&life->message);
 	}
 	ipc_release(&life->message);
 	if (result != IPC_NONE)

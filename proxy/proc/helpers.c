@@ -1,4 +1,4 @@
-/* Scribe, console and demo: starting them, starting them again with a hard back-off, and
+/* Scribe, console, demo and those of the guard: starting them, starting them again with a hard back-off, and
  * replacing them. A scribe is replaced whenever log files have to be opened: the new one
  * opens them with the master's rights, stands ready, and starts once the old one has written
  * what it had. So no scribe keeps a right to open files, and a path that cannot be opened
@@ -64,11 +64,20 @@ static unsigned fds_for(enum role_id role, int fds[IPC_FDS_MAX])
 		return SCRIBE_FDS;
 	case ROLE_CONSOLE:
 		fds[n++] = master.stats_fd;
+		fds[n++] = master.guard_fd;
 		fds[n++] = master.control_fd;
 		if (master.console_listeners.n > 0)
 			fds[n++] = master.console_listeners.items[0].fd;
 		return n;
-	default: fds[n++] = master.demo_fd; return n;
+	case ROLE_KEEPER:
+		fds[KEEPER_FD_STATUS] = master.guard_fd;
+		fds[KEEPER_FD_NOMINATIONS] = master.nominations_fd;
+		fds[KEEPER_FD_NOMINATION_EVENT] = master.nomination_event_fd;
+		fds[KEEPER_FD_PLAN] = master.plan_fd;
+		return KEEPER_FDS;
+	case ROLE_LIFEBOAT: fds[LIFEBOAT_FD_CHANNEL] = master.lifeboat_fds[0]; return LIFEBOAT_FDS;
+	case ROLE_DEMO: fds[n++] = master.demo_fd; return n;
+	default: return 0;
 	}
 }
 
@@ -78,7 +87,11 @@ static bool send_help_order(struct helper *helper, const struct compiled_report 
 	struct helper_order order = {
 	    .sandbox = policy->sandbox,
 	    .log_format = policy->log_format,
+	    .plan_bytes = policy->plan_bytes,
+	    .scout_ports = policy->scout_ports,
 	};
+	memcpy(order.scout_port, policy->scout_port, sizeof(order.scout_port));
+	memcpy(order.vault, policy->vault, sizeof(order.vault));
 	memcpy(order.user, policy->user, sizeof(order.user));
 	memcpy(order.log_access, policy->log_access, sizeof(order.log_access));
 	memcpy(order.log_events, policy->log_events, sizeof(order.log_events));
@@ -153,6 +166,23 @@ static void on_helper_timer(struct timer *timer)
 		log_warn("%s %d does not end and is killed", role_name(helper), (int)helper->pid);
 		kill_helper(helper);
 	}
+}
+
+struct helper *helpers_start(enum role_id role, struct err *err)
+{
+	return start_new(role, &master.policy, err);
+}
+
+void helpers_end(struct helper *helper, bool again)
+{
+	helper->starts_again = again && helper->state != HELPER_DEAD;
+	if (!again || helper->state != HELPER_DEAD)
+		stop(helper);
+}
+
+void helpers_kill_one(const struct helper *helper)
+{
+	kill_helper(helper);
 }
 
 /* ---- the scribe and its successor ---- */
@@ -274,7 +304,13 @@ static void helper_failed(struct helper *helper, const char *text)
 		log_error("%s", text);
 }
 
-static void helper_said(struct helper *helper, const struct ipc_message *message)
+static bool is_of_guard(const struct helper *helper)
+{
+	return helper->role == ROLE_KEEPER || helper->role == ROLE_SCOUT ||
+	       helper->role == ROLE_LIFEBOAT;
+}
+
+static void helper_said(struct helper *helper, struct ipc_message *message)
 {
 	const struct asked_report *asked = ipc_payload(message, sizeof(*asked));
 	if (message->type == REPORT_READY && helper->state == HELPER_STARTING) {
@@ -282,11 +318,15 @@ static void helper_said(struct helper *helper, const struct ipc_message *message
 			scribe_is_ready(helper);
 		else
 			helper->state = HELPER_RUNNING;
+		if (is_of_guard(helper))
+			guards_ready(helper);
 	} else if (message->type == REPORT_FAILED) {
 		helper_failed(helper, message->payload);
 	} else if (message->type == REPORT_ASKED && helper == master.console && asked) {
 		const struct asked_report copy = *asked;
 		control_asked(&copy);
+	} else if (is_of_guard(helper) && helper->state == HELPER_RUNNING) {
+		guards_said(helper, message);
 	}
 }
 
@@ -295,6 +335,8 @@ static bool hear(struct helper *helper)
 {
 	for (int i = 0; i < IPC_BURST; i++) {
 		enum ipc_result result = ipc_receive(helper->channel, &master.message);
+		if (result == IPC_GOT)
+			helper_said(helper, &master.message);
 		ipc_release(&master.message);
 		if (result == IPC_NONE)
 			return true;
@@ -302,7 +344,6 @@ static bool hear(struct helper *helper)
 			kill_helper(helper);
 		if (result != IPC_GOT)
 			return false;
-		helper_said(helper, &master.message);
 	}
 	return true;
 }
@@ -326,6 +367,15 @@ static void forget(struct helper *helper)
 		master.demo = NULL;
 	if (helper == master.scribe)
 		master.scribe = NULL;
+	guards_forget(helper);
+}
+
+/* One that was to make way for another of its kind. */
+static void follow(struct helper *helper)
+{
+	helper->starts_again = false;
+	helper->state = HELPER_DEAD;
+	loop_arm(master.loop, &helper->timer, loop_now_ms(master.loop));
 }
 
 static void successor_died(struct helper *helper, const char *how)
@@ -368,7 +418,9 @@ bool helpers_reap(pid_t pid, int wait_status)
 	loop_disarm(master.loop, &helper->timer);
 	close(helper->channel);
 	helper->channel = -1;
-	if (helper->state == HELPER_STOPPING)
+	if (helper->state == HELPER_STOPPING && helper->starts_again && !master.is_stopping)
+		follow(helper);
+	else if (helper->state == HELPER_STOPPING)
 		forget(helper);
 	else if (helper == master.scribe_next)
 		successor_died(helper, how);

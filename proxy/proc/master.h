@@ -16,7 +16,7 @@
 
 /* The master's state, all of it of fixed size: what a thousand reloads leave is what one
  * leaves. The parts: master.c (life, signals), generations.c (reload in two phases), helpers.c
- * (scribe, console, demo), control.c (orders and their answers), pauses.c (sites that an
+ * (scribe, console, demo), guards.c (keeper, scout, lifeboat, baselines), control.c (orders and their answers), pauses.c (sites that an
  * operator has paused).
  *
  * A generation, as the master sees it:
@@ -35,7 +35,7 @@ enum gen_state {
 	GEN_DYING, /* killed, its end not yet seen */
 };
 
-enum { GENS_MAX = 12, HELPERS_MAX = 8, WAITERS_MAX = 128, ERRORS_MAX = 16384 };
+enum { GENS_MAX = 12, HELPERS_MAX = 16, WAITERS_MAX = 128, ERRORS_MAX = 16384 };
 
 struct gen {
 	struct watch watch;
@@ -49,6 +49,7 @@ struct gen {
 	bool is_ready;
 	bool is_cut; /* draining, and told to end at once */
 	struct compiled_report policy;
+	int plan_fd; /* of its guarded sites, -1: none */
 	struct site_set sites; /* of its policy, in master.site_states */
 	struct workers_report workers;
 };
@@ -67,6 +68,7 @@ struct helper {
 	struct timer timer; /* DEAD: to start again; STOPPING: to be killed */
 	struct backoff backoff;
 	enum helper_state state;
+	bool starts_again; /* STOPPING: with the settings of the policy in force */
 	enum role_id role;
 	pid_t pid;
 	int channel;
@@ -97,6 +99,13 @@ struct master {
 	struct stats *stats;
 	void *census;
 	struct site_states *site_states;
+	int guard_fd;        /* struct guard_status: the keeper writes, the console reads */
+	int nominations_fd;  /* a ring per slot: workers write, the keeper reads */
+	int nomination_event_fd;
+	int lifeboat_fds[2]; /* connections to the lifeboat go in at one end and come out of the other */
+	int plan_fd;         /* of the policy in force, -1: no site is guarded */
+	int baseline_fd;     /* the newest, -1: none */
+	struct baseline_order baseline;
 	struct timer pause_end; /* of the pause that ends first */
 
 	struct listeners listeners;
@@ -123,6 +132,7 @@ struct master {
 
 	struct helper helpers[HELPERS_MAX];
 	struct helper *scribe, *scribe_next, *console, *demo;
+	struct helper *keeper, *scout, *lifeboat;
 	bool scribe_next_is_for_reload;
 	bool reopen_again;
 
@@ -160,12 +170,31 @@ void helpers_step(void);
 bool helpers_all_gone(void);
 bool helpers_reap(pid_t pid, int wait_status);
 
+/* NULL: err says why it was not started. */
+struct helper *helpers_start(enum role_id role, struct err *err);
+/* It ends in order; again: and another is started in its place once it has gone. */
+void helpers_end(struct helper *helper, bool again);
+void helpers_kill_one(const struct helper *helper);
+
+/* guards.c */
+MUST_CHECK bool guards_init(struct err *err);
+/* The policy of gen, which is in force now, has its guards. */
+void guards_commit(struct gen *gen);
+/* Sends the newest one, where there is one. */
+MUST_CHECK bool guards_give_baseline(int channel, struct err *err);
+/* Keeper, scout or lifeboat: is ready, said something else, has died. */
+void guards_ready(struct helper *helper);
+void guards_said(struct helper *helper, struct ipc_message *message);
+void guards_forget(const struct helper *helper);
+
 /* pauses.c */
 MUST_CHECK bool pauses_init(struct err *err);
 /* Claims a state for each site that the generation reports. False: what it says is unsound. */
 MUST_CHECK bool pauses_note_sites(struct gen *gen, const struct ipc_message *message);
 /* False: err says why the order cannot be carried out. */
 MUST_CHECK bool pauses_order(const struct pause_request *request, struct err *err);
+/* Stores how the guard of a site is. False: there is no such site. */
+MUST_CHECK bool pauses_note_guard(uint64_t site, uint32_t state);
 /* The member "paused" of the status. */
 void pauses_describe(struct json_writer *json);
 

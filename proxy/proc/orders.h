@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 #include "sallyport/addr.h"
+#include "sallyport/crypto.h"
 #include "sallyport/site_state.h"
 #include "sallyport/stats.h"
 
@@ -39,8 +40,12 @@ enum order {
 	ORDER_HELP, /* struct helper_order; fds by role: see enum scribe_fd, console_fd, demo_fd */
 	ORDER_STOP, /* empty: finish and exit */
 	ORDER_ANSWER, /* struct answer_head, then the text */
+	ORDER_BASELINE, /* struct baseline_order; fd: the baseline. To generations and workers */
+	ORDER_PLAN,     /* struct plan_order; fd: the plan. To the keeper: a new policy is in force */
+	ORDER_PARTNER,  /* empty; fd: a channel. Keeper and scout speak over it, scout_orders.h */
+	ORDER_JOB,      /* struct scout_job */
 	/* up */
-	REPORT_COMPILED, /* struct compiled_report */
+	REPORT_COMPILED, /* struct compiled_report; fd: the plan, where a site is guarded */
 	REPORT_READY,    /* empty */
 	REPORT_STARTED,  /* empty */
 	REPORT_DRAINING, /* empty */
@@ -48,6 +53,10 @@ enum order {
 	REPORT_WORKERS,  /* struct workers_report */
 	REPORT_ASKED,    /* struct asked_report: the console passes an order on */
 	REPORT_SITES,    /* struct sites_report, as far as it is filled; several, before COMPILED */
+	REPORT_BASELINE, /* struct baseline_order; fd: the baseline. From the keeper */
+	REPORT_GUARD,    /* struct guard_report. From the keeper */
+	REPORT_SAMPLE,   /* struct scout_sample; fd: the content */
+	REPORT_LINKS,    /* struct scout_links, as far as its text is filled */
 };
 
 enum {
@@ -57,6 +66,8 @@ enum {
 	PATH_SIZE = 1024,
 	OVERRIDE_SIZE = 1024,
 	WARNINGS_SIZE = 8192,
+	SCOUT_PORTS_MAX = 256,
+	BASELINE_BYTES_MAX = 1 << 30,
 };
 
 struct compile_order {
@@ -77,15 +88,37 @@ struct compiled_report {
 	uint32_t generations; /* quotas.generations */
 	uint32_t log_format;  /* enum log_format */
 	uint32_t has_console; /* console is set */
-	uint32_t pad;
+	uint32_t guarded;     /* sites whose guard is not off; 0: no vault, no keeper */
 	uint64_t drain_ms;
+	uint64_t plan_bytes;  /* of the plan that came with it; 0: none */
 	struct addr listen[LISTENERS_MAX];
 	struct addr console;
 	char user[USER_SIZE];
 	char runtime[PATH_SIZE]; /* empty: the standard place */
 	char log_access[PATH_SIZE];
 	char log_events[PATH_SIZE];
+	char vault[PATH_SIZE];   /* its directory */
+	uint32_t scout_ports;
+	uint16_t scout_port[SCOUT_PORTS_MAX]; /* of guarded sites' origins */
 	char warnings[WARNINGS_SIZE];
+};
+
+/* A plan is what the keeper has to know of a policy: guard/plan.h. */
+struct plan_order {
+	uint64_t bytes;
+};
+
+/* A baseline, sealed against every change, and whose signature it bears. */
+struct baseline_order {
+	uint64_t bytes;
+	uint8_t key[SIGN_PUBLIC_SIZE];
+};
+
+/* How the guard of a site is. */
+struct guard_report {
+	uint64_t site;  /* site_id() */
+	uint32_t state; /* enum guard_state */
+	uint32_t pad;
 };
 
 /* Some of the policy's sites. */
@@ -104,6 +137,9 @@ enum prepare_fd {
 	PREPARE_FD_LOG_EVENT,
 	PREPARE_FD_ADOPT,
 	PREPARE_FD_HAND_OVER,
+	PREPARE_FD_NOMINATIONS,
+	PREPARE_FD_NOMINATION_EVENT,
+	PREPARE_FD_LIFEBOAT,
 	PREPARE_FD_LISTENERS, /* from here on, in the order of the policy */
 };
 
@@ -130,8 +166,10 @@ struct workers_report {
 };
 
 enum scribe_fd { SCRIBE_FD_RINGS, SCRIBE_FD_STATS, SCRIBE_FD_EVENT, SCRIBE_FDS };
-enum console_fd { CONSOLE_FD_STATS, CONSOLE_FD_UNIX, CONSOLE_FD_TCP /* may be missing */ };
+enum console_fd { CONSOLE_FD_STATS, CONSOLE_FD_GUARD, CONSOLE_FD_UNIX, CONSOLE_FD_TCP /* may be missing */ };
 enum demo_fd { DEMO_FD_LISTENER };
+enum keeper_fd { KEEPER_FD_STATUS, KEEPER_FD_NOMINATIONS, KEEPER_FD_NOMINATION_EVENT, KEEPER_FD_PLAN, KEEPER_FDS };
+enum lifeboat_fd { LIFEBOAT_FD_CHANNEL, LIFEBOAT_FDS };
 
 struct helper_order {
 	uint32_t sandbox;
@@ -139,6 +177,10 @@ struct helper_order {
 	char user[USER_SIZE];
 	char log_access[PATH_SIZE];
 	char log_events[PATH_SIZE];
+	char vault[PATH_SIZE];
+	uint64_t plan_bytes;
+	uint32_t scout_ports;
+	uint16_t scout_port[SCOUT_PORTS_MAX];
 };
 
 struct asked_report {

@@ -60,6 +60,18 @@ static struct site_state *find_site(const char *name)
 	return NULL;
 }
 
+bool pauses_note_guard(uint64_t site, uint32_t state)
+{
+	for (unsigned i = 0; i < SITE_STATES; i++) {
+		struct site_state *known = &master.site_states->of[i];
+		if (atomic_load_explicit(&known->id, memory_order_relaxed) != site)
+			continue;
+		atomic_store_explicit(&known->guard_state, state, memory_order_release);
+		return true;
+	}
+	return false;
+}
+
 /* ---- the ends of pauses ---- */
 
 static void arm(void)

@@ -36,6 +36,16 @@ static const char *const calls_read_files[] = {
 
 static const char *const calls_write_log[] = {"fsync", "fdatasync", "fstat", NULL};
 
+/* A database and files in folders that are there for them (ROLE_FILES_STORE). */
+static const char *const calls_store[] = {
+    "pwrite64", "fsync", "fdatasync", "ftruncate", "fallocate", "unlink", "unlinkat", "rename",
+    "renameat", "renameat2", "link", "linkat", "mkdir", "mkdirat", "rmdir", "flock", "fchmod",
+    "statfs", "fstatfs", "umask", "utimensat", "copy_file_range", NULL,
+};
+
+/* What is handed on to others: memory that is written once, and sealed. */
+static const char *const calls_memory_files[] = {"memfd_create", "ftruncate", "fallocate", NULL};
+
 /* Starting workers, and all that a worker does before its own sandbox closes. */
 static const char *const calls_fork[] = {
     "clone", "fork", "vfork", "wait4", "waitid", "kill", "tgkill", "signalfd4", "socketpair",
@@ -106,6 +116,37 @@ static const struct role roles[ROLE_COUNT] = {
         .network = ROLE_NETWORK_NONE,
         .calls = {calls_basic, calls_serve, calls_read_files},
         .run = demo_role,
+    },
+    [ROLE_KEEPER] = {
+        .name = "keeper",
+        .title = "sallyport: keeper",
+        .purpose = "decides which pages are known to be good; the only writer of the vault, and the "
+                   "holder of its key",
+        .channels = "master; scout; nominations of workers in shared memory",
+        .files = ROLE_FILES_STORE,
+        .network = ROLE_NETWORK_NONE,
+        .calls = {calls_basic, calls_read_files, calls_store, calls_memory_files},
+        .run = keeper_role,
+    },
+    [ROLE_SCOUT] = {
+        .name = "scout",
+        .title = "sallyport: scout",
+        .purpose = "fetches pages from origins, decodes and parses them for the keeper",
+        .channels = "master; keeper",
+        .files = ROLE_FILES_NONE,
+        .network = ROLE_NETWORK_DIAL,
+        .calls = {calls_basic, calls_serve, calls_dial, calls_memory_files},
+        .run = scout_role,
+    },
+    [ROLE_LIFEBOAT] = {
+        .name = "lifeboat",
+        .title = "sallyport: lifeboat",
+        .purpose = "serves contents of the vault to the workers",
+        .channels = "master; connections of workers",
+        .files = ROLE_FILES_NAMED,
+        .network = ROLE_NETWORK_NONE,
+        .calls = {calls_basic, calls_serve, calls_read_files},
+        .run = lifeboat_role,
     },
 };
 

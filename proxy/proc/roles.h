@@ -11,7 +11,8 @@
  *            │                ├── worker …      forked: they share the compiled policy
  *            ├── scribe
  *            ├── console                        executed anew: nothing inherited but
- *            └── demo                           the channel, descriptor ROLE_CHANNEL_FD
+ *            ├── keeper, scout, lifeboat        the channel, descriptor ROLE_CHANNEL_FD
+ *            └── demo
  */
 enum role_id {
 	ROLE_UNSET = 0,
@@ -21,6 +22,9 @@ enum role_id {
 	ROLE_SCRIBE,
 	ROLE_CONSOLE,
 	ROLE_DEMO,
+	ROLE_KEEPER,
+	ROLE_SCOUT,
+	ROLE_LIFEBOAT,
 	ROLE_COUNT,
 };
 
@@ -31,6 +35,7 @@ enum role_files {
 	ROLE_FILES_UNSET = 0,
 	ROLE_FILES_NONE,
 	ROLE_FILES_NAMED,    /* read what the sandbox's caller names, nothing else */
+	ROLE_FILES_STORE,    /* the same, and all that files are for below one named folder */
 	ROLE_FILES_READABLE, /* read what its user may read, write nothing */
 	ROLE_FILES_ALL,      /* no restriction: the master */
 };
@@ -69,5 +74,8 @@ int generation_role(void);
 int scribe_role(void);
 int console_role(void);
 int demo_role(void);
+int keeper_role(void);
+int scout_role(void);
+int lifeboat_role(void);
 
 #endif

@@ -46,14 +46,14 @@ static bool is_off(const struct sandbox *sandbox)
 #endif
 }
 
-static bool restrict_process(const struct sandbox *sandbox, int readable[SANDBOX_READABLE_MAX],
+static bool restrict_process(const struct sandbox *sandbox, int named[SANDBOX_NAMED_MAX],
 			     struct err *err)
 {
 	if (!set_limits(sandbox->role, err))
 		return false;
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
 		return err_set(err, "cannot become undumpable: %s", strerror(errno));
-	if (!step_passes(sandbox_restrict_files(sandbox, readable, err), sandbox->mode, "Landlock",
+	if (!step_passes(sandbox_restrict_files(sandbox, named, err), sandbox->mode, "Landlock",
 			 err))
 		return false;
 	return step_passes(sandbox_restrict_calls(sandbox->role, err), sandbox->mode,
@@ -62,12 +62,12 @@ static bool restrict_process(const struct sandbox *sandbox, int readable[SANDBOX
 
 bool sandbox_enter(const struct sandbox *sandbox, struct err *err)
 {
-	int readable[SANDBOX_READABLE_MAX] = {-1, -1, -1, -1};
+	int named[SANDBOX_NAMED_MAX] = {-1, -1, -1, -1, -1};
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		return err_set(err, "cannot give up new privileges: %s", strerror(errno));
 	if (!sandbox_empty_bounding_set(err))
 		return false;
-	if (!is_off(sandbox) && !sandbox_open_readable(sandbox, readable, err))
+	if (!is_off(sandbox) && !sandbox_open_readable(sandbox, named, err))
 		return false;
 	if (!sandbox->role->keeps_user && !sandbox_change_user(sandbox->user, err))
 		return false;
@@ -76,7 +76,7 @@ bool sandbox_enter(const struct sandbox *sandbox, struct err *err)
 	/* a change of user would clear it */
 	if (sandbox->parent > 0 && !spawn_follow_parent(sandbox->parent))
 		return err_set(err, "the parent has ended");
-	return is_off(sandbox) || restrict_process(sandbox, readable, err);
+	return is_off(sandbox) || restrict_process(sandbox, named, err);
 }
 
 bool sandbox_is_complete(struct err *missing)

@@ -8,7 +8,7 @@
 #include "sallyport/err.h"
 #include "sallyport/settings.h"
 
-enum { SANDBOX_READABLE_MAX = 4 };
+enum { SANDBOX_READABLE_MAX = 4, SANDBOX_NAMED_MAX = SANDBOX_READABLE_MAX + 1 };
 
 /* Takes from the calling process everything that its row in the roles table does not grant. */
 struct sandbox {
@@ -17,6 +17,7 @@ struct sandbox {
 	const char *user;        /* who to be where started as root; NULL or empty: nobody */
 	/* files and folders, for ROLE_FILES_NAMED; NULL: none */
 	const char *readable[SANDBOX_READABLE_MAX];
+	const char *store; /* the folder of ROLE_FILES_STORE; must be there */
 	const uint16_t *ports;   /* TCP ports that may be connected to, for ROLE_NETWORK_DIAL */
 	size_t port_count;
 	pid_t parent; /* end with it, at once; 0: no */
@@ -46,12 +47,12 @@ enum sandbox_step {
 	SANDBOX_STEP_UNSUPPORTED,
 	SANDBOX_STEP_FAILED
 };
-/* Opens what may be read, while folders that only root may enter still can be entered; -1 for
+/* Opens what may be read, and last the store, while folders that only root may enter still can be entered; -1 for
  * what isn't there. sandbox_restrict_files() closes it. */
-MUST_CHECK bool sandbox_open_readable(const struct sandbox *sandbox, int fds[SANDBOX_READABLE_MAX],
+MUST_CHECK bool sandbox_open_readable(const struct sandbox *sandbox, int fds[SANDBOX_NAMED_MAX],
 				      struct err *err);
 enum sandbox_step sandbox_restrict_files(const struct sandbox *sandbox,
-					 int readable[SANDBOX_READABLE_MAX], struct err *err);
+					 int named[SANDBOX_NAMED_MAX], struct err *err);
 enum sandbox_step sandbox_restrict_calls(const struct role *role, struct err *err);
 /* Version of the Landlock interface, 0: none. */
 int sandbox_landlock_version(void);

@@ -25,6 +25,8 @@ enum {
 enum {
 	FILES_READ_FILE = 1 << 2,
 	FILES_READ_FOLDER = 1 << 3,
+	/* write, read, remove and make files and folders */
+	FILES_STORE = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 7 | 1 << 8,
 	FILES_VERSION_1 = (1 << 13) - 1, /* execute, write, read, make, remove … */
 	FILES_REFER = 1 << 13,           /* version 2: move between folders */
 	FILES_TRUNCATE = 1 << 14,        /* version 3 */
@@ -80,22 +82,23 @@ static struct ruleset what_to_handle(const struct role *role, int version)
 	return handled;
 }
 
-static void close_all(int fds[SANDBOX_READABLE_MAX])
+static void close_all(int fds[SANDBOX_NAMED_MAX])
 {
-	for (size_t i = 0; i < SANDBOX_READABLE_MAX; i++)
+	for (size_t i = 0; i < SANDBOX_NAMED_MAX; i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
 }
 
 /* What isn't there needs no right. */
-bool sandbox_open_readable(const struct sandbox *sandbox, int fds[SANDBOX_READABLE_MAX],
+bool sandbox_open_readable(const struct sandbox *sandbox, int fds[SANDBOX_NAMED_MAX],
 			   struct err *err)
 {
 	bool ok = true;
-	for (size_t i = 0; i < SANDBOX_READABLE_MAX; i++) {
-		const char *path = sandbox->readable[i];
+	for (size_t i = 0; i < SANDBOX_NAMED_MAX; i++) {
+		bool is_store = i == SANDBOX_READABLE_MAX;
+		const char *path = is_store ? sandbox->store : sandbox->readable[i];
 		fds[i] = path ? open(path, O_PATH | O_CLOEXEC) : -1;
-		if (path && fds[i] < 0 && errno != ENOENT)
+		if (path && fds[i] < 0 && (is_store || errno != ENOENT))
 			ok = err_set(err, "cannot open %s: %s", path, strerror(errno));
 	}
 	if (!ok)
@@ -116,6 +119,18 @@ static bool allow_reading(int ruleset, int fd, const char *path, struct err *err
 	return err_set(err, "cannot allow reading %s: %s", path, strerror(errno));
 }
 
+static bool allow_storing(int ruleset, int fd, const struct sandbox *sandbox, uint64_t handled,
+			  struct err *err)
+{
+	struct path_rule rule = {
+	    .allowed = (FILES_STORE | FILES_REFER | FILES_TRUNCATE) & handled,
+	    .folder_fd = fd,
+	};
+	if (syscall(__NR_landlock_add_rule, ruleset, RULE_PATH, &rule, 0) == 0)
+		return true;
+	return err_set(err, "cannot allow writing below %s: %s", sandbox->store, strerror(errno));
+}
+
 static bool allow_everything(int ruleset, struct err *err)
 {
 	int fd = open("/", O_PATH | O_CLOEXEC);
@@ -126,18 +141,19 @@ static bool allow_everything(int ruleset, struct err *err)
 	return ok;
 }
 
-static bool allow_files(int ruleset, const struct sandbox *sandbox, const int *readable,
-			struct err *err)
+static bool allow_files(int ruleset, const struct sandbox *sandbox, const int *named,
+			uint64_t handled, struct err *err)
 {
-	if (sandbox->role->files == ROLE_FILES_READABLE)
+	enum role_files files = sandbox->role->files;
+	if (files == ROLE_FILES_READABLE)
 		return allow_everything(ruleset, err);
-	if (sandbox->role->files != ROLE_FILES_NAMED)
+	if (files != ROLE_FILES_NAMED && files != ROLE_FILES_STORE)
 		return true;
 	for (size_t i = 0; i < SANDBOX_READABLE_MAX; i++)
-		if (readable[i] >= 0 &&
-		    !allow_reading(ruleset, readable[i], sandbox->readable[i], err))
+		if (named[i] >= 0 && !allow_reading(ruleset, named[i], sandbox->readable[i], err))
 			return false;
-	return true;
+	return files != ROLE_FILES_STORE || named[SANDBOX_READABLE_MAX] < 0 ||
+	       allow_storing(ruleset, named[SANDBOX_READABLE_MAX], sandbox, handled, err);
 }
 
 static bool allow_ports(int ruleset, const struct sandbox *sandbox, struct err *err)
@@ -153,19 +169,19 @@ static bool allow_ports(int ruleset, const struct sandbox *sandbox, struct err *
 	return true;
 }
 
-static bool fill_and_enforce(int ruleset, const struct sandbox *sandbox, const int *readable,
-			     bool with_ports, struct err *err)
+static bool fill_and_enforce(int ruleset, const struct sandbox *sandbox, const int *named,
+			     const struct ruleset *handled, struct err *err)
 {
-	if (!allow_files(ruleset, sandbox, readable, err))
+	if (!allow_files(ruleset, sandbox, named, handled->files, err))
 		return false;
-	if (with_ports && !allow_ports(ruleset, sandbox, err))
+	if (handled->ports != 0 && !allow_ports(ruleset, sandbox, err))
 		return false;
 	if (syscall(__NR_landlock_restrict_self, ruleset, 0) != 0)
 		return err_set(err, "cannot enforce Landlock: %s", strerror(errno));
 	return true;
 }
 
-static enum sandbox_step restrict_files(const struct sandbox *sandbox, const int *readable,
+static enum sandbox_step restrict_files(const struct sandbox *sandbox, const int *named,
 					struct err *err)
 {
 	if (sandbox->role->files == ROLE_FILES_ALL)
@@ -179,15 +195,15 @@ static enum sandbox_step restrict_files(const struct sandbox *sandbox, const int
 		err_set(err, "cannot make a Landlock ruleset: %s", strerror(errno));
 		return SANDBOX_STEP_FAILED;
 	}
-	bool ok = fill_and_enforce(ruleset, sandbox, readable, handled.ports != 0, err);
+	bool ok = fill_and_enforce(ruleset, sandbox, named, &handled, err);
 	close(ruleset);
 	return ok ? SANDBOX_STEP_DONE : SANDBOX_STEP_FAILED;
 }
 
 enum sandbox_step sandbox_restrict_files(const struct sandbox *sandbox,
-					 int readable[SANDBOX_READABLE_MAX], struct err *err)
+					 int named[SANDBOX_NAMED_MAX], struct err *err)
 {
-	enum sandbox_step step = restrict_files(sandbox, readable, err);
-	close_all(readable);
+	enum sandbox_step step = restrict_files(sandbox, named, err);
+	close_all(named);
 	return step;
 }

@@ -82,9 +82,10 @@ bool sandbox_drop_capabilities(struct err *err)
  *   SETUID, SETGID    children become process.user
  *   SETPCAP           children empty their bounding set
  *   KILL              ending children that are another user by now
+ *   CHOWN             giving the vault's directory, when it is made, to process.user
  *   DAC_OVERRIDE      the policy, keys and log files of whatever owner */
 static const unsigned master_capabilities[] = {
-    CAP_NET_BIND_SERVICE, CAP_SETUID, CAP_SETGID, CAP_SETPCAP, CAP_KILL, CAP_DAC_OVERRIDE,
+    CAP_NET_BIND_SERVICE, CAP_SETUID, CAP_SETGID, CAP_SETPCAP, CAP_KILL, CAP_CHOWN, CAP_DAC_OVERRIDE,
 };
 
 static bool keep_master_capabilities(struct err *err)

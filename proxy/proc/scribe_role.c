@@ -12,7 +12,7 @@
 static struct helper_life life;
 static struct scribe *scribe;
 
-static void on_message(struct helper_life *self, const struct ipc_message *message)
+static void on_message(struct helper_life *self, struct ipc_message *message)
 {
 	if (message->type == ORDER_STOP)
 		loop_stop(self->loop);

@@ -65,7 +65,15 @@ static void drain_front(struct worker *worker, const struct drain_order *drain)
 		report(worker, REPORT_DRAINING, "");
 }
 
-static void obey(struct worker *worker, const struct ipc_message *message)
+static void take_baseline(struct worker *worker, struct ipc_message *message)
+{
+	const struct baseline_order *baseline = ipc_payload(message, sizeof(*baseline));
+	if (baseline && message->n_fds == 1)
+		front_set_baseline(worker->front, ipc_take_fd(message, 0), baseline->bytes,
+				   baseline->key);
+}
+
+static void obey(struct worker *worker, struct ipc_message *message)
 {
 	struct err err = {{0}};
 	if (message->type == ORDER_START) {
@@ -78,6 +86,8 @@ static void obey(struct worker *worker, const struct ipc_message *message)
 	const struct drain_order *drain = ipc_payload(message, sizeof(*drain));
 	if (message->type == ORDER_DRAIN && drain)
 		drain_front(worker, drain);
+	else if (message->type == ORDER_BASELINE)
+		take_baseline(worker, message);
 }
 
 static void on_channel(struct watch *watch, unsigned events)
@@ -87,8 +97,8 @@ static void on_channel(struct watch *watch, unsigned events)
 	(void)events;
 	enum ipc_result result;
 	while ((result = ipc_receive(worker->channel, &worker->message)) == IPC_GOT) {
-		ipc_release(&worker->message);
 		obey(worker, &worker->message);
+		ipc_release(&worker->message);
 	}
 	ipc_release(&worker->message);
 	/* Without its generation there is nobody to obey, and nothing to drain for. */
@@ -149,10 +159,11 @@ static bool prepare(struct worker *worker, const struct worker_start *start, str
 
 static void keep_descriptors(const struct worker_start *start)
 {
-	int keep[LISTENERS_MAX + 5];
+	int keep[LISTENERS_MAX + 6];
 	size_t n = 0;
 	keep[n++] = start->channel;
 	keep[n++] = start->setup.log_event_fd;
+	keep[n++] = start->setup.nomination_event_fd;
 	keep[n++] = start->setup.adopt_fd;
 	keep[n++] = start->setup.hand_over_fd;
 	keep[n++] = start->setup.lifeboat_fd;

@@ -73,6 +73,28 @@ static void shm_map_refuses_what_could_fault(void **state)
 	assert_int_equal(shm_create("test", SIZE_MAX, &err), -1);
 }
 
+static void shm_constant_is_a_copy_that_nobody_changes(void **state)
+{
+	(void)state;
+	struct err err = {.text = "untouched"};
+	char data[SIZE] = "once";
+	int fd = shm_constant("test", data, SIZE, &err), open_fd = shm_create("test", SIZE, &err);
+	data[0] = 'X';
+	const char *memory = shm_map_constant(fd, SIZE, &err);
+	assert_non_null(memory);
+	assert_string_equal(memory, "once");
+	assert_int_equal(pwrite(fd, "y", 1, 0), -1);
+	assert_ptr_equal(mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), MAP_FAILED);
+	assert_string_equal(err.text, "untouched");
+	assert_null(shm_map_constant(open_fd, SIZE, &err));
+	assert_non_null(strstr(err.text, "not constant"));
+	assert_null(shm_map_constant(fd, SIZE + 1, &err));
+	assert_null(shm_map_constant(-1, SIZE, &err));
+	munmap((void *)(uintptr_t)memory, SIZE);
+	close(fd);
+	close(open_fd);
+}
+
 static void shm_published_is_written_by_its_maker_only(void **state)
 {
 	(void)state;
@@ -101,6 +123,7 @@ int main(void)
 	    cmocka_unit_test(shm_is_shared_and_sealed),
 	    cmocka_unit_test(shm_read_only_mapping_cannot_be_written),
 	    cmocka_unit_test(shm_map_refuses_what_could_fault),
+	    cmocka_unit_test(shm_constant_is_a_copy_that_nobody_changes),
 	    cmocka_unit_test(shm_published_is_written_by_its_maker_only),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,218 @@
+/* What the master does for the guard: starts keeper, scout and lifeboat where a site is guarded,
+ * introduces keeper and scout to one another, and hands baselines on. It opens none of what it hands
+ * on: a baseline is checked by whoever reads it, a plan comes from the generation that compiled the
+ * policy.
+ *
+ *   generation ── plan ──► master ── plan ──► keeper ◄── their channel ──► scout
+ *                                 ◄─ baseline ─┘
+ *                          master ── baseline ──► generations ──► workers */
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "proc/master.h"
+#include "sallyport/guard_status.h"
+#include "sallyport/log.h"
+#include "sallyport/log_ring.h"
+#include "sallyport/nomination.h"
+#include "sallyport/shm.h"
+
+_Static_assert((int)NOMINATION_RINGS == (int)STATS_SLOTS, "a ring for each worker slot");
+_Static_assert((int)GUARD_SITES_MAX == (int)SITES_MAX, "figures for each site");
+
+bool guards_init(struct err *err)
+{
+	master.guard_fd = shm_create("sallyport-guard", sizeof(struct guard_status), err);
+	master.nominations_fd = shm_create("sallyport-nominations",
+					   sizeof(struct log_ring) * NOMINATION_RINGS, err);
+	if (master.guard_fd < 0 || master.nominations_fd < 0)
+		return false;
+	master.nomination_event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (master.nomination_event_fd < 0)
+		return err_set(err, "cannot make an event descriptor: %s", strerror(errno));
+	return ipc_pair(master.lifeboat_fds, err);
+}
+
+/* ---- starting and ending them ---- */
+
+static void start(struct helper **helper, enum role_id role)
+{
+	struct err err = {{0}};
+	*helper = helpers_start(role, &err);
+	if (!*helper)
+		log_error("no %s: %s", role_get(role)->name, err.text);
+}
+
+static void end(struct helper **helper)
+{
+	if (*helper)
+		helpers_end(*helper, false);
+	*helper = NULL;
+}
+
+static void drop_baseline(void)
+{
+	if (master.baseline_fd >= 0)
+		close(master.baseline_fd);
+	master.baseline_fd = -1;
+}
+
+static bool are_confined_as(const struct compiled_report *a, const struct compiled_report *b)
+{
+	return strcmp(a->vault, b->vault) == 0 && strcmp(a->user, b->user) == 0 &&
+	       a->sandbox == b->sandbox;
+}
+
+static bool have_ports_of(const struct compiled_report *a, const struct compiled_report *b)
+{
+	return a->scout_ports == b->scout_ports &&
+	       memcmp(a->scout_port, b->scout_port, sizeof(a->scout_port)) == 0;
+}
+
+static void send_plan(void)
+{
+	struct err err = {{0}};
+	const struct plan_order order = {.bytes = master.policy.plan_bytes};
+	if (master.keeper->state != HELPER_RUNNING)
+		return; /* it gets the newest one at its start */
+	if (ipc_send(master.keeper->channel, ORDER_PLAN, &order, sizeof(order), &master.plan_fd, 1,
+		     &err))
+		return;
+	log_warn("the keeper does not listen: %s", err.text);
+	helpers_kill_one(master.keeper);
+}
+
+/* What they were confined to at their start has changed, or only what the keeper has to know. */
+static void adapt(const struct compiled_report *old)
+{
+	bool confined_anew = !are_confined_as(old, &master.policy);
+	if (confined_anew) {
+		helpers_end(master.keeper, true);
+		helpers_end(master.lifeboat, true);
+		drop_baseline();
+	} else {
+		send_plan();
+	}
+	if (confined_anew || !have_ports_of(old, &master.policy))
+		helpers_end(master.scout, true);
+}
+
+void guards_commit(struct gen *gen)
+{
+	static struct compiled_report old; /* what they run with */
+	if (master.plan_fd >= 0)
+		close(master.plan_fd);
+	master.plan_fd = gen->plan_fd;
+	gen->plan_fd = -1;
+	if (master.policy.guarded == 0) {
+		end(&master.keeper);
+		end(&master.scout);
+		end(&master.lifeboat);
+		drop_baseline();
+	} else if (master.keeper && master.scout && master.lifeboat) {
+		adapt(&old);
+	} else {
+		end(&master.keeper);
+		start(&master.keeper, ROLE_KEEPER);
+		end(&master.scout);
+		start(&master.scout, ROLE_SCOUT);
+		end(&master.lifeboat);
+		start(&master.lifeboat, ROLE_LIFEBOAT);
+	}
+	old = master.policy;
+}
+
+void guards_forget(const struct helper *helper)
+{
+	if (helper == master.keeper)
+		master.keeper = NULL;
+	if (helper == master.scout)
+		master.scout = NULL;
+	if (helper == master.lifeboat)
+		master.lifeboat = NULL;
+}
+
+/* ---- keeper and scout ---- */
+
+static bool introduce_one(struct helper *helper, int fd, struct err *err)
+{
+	return ipc_send(helper->channel, ORDER_PARTNER, NULL, 0, &fd, 1, err);
+}
+
+/* Whenever one of them is new: what the other still has of the old channel has come to its end. */
+static void introduce(void)
+{
+	struct err err = {{0}};
+	int ends[2];
+	if (!master.keeper || master.keeper->state != HELPER_RUNNING || !master.scout ||
+	    master.scout->state != HELPER_RUNNING)
+		return;
+	if (!ipc_pair(ends, &err)) {
+		log_error("keeper and scout cannot speak: %s", err.text);
+		return;
+	}
+	if (!introduce_one(master.keeper, ends[0], &err) ||
+	    !introduce_one(master.scout, ends[1], &err))
+		log_warn("keeper and scout cannot speak: %s", err.text);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* ---- baselines ---- */
+
+bool guards_give_baseline(int channel, struct err *err)
+{
+	return master.baseline_fd < 0 ||
+	       ipc_send(channel, ORDER_BASELINE, &master.baseline, sizeof(master.baseline),
+			&master.baseline_fd, 1, err);
+}
+
+static bool takes_baselines(const struct gen *gen)
+{
+	return gen->state == GEN_PREPARING || gen->state == GEN_STARTING ||
+	       gen->state == GEN_ACTIVE || gen->state == GEN_DRAINING;
+}
+
+static void take_baseline(struct ipc_message *message)
+{
+	struct err err = {{0}};
+	const struct baseline_order *baseline = ipc_payload(message, sizeof(*baseline));
+	if (!baseline || message->n_fds != 1 || baseline->bytes == 0 ||
+	    baseline->bytes > BASELINE_BYTES_MAX)
+		return;
+	drop_baseline();
+	master.baseline = *baseline;
+	master.baseline_fd = ipc_take_fd(message, 0);
+	for (unsigned i = 0; i < GENS_MAX; i++)
+		if (takes_baselines(&master.gens[i]) &&
+		    !guards_give_baseline(master.gens[i].channel, &err))
+			log_warn("generation %u has no newer baseline: %s", master.gens[i].id,
+				 err.text);
+}
+
+/* ---- what they say ---- */
+
+void guards_ready(struct helper *helper)
+{
+	if (helper != master.lifeboat)
+		introduce();
+}
+
+static void take_report(const struct ipc_message *message)
+{
+	const struct guard_report *report = ipc_payload(message, sizeof(*report));
+	if (report && report->site != 0 && report->state < GUARD_STATE_COUNT &&
+	    !pauses_note_guard(report->site, report->state))
+		log_debug("the keeper reports a site that there is not");
+}
+
+void guards_said(struct helper *helper, struct ipc_message *message)
+{
+	if (helper != master.keeper)
+		return;
+	if (message->type == REPORT_BASELINE)
+		take_baseline(message);
+	else if (message->type == REPORT_GUARD)
+		take_report(message);
+}
