@@ -22,7 +22,7 @@ FUZZ_SECONDS ?= 60
 # Debian packages that building, and testing, needs.
 PACKAGES      := gcc make pkg-config libc6-dev libssl-dev libmicrohttpd-dev libconfig-dev \
                  libjansson-dev libcurl4-openssl-dev libc-ares-dev libcap-ng-dev libseccomp-dev uthash-dev \
-                 libvectorscan-dev zlib1g-dev libbrotli-dev libzstd-dev
+                 libvectorscan-dev zlib1g-dev libbrotli-dev libzstd-dev libexpat1-dev
 PACKAGES_TEST := binutils cppcheck curl libcmocka-dev python3
 PACKAGES_ALL  := clang libclang-rt-14-dev nginx-light wrk apache2-bin nodejs tomcat10-common default-jre-headless
 PACKAGES_BENCH := nginx-light haproxy wrk python3
@@ -33,7 +33,7 @@ IMAGE_TOOL ?= $(notdir $(firstword $(shell command -v docker podman buildah)))
 IMAGE      ?= sallyport:$(VERSION)
 
 LIBRARIES := openssl libmicrohttpd libcurl libconfig jansson libcares libcap-ng libseccomp libhs \
-             zlib libbrotlidec libzstd
+             zlib libbrotlidec libzstd expat
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wstrict-prototypes \
             -Wmissing-prototypes -Wvla -Werror=implicit-function-declaration
