@@ -2,6 +2,7 @@
 #define PROC_SCOUT_ORDERS_H
 
 #include "sallyport/page.h"
+#include "sallyport/scout.h"
 
 /* What keeper and scout say to one another, over a channel of their own that the master makes. The
  * keeper decides what is fetched and how often; the scout remembers nothing but the jobs that run.
@@ -26,20 +27,6 @@ enum {
 	SAMPLE_ERROR_SIZE = 256,
 };
 
-/* Who the scout claims to be: a page may look different to a search engine, or to its users. */
-enum job_agent { JOB_AGENT_UNSET = 0, JOB_AGENT_OWN, JOB_AGENT_BROWSER, JOB_AGENT_SEARCH_BOT, JOB_AGENT_MOBILE, JOB_AGENT_COUNT };
-/* Where it claims to come from. */
-enum job_referer { JOB_REFERER_UNSET = 0, JOB_REFERER_NONE, JOB_REFERER_SEARCH, JOB_REFERER_COUNT };
-/* What is looked for in the content. */
-enum job_links {
-	JOB_LINKS_UNSET = 0,
-	JOB_LINKS_NONE,
-	JOB_LINKS_PAGE,    /* links of HTML, and what it embeds */
-	JOB_LINKS_SITEMAP, /* sitemap.xml, an index of sitemaps too */
-	JOB_LINKS_ROBOTS,  /* robots.txt: its sitemaps */
-	JOB_LINKS_COUNT
-};
-
 struct scout_job {
 	uint64_t id;
 	uint64_t site;         /* site_id() */
@@ -55,17 +42,6 @@ struct scout_job {
 	char origin[JOB_HOST_SIZE]; /* name or literal without brackets: whom to connect to */
 	char host[JOB_HOST_SIZE];   /* Host, and whose links count */
 	char target[JOB_TARGET_SIZE]; /* "/path?query" */
-};
-
-enum sample_outcome {
-	SAMPLE_UNSET = 0,
-	SAMPLE_WHOLE,      /* a whole response, whatever its status */
-	SAMPLE_UNREACHED,  /* no name, no connection, no TLS */
-	SAMPLE_TIMEOUT,
-	SAMPLE_BROKEN,     /* cut short, malformed, or a coding that does not decode */
-	SAMPLE_TOO_LARGE,  /* more than max_bytes: page_digest is of the whole where it was read, see error */
-	SAMPLE_REFUSED,    /* the job itself made no sense */
-	SAMPLE_COUNT
 };
 
 /* A field that is not there. */
@@ -93,6 +69,8 @@ struct scout_links {
 	uint64_t id;
 	uint32_t n;
 	uint32_t bytes;
+	uint32_t kind;         /* enum link_kind */
+	uint32_t pad;
 	char text[LINKS_BYTES];
 };
 
