@@ -1,0 +1,139 @@
+/* Files that are either as before or as wanted: written beside their place, synced, renamed,
+ * and their directory synced. Follows no link in the last component and opens regular files only. */
+#include "guard/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "sallyport/crypto.h"
+
+enum { NAME_SIZE = 512, READ_STEP = 1 << 16 };
+
+bool file_write_all(int fd, const void *data, size_t len)
+{
+	const char *at = data;
+	while (len > 0) {
+		ssize_t n = write(fd, at, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return false;
+		at += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
+bool file_write(int directory, const char *name, const void *data, size_t len, struct err *err)
+{
+	int fd = openat(directory, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_set(err, "cannot create %s: %s", name, strerror(errno));
+	bool ok = file_write_all(fd, data, len) && fsync(fd) == 0;
+	int why = errno;
+	if (close(fd) != 0 && ok) {
+		ok = false;
+		why = errno;
+	}
+	if (ok)
+		return true;
+	unlinkat(directory, name, 0);
+	err_set(err, "cannot write %s: %s", name, strerror(why));
+	errno = why;
+	return false;
+}
+
+/* The directory that holds name, which may be below the one we have. */
+static bool sync_parent(int directory, const char *name)
+{
+	char parent[NAME_SIZE];
+	const char *slash = strrchr(name, '/');
+	if (!slash)
+		return fsync(directory) == 0;
+	snprintf(parent, sizeof(parent), "%.*s", (int)(slash - name), name);
+	int fd = openat(directory, parent, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	bool ok = fd >= 0 && fsync(fd) == 0;
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+bool file_rename(int directory, const char *from, const char *to, struct err *err)
+{
+	if (renameat(directory, from, directory, to) == 0 && sync_parent(directory, to))
+		return true;
+	int why = errno;
+	err_set(err, "cannot rename %s to %s: %s", from, to, strerror(why));
+	errno = why;
+	return false;
+}
+
+bool file_replace(int directory, const char *name, const void *data, size_t len, struct err *err)
+{
+	char beside[NAME_SIZE];
+	snprintf(beside, sizeof(beside), "%s.new", name);
+	return file_write(directory, beside, data, len, err) &&
+	       file_rename(directory, beside, name, err);
+}
+
+static bool read_steps(int fd, char *step, struct strbuf *out)
+{
+	for (;;) {
+		ssize_t n = read(fd, step, READ_STEP);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n == 0;
+		strbuf_add(out, step, (size_t)n);
+		if (out->truncated) {
+			errno = EFBIG;
+			return false;
+		}
+	}
+}
+
+static bool read_all(int fd, struct strbuf *out)
+{
+	char step[READ_STEP];
+	bool ok = read_steps(fd, step, out);
+	int why = errno;
+	crypto_wipe(step, sizeof(step)); /* it may have been a key */
+	errno = why;
+	return ok;
+}
+
+enum file_read file_read(int directory, const char *name, struct strbuf *out, struct err *err)
+{
+	struct stat st;
+	/* non-blocking: a pipe in the place of a file must not stop us */
+	int fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return FILE_ABSENT;
+	if (fd < 0) {
+		err_set(err, "cannot open %s: %s", name, strerror(errno));
+		return FILE_FAILED;
+	}
+	bool is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+	bool ok = is_file && read_all(fd, out);
+	if (!ok)
+		err_set(err, "cannot read %s: %s", name, is_file ? strerror(errno) : "it is no file");
+	close(fd);
+	return ok ? FILE_READ : FILE_FAILED;
+}
+
+bool file_is_private(int fd, const char *name, struct err *err)
+{
+	struct stat st;
+	if (fstat(fd, &st) != 0)
+		return err_set(err, "%s: %s", name, strerror(errno));
+	if (st.st_uid != geteuid() && geteuid() != 0)
+		return err_set(err, "%s belongs to user %u, not to %u", name, st.st_uid, geteuid());
+	if ((st.st_mode & 077) != 0)
+		return err_set(err, "others may use %s (mode %04o): take their rights away with chmod go=",
+			       name, st.st_mode & 07777);
+	return true;
+}

@@ -1,0 +1,32 @@
+#ifndef GUARD_KEYS_H
+#define GUARD_KEYS_H
+
+#include "sallyport/crypto.h"
+#include "sallyport/err.h"
+#include "sallyport/span.h"
+
+/* The vault's key files: one line of hexadecimal digits behind a line that says what it is. */
+
+#define KEY_FILE "key"
+#define KEY_FILE_NEXT "key.next" /* while a key is being changed */
+#define KEY_FILE_PUBLIC "key.pub"
+
+enum keys_read { KEYS_UNSET = 0, KEYS_READ, KEYS_ABSENT, KEYS_REFUSED };
+
+/* REFUSED: a link, others may read it, it is no key; err says which. */
+MUST_CHECK enum keys_read keys_load(int directory, const char *name, struct sign_key **out,
+				    struct err *err);
+MUST_CHECK enum keys_read keys_load_public(int directory, uint8_t out[SIGN_PUBLIC_SIZE],
+					   struct err *err);
+/* Both replace what is there, whole or not at all. */
+MUST_CHECK bool keys_save(int directory, const char *name, const struct sign_key *key,
+			  struct err *err);
+MUST_CHECK bool keys_save_public(int directory, const uint8_t public_part[SIGN_PUBLIC_SIZE],
+				 struct err *err);
+
+/* Lower-case digits and a NUL; and back: exactly that many digits, nothing else. */
+enum { KEY_HEX_SIZE = 2 * SIGN_PUBLIC_SIZE + 1 };
+void keys_hex(const uint8_t bytes[SIGN_PUBLIC_SIZE], char out[KEY_HEX_SIZE]);
+MUST_CHECK bool keys_from_hex(struct span hex, uint8_t out[SIGN_PUBLIC_SIZE]);
+
+#endif

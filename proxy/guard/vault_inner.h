@@ -1,0 +1,156 @@
+#ifndef GUARD_VAULT_INNER_H
+#define GUARD_VAULT_INNER_H
+
+#include <limits.h>
+#include <sqlite3.h>
+#include "guard/audit.h"
+#include "guard/vault_sql.h"
+#include "sallyport/vault.h"
+
+/* What the vault's own files share. */
+
+#define VAULT_CATALOGUE "catalogue.db"
+#define VAULT_BASELINE_FILE "baseline"
+#define VAULT_BASELINE_NEXT "baseline.next"
+
+enum {
+	VAULT_FORMAT = 1,
+	RECORD_MAX = 1 << 16,
+	BASELINE_FILE_MAX = 1 << 30,
+	CONTENT_FILE_MAX = 1 << 30,
+	TOLD_MAX = 16, /* findings about single records that are told before they are only counted */
+};
+
+struct verified; /* records whose signature was found good */
+
+struct vault {
+	sqlite3 *db;
+	sqlite3_stmt *statements[SQL_COUNT];
+	char path[PATH_MAX];
+	int directory, content, lock;
+	bool writes;
+	struct sign_key *key; /* NULL where it only reads */
+	uint8_t public_part[SIGN_PUBLIC_SIZE];
+	vault_on_finding *on_finding;
+	void *context;
+	uint64_t findings;
+	unsigned told;
+	bool tell_all;        /* while it verifies */
+	bool trusts_disk;     /* while it adopts: a record is taken whoever signed it */
+	struct strbuf record; /* the one that is being signed or checked */
+	struct verified *verified;
+	unsigned depth;  /* of transactions */
+	bool aborted;    /* an inner one was */
+	bool has_next_baseline; /* VAULT_BASELINE_NEXT is whole, and the transaction's */
+	struct audit audit;
+};
+
+/* ---- findings (vault_open.c) ---- */
+
+void vault_tell(struct vault *vault, enum vault_finding finding, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Some disk said no, errno says why: a finding. Returns false. */
+bool vault_tell_errno(struct vault *vault, const struct err *err);
+
+/* ---- statements (vault_sql.c). A NULL statement makes each of these fail ---- */
+
+/* The vault's own, reset, nothing bound. NULL: it cannot be prepared, and that was told. */
+sqlite3_stmt *sql(struct vault *vault, enum vault_sql which);
+/* Another of the same, for loops in which others run; end it with sqlite3_finalize. */
+sqlite3_stmt *sql_own(struct vault *vault, enum vault_sql which);
+/* Positions count from 1. Bytes must stay until the statement ran. */
+void sql_int(sqlite3_stmt *stmt, int at, uint64_t value);
+void sql_text(sqlite3_stmt *stmt, int at, const char *text);
+void sql_blob(sqlite3_stmt *stmt, int at, const void *bytes, size_t len);
+/* ptr NULL: NULL. */
+void sql_span(sqlite3_stmt *stmt, int at, struct span bytes);
+/* Runs to its end and resets. False: what failed is told, and stands in err. */
+MUST_CHECK bool sql_run(struct vault *vault, sqlite3_stmt *stmt, struct err *err);
+/* The same for a statement with RETURNING: its one number. */
+MUST_CHECK bool sql_returning(struct vault *vault, sqlite3_stmt *stmt, int64_t *out,
+			      struct err *err);
+/* Another row. A failure is told and ends the rows. */
+bool sql_row(struct vault *vault, sqlite3_stmt *stmt);
+/* Columns count from 0. */
+uint64_t col_int(sqlite3_stmt *stmt, int at);
+/* False: too long, a NUL inside, or no text. */
+bool col_text(sqlite3_stmt *stmt, int at, char *out, size_t room);
+/* False: of another size. */
+bool col_blob(sqlite3_stmt *stmt, int at, void *out, size_t len);
+struct span col_span(sqlite3_stmt *stmt, int at);
+/* Ends the rows of a statement that sql() gave. */
+void sql_end(sqlite3_stmt *stmt);
+/* The only number of its only row; 0 where there is none. */
+uint64_t sql_number(struct vault *vault, sqlite3_stmt *stmt);
+/* Makes the tables that are missing. */
+MUST_CHECK bool sql_create(struct vault *vault, struct err *err);
+/* Tells what SQLite says went wrong last. Returns false. */
+bool sql_fail(struct vault *vault, struct err *err);
+
+/* ---- meta (vault_open.c): a name and a signed value ---- */
+
+/* False: not there, of another size or not signed; told. */
+bool meta_get(struct vault *vault, const char *name, void *out, size_t len, bool *is_there);
+MUST_CHECK bool meta_put(struct vault *vault, const char *name, const void *value, size_t len,
+			 struct err *err);
+
+/* ---- records (vault_record.c): what is signed is their kind and all that they say ---- */
+
+void record_begin(struct vault *vault, const char *kind);
+void record_int(struct vault *vault, uint64_t value);
+void record_text(struct vault *vault, const char *text);
+void record_bytes(struct vault *vault, const void *bytes, size_t len);
+void record_span(struct vault *vault, struct span bytes); /* absent is another than empty */
+/* Signs what was put together. */
+MUST_CHECK bool record_sign(struct vault *vault, uint8_t out[SIGNATURE_SIZE], struct err *err);
+/* Whether column `at` is the signature of what was put together. */
+bool record_is_signed(struct vault *vault, sqlite3_stmt *stmt, int at);
+void record_forget(struct vault *vault); /* what is known to be signed: the key is another now */
+void record_release(struct vault *vault);
+
+/* ---- sizes and places ---- */
+
+/* Looks at the file of a content: true where it is there and has that size. */
+bool content_exists(struct vault *vault, const uint8_t digest[DIGEST_SIZE], uint64_t bytes);
+/* vault_content_get that tells nobody. */
+MUST_CHECK bool content_read(struct vault *vault, const uint8_t digest[DIGEST_SIZE],
+			     struct strbuf *out, struct err *err);
+/* The catalogue has it. */
+bool content_is_named(struct vault *vault, const uint8_t digest[DIGEST_SIZE]);
+/* Removes files of contents that no version names. */
+void content_sweep(struct vault *vault);
+void content_remove(struct vault *vault, const uint8_t digest[DIGEST_SIZE]);
+
+/* ---- versions (vault_versions.c) ---- */
+
+/* From a row of the columns that VERSION_COLUMNS names. False: damaged or not signed: told. */
+bool version_read(struct vault *vault, sqlite3_stmt *stmt, struct vault_version *out);
+/* Signs and writes all that may change. */
+MUST_CHECK bool version_save(struct vault *vault, const struct vault_version *version,
+			     struct err *err);
+/* It is good no more, from the next baseline on. */
+MUST_CHECK bool version_end_history(struct vault *vault, const struct vault_version *version,
+				    struct err *err);
+/* From a row of TOKEN_COLUMNS, as above. */
+bool token_read(struct vault *vault, sqlite3_stmt *stmt, struct vault_token *out);
+MUST_CHECK bool token_save(struct vault *vault, const struct vault_token *token, struct err *err);
+/* The number that the next baseline will have. */
+uint64_t baseline_next_number(struct vault *vault);
+
+/* vault_baseline_load that tells nobody. */
+MUST_CHECK bool baseline_load(struct vault *vault, struct strbuf *out, struct err *err);
+/* A baseline that was made but not put in its place by a writer that was killed. */
+void baseline_settle(struct vault *vault);
+
+/* ---- audit (vault_audit.c) ---- */
+
+/* The head of a chain that has no line yet. */
+MUST_CHECK bool vault_audit_begin(struct vault *vault, struct err *err);
+/* Finds the end of the chain, and makes file and catalogue agree. */
+MUST_CHECK bool vault_audit_open(struct vault *vault, struct err *err);
+/* The lines of this transaction: on disk, and their head in the catalogue. */
+MUST_CHECK bool vault_audit_flush(struct vault *vault, struct err *err);
+/* They did not happen. */
+void vault_audit_undo(struct vault *vault);
+
+#endif

@@ -1,0 +1,123 @@
+/* Signatures of records. What is signed is a title, the kind of the record and its values, each
+ * behind its kind and length, so that no two records have the same bytes. A signature that was
+ * found good once is remembered by the digest of record and signature: the check takes some
+ * hundred times as long as the digest, and a baseline asks for every page's. */
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "guard/vault_inner.h"
+
+enum { VERIFIED_MAX = 1 << 18 };
+
+struct verified {
+	UT_hash_handle hh;
+	uint8_t digest[DIGEST_SIZE];
+};
+
+void record_begin(struct vault *vault, const char *kind)
+{
+	strbuf_reset(&vault->record);
+	strbuf_add_str(&vault->record, "sallyport vault 1\n");
+	record_text(vault, kind);
+}
+
+void record_int(struct vault *vault, uint64_t value)
+{
+	uint8_t bytes[9] = {'i'};
+	for (unsigned i = 0; i < 8; i++)
+		bytes[1 + i] = (uint8_t)(value >> 8 * i);
+	strbuf_add(&vault->record, bytes, sizeof(bytes));
+}
+
+void record_bytes(struct vault *vault, const void *bytes, size_t len)
+{
+	record_int(vault, len);
+	strbuf_add(&vault->record, bytes, len);
+}
+
+void record_text(struct vault *vault, const char *text)
+{
+	record_bytes(vault, text, strlen(text));
+}
+
+void record_span(struct vault *vault, struct span bytes)
+{
+	record_int(vault, bytes.ptr != NULL);
+	if (bytes.ptr)
+		record_bytes(vault, bytes.ptr, bytes.len);
+}
+
+static void remember(struct vault *vault, const uint8_t seen[DIGEST_SIZE])
+{
+	if (HASH_COUNT(vault->verified) >= VERIFIED_MAX)
+		record_forget(vault);
+	struct verified *entry = calloc(1, sizeof(*entry));
+	if (!entry)
+		return; /* it is checked once more, that is all */
+	memcpy(entry->digest, seen, DIGEST_SIZE);
+	HASH_ADD(hh, vault->verified, digest, DIGEST_SIZE, entry);
+}
+
+static bool is_remembered(struct vault *vault, const uint8_t seen[DIGEST_SIZE])
+{
+	struct verified *entry = NULL;
+	HASH_FIND(hh, vault->verified, seen, DIGEST_SIZE, entry);
+	return entry != NULL;
+}
+
+/* Appends the signature to the record; the record is spent. */
+static void digest_signed(struct vault *vault, const uint8_t signature[SIGNATURE_SIZE],
+			  uint8_t out[DIGEST_SIZE])
+{
+	strbuf_add(&vault->record, signature, SIGNATURE_SIZE);
+	digest(vault->record.data, vault->record.len, out);
+}
+
+bool record_sign(struct vault *vault, uint8_t out[SIGNATURE_SIZE], struct err *err)
+{
+	uint8_t seen[DIGEST_SIZE];
+	if (!vault->key)
+		return err_set(err, "the vault is open for reading only");
+	if (vault->record.truncated)
+		return err_set(err, "a record of the vault is too long");
+	if (!sign(vault->key, vault->record.data, vault->record.len, out, err))
+		return false;
+	digest_signed(vault, out, seen);
+	if (!is_remembered(vault, seen))
+		remember(vault, seen);
+	return true;
+}
+
+bool record_is_signed(struct vault *vault, sqlite3_stmt *stmt, int at)
+{
+	uint8_t signature[SIGNATURE_SIZE], seen[DIGEST_SIZE];
+	size_t len = vault->record.len;
+	if (vault->record.truncated || !col_blob(stmt, at, signature, SIGNATURE_SIZE))
+		return false;
+	if (vault->trusts_disk)
+		return true;
+	digest_signed(vault, signature, seen);
+	if (is_remembered(vault, seen))
+		return true;
+	if (!sign_verify(vault->public_part, vault->record.data, len, signature))
+		return false;
+	remember(vault, seen);
+	return true;
+}
+
+void record_forget(struct vault *vault)
+{
+	struct verified *entry, *next;
+	HASH_ITER(hh, vault->verified, entry, next)
+	{
+		HASH_DEL(vault->verified, entry);
+		free(entry);
+	}
+}
+
+void record_release(struct vault *vault)
+{
+	record_forget(vault);
+	strbuf_release(&vault->record);
+}
