@@ -1,6 +1,7 @@
 #ifndef SALLYPORT_SETTINGS_H
 #define SALLYPORT_SETTINGS_H
 
+#include "sallyport/error_page.h"
 #include "sallyport/site.h"
 
 /* A whole policy, compiled. Immutable once read; all of it lives in one arena. */
@@ -75,7 +76,8 @@ struct settings {
 	struct cidr *trusted;         /* trusted_count of them */
 	size_t trusted_count;
 	struct policy_list rules;     /* of struct rule_settings: worms.cfg and the like */
-	const char *error_pages;      /* directory of www/errors, NULL: built in */
+	const char *error_pages;      /* directory of page.html; NULL: what comes with the program */
+	struct error_page error_page; /* read from there */
 	struct limit_settings limits;
 	struct timeout_settings timeouts;
 	struct quota_settings quotas;
@@ -105,7 +107,8 @@ void settings_overrides_from_environment(struct settings_overrides *overrides);
 
 /* Reads and compiles. path NULL: no file. Where nothing sets `rules`, those that come with the
  * program (conf/policy.d/worms.cfg) count. NULL where errors were reported. The result owns
- * everything it points to. Reads the files that the policy includes; opens nothing else. */
+ * everything it points to. Reads the files that the policy
+ * includes or names; opens nothing else. */
 struct settings *settings_load(const char *path, const struct settings_overrides *overrides,
 			       struct policy_errors *errors);
 /* The same from text, for tests and fuzzing: without the rules that come with the program. */

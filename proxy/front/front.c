@@ -347,7 +347,7 @@ struct front *front_new(struct loop *loop, const struct worker_setup *setup, str
 		err_set(err, "out of memory");
 		goto fail;
 	}
-	if (!crypto_random(&f->id_prefix, sizeof(f->id_prefix), err) || !page_load(f, err) ||
+	if (!crypto_random(&f->id_prefix, sizeof(f->id_prefix), err) ||
 	    !link_sites(f, err) || !open_scratch(f, err) || !open_origins(f, err))
 		goto fail;
 	return f;
@@ -403,6 +403,5 @@ void front_free(struct front *f)
 	}
 	free(f->site_links);
 	free(f->listeners);
-	free(f->page_text);
 	free(f);
 }

@@ -26,7 +26,6 @@ enum {
 	FRONT_ID_BYTES = REQUEST_ID_SIZE,
 	EXCHANGE_TEXT_BYTES = 3072,          /* request head and canonical path of the usual exchange */
 	EXCHANGE_SPARE = 64,                 /* freed ones kept for the next */
-	PAGE_PARTS = 16,
 	HAND_OVER_AGAIN_MS = 10,
 };
 
@@ -43,12 +42,6 @@ struct listener {
 struct conduit {
 	int read_fd, write_fd; /* 0: none */
 	size_t held;
-};
-
-/* The error page, cut where something is filled in. */
-struct page_part {
-	struct span text;
-	char fill; /* 0, or 'i' request id, 's' status, 'p' phrase */
 };
 
 struct front {
@@ -76,10 +69,6 @@ struct front {
 	bool draining, hand_over, told_drained;
 	struct timer drain_timer;
 	struct timer hand_over_again;
-
-	char *page_text;
-	struct page_part page[PAGE_PARTS];
-	size_t page_parts;
 
 	uint64_t id_prefix, id_count;
 	char date[CLOCK_HTTP_SIZE];
@@ -249,7 +238,6 @@ enum pump download_pump(struct exchange *x, enum reason *reason);
 bool client_send(struct exchange *x, const struct iovec *iov, int n);
 bool client_flush(struct exchange *x);
 /* reply.c */
-bool page_load(struct front *front, struct err *err);
 enum step_result step_reply(struct exchange *x);
 /* Two lines to a connection that is refused before it says anything. */
 void reply_refuse_connection(struct front *front, int fd, const struct addr *peer, enum reason reason);

@@ -330,6 +330,15 @@ static void compile_trusted(struct settings *settings, struct policy_where where
 	}
 }
 
+static void load_error_page(struct settings *settings, struct policy_where where,
+			    struct policy_context *context)
+{
+	struct err err = {0};
+
+	if (!error_page_load(&settings->error_page, settings->error_pages, context->arena, &err))
+		policy_error_in(context, where, "error_pages", "%s", err.text);
+}
+
 static void check_slots(const struct settings *settings, struct policy_where where,
 			struct policy_context *context)
 {
@@ -350,6 +359,7 @@ void settings_compile(void *structure, struct policy_where where, struct policy_
 	check_console(settings, where, context);
 	check_slots(settings, where, context);
 	compile_trusted(settings, where, context);
+	load_error_page(settings, where, context);
 	compile_sites(settings, where, context);
 	if (!compile_rules(settings, context))
 		return;

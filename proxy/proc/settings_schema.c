@@ -3,9 +3,7 @@
 
 #include "proc/settings_schema.h"
 
-#include <errno.h>
 #include <limits.h>
-#include <sys/stat.h>
 
 #define LISTEN(member)   offsetof(struct listen_settings, member)
 #define LIMIT(member)    offsetof(struct limit_settings, member)
@@ -219,6 +217,7 @@ static void resolve_path(const char **path, const char *setting, struct policy_w
 	n = snprintf(buf, sizeof(buf), "%s/%s", context->dir, *path);
 	if (n < 0 || (size_t)n >= sizeof(buf)) {
 		policy_error_in(context, where, setting, "the path \"%.64s…\" is too long", *path);
+		*path = NULL;
 		return;
 	}
 	*path = arena_strdup(context->arena, buf);
@@ -354,30 +353,17 @@ static const struct setting settings_rows[] = {
     {"console", SETTING_GROUP, SETTINGS(console), .sub = &console_schema,
      .doc = "The console for the operator."},
     {"error_pages", SETTING_STRING, SETTINGS(error_pages), .example = "\"/etc/sallyport/errors\"",
-     .doc = "A directory with pages for refusals. Without it, those that come with sallyport."},
+     .doc = "A directory with the page for refusals, `page.html`: at most 16 KiB; `{{id}}`, `{{status}}` "
+	    "and `{{phrase}}` are filled in. Without it, the one that comes with sallyport."},
     {0},
 };
-
-/* Only what is certain: another user may see what this one can't. */
-static void check_directory(const char *path, struct policy_where where,
-			    struct policy_context *context)
-{
-	struct stat st;
-
-	if (stat(path, &st) == 0 ? !S_ISDIR(st.st_mode) : errno == ENOENT || errno == ENOTDIR)
-		policy_error_in(context, where, "error_pages", "%s is not a directory", path);
-}
 
 static void finish_settings(void *structure, struct policy_where where,
 			    struct policy_context *context)
 {
 	struct settings *settings = structure;
 
-	if (settings->error_pages) {
-		resolve_path(&settings->error_pages, "error_pages", where, context);
-		if (settings->error_pages)
-			check_directory(settings->error_pages, where, context);
-	}
+	resolve_path(&settings->error_pages, "error_pages", where, context);
 	settings_compile(settings, where, context);
 }
 
