@@ -232,6 +232,17 @@ static int ask_for_a_descriptors_flags(void)
 	return outcome(fcntl(STDERR_FILENO, F_GETFL));
 }
 
+/* What a sibling shares would make it wait for ever. */
+static int make_a_descriptor_block(void)
+{
+	return outcome(fcntl(epoll_create1(EPOLL_CLOEXEC), F_SETFL, 0));
+}
+
+static int keep_a_descriptor_from_blocking(void)
+{
+	return outcome(fcntl(epoll_create1(EPOLL_CLOEXEC), F_SETFL, O_NONBLOCK));
+}
+
 static int abort_itself(void)
 {
 	abort();
@@ -262,6 +273,8 @@ static const struct trial trials[] = {
     {"own a descriptor for the parent", own_a_descriptor_for_the_parent, 0},
     {"choose a descriptor's signal", choose_a_descriptors_signal, 0},
     {"ask for a descriptor's flags", ask_for_a_descriptors_flags, EVERYWHERE},
+    {"make a descriptor block", make_a_descriptor_block, 0},
+    {"keep a descriptor from blocking", keep_a_descriptor_from_blocking, EVERYWHERE},
     {"become root", become_root, 0},
     {"make memory executable", make_memory_executable, 0},
     {"map executable memory", map_executable_memory, 0},
@@ -372,7 +385,7 @@ static void trials_work_without_a_sandbox(void **state)
 	static int (*const harmless[])(void) = {
 	    read_a_file, write_a_file, list_a_folder, run_a_program, make_a_process, signal_the_parent,
 	    listen_on_a_port, dial_another_port, ask_by_udp, make_memory_executable,
-	    map_executable_memory,
+	    map_executable_memory, make_a_descriptor_block, keep_a_descriptor_from_blocking,
 	};
 	for (size_t i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++)
 		assert_int_equal(try_in(&sandbox, harmless[i]), 0);
