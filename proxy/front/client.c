@@ -15,7 +15,7 @@
 
 #include "front/front.h"
 
-enum { LINGER_BYTES = 64 << 20, HEAD_STEP = 2048 };
+enum { LINGER_BYTES = 64 << 20, LINGER_READS_PER_TURN = 16, HEAD_STEP = 2048 };
 
 static void client_event(struct watch *watch, unsigned events);
 static void client_expired(struct timer *timer);
@@ -120,7 +120,11 @@ void client_free(struct client *c, bool abort_it)
 
 static void linger_read(struct client *c)
 {
-	while (c->stream.readable) {
+	for (int i = 0; c->stream.readable; i++) {
+		if (i == LINGER_READS_PER_TURN) {
+			loop_defer(c->front->loop, &c->again);
+			return;
+		}
 		ssize_t n = stream_read(&c->stream, c->front->in, sizeof(c->front->in));
 		if (n == STREAM_AGAIN)
 			return;
@@ -321,7 +325,9 @@ static bool is_pipelined(const struct client *c)
 static void client_turn(struct task *task)
 {
 	struct client *c = (struct client *)(void *)((char *)task - offsetof(struct client, again));
-	if (c->exchange)
+	if (c->state == CLIENT_LINGER)
+		linger_read(c);
+	else if (c->exchange)
 		exchange_run(c->exchange);
 	else if (is_pipelined(c) && !parse_head(c, hold_ptr(&c->in), c->in.len, true))
 		return;

@@ -75,9 +75,11 @@ void reply_refuse_connection(struct front *f, int fd, const struct addr *peer, e
 	int n = snprintf(text, sizeof(text),
 			 "HTTP/1.1 %u %s\r\nContent-Length: 0\r\nRetry-After: 5\r\nConnection: close\r\n\r\n",
 			 status, http_status_phrase(status));
-	/* One try: a connection that is refused gets no memory. */
-	ssize_t sent = send(fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
-	(void)sent;
+	/* One try each: a connection that is refused gets no memory. A request that is there already is
+	 * read, or closing would reset the connection and take the answer with it. */
+	ssize_t moved = recv(fd, f->in, sizeof(f->in), MSG_DONTWAIT);
+	moved = send(fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)moved;
 	shutdown(fd, SHUT_WR);
 	close(fd);
 	stat_add(&f->stats->reasons[reason], 1);
