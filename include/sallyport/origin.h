@@ -50,6 +50,8 @@ struct origins *origins_new(const struct origins_setup *setup, struct err *err);
 void origins_free(struct origins *origins);
 /* Active probes begin. */
 void origins_start(struct origins *origins);
+/* Closes the unused connection that is worth least, for its descriptor. False: there is none. */
+bool origins_give_way(struct origins *origins);
 /* No more probes; pooled connections are closed, and those released later too. */
 void origins_drain(struct origins *origins);
 

@@ -25,7 +25,8 @@ struct health_settings {
 struct origin_spec {
 	const char *url;   /* as written */
 	const char *host;  /* name or literal, without brackets */
-	const char *authority; /* "host:port", for logs */
+	const char *authority; /* "host:port", for logs; IPv6 in brackets */
+	const char *host_field; /* Host where neither visitor nor policy has one: the authority, without port 80 */
 	uint16_t port;
 	bool tls;
 	bool is_literal;   /* addr is set; else the name is resolved */

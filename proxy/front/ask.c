@@ -92,7 +92,8 @@ enum step_result step_origin(struct exchange *x)
 		x->step = STEP_QUEUE;
 		return STEP_WAIT;
 	default:
-		if (x->claim.reason == REASON_ORIGIN_DOWN || x->claim.reason == REASON_OVERLOAD)
+		if (x->claim.reason == REASON_ORIGIN_DOWN || x->claim.reason == REASON_OVERLOAD ||
+		    x->claim.reason == REASON_NO_SOCKET)
 			return exchange_refuse(x, x->claim.reason);
 		return try_another(x, x->claim.reason);
 	}
@@ -153,7 +154,7 @@ static size_t write_head(struct exchange *x)
 	    .request_id = id,
 	};
 	if (!forward.host.ptr || forward.host.len == 0)
-		forward.host = span_from_str(x->claim.spec->host);
+		forward.host = span_from_str(x->claim.spec->host_field);
 	frame_content(x, &forward);
 	return http_forward_request(&forward, f->out, sizeof(f->out));
 }

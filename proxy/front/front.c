@@ -141,7 +141,7 @@ static void listener_event(struct watch *watch, unsigned events)
 	int fd = accept4(watch->fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0) {
 		bool is_short = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
-		if (is_short && !shed_idle(f))
+		if (is_short && !origins_give_way(f->origins) && !shed_idle(f))
 			pause_accepting(f);
 		return;
 	}

@@ -10,7 +10,7 @@
 #define ROUTE(member)  offsetof(struct route, member)
 #define SITE(member)   offsetof(struct site, member)
 
-enum { ROUTES_PER_SITE_MAX = 256, ROUTE_PATH_MAX = 1024, MINUTE_MS = 60000, HOUR_MS = 3600000 };
+enum { HTTP_PORT = 80, ROUTES_PER_SITE_MAX = 256, ROUTE_PATH_MAX = 1024, MINUTE_MS = 60000, HOUR_MS = 3600000 };
 
 /* ---- health ---- */
 
@@ -72,6 +72,22 @@ static const struct policy_choice balances[] = {{"round-robin", BALANCE_ROUND_RO
 						{"least-connections", BALANCE_LEAST_CONNECTIONS},
 						{NULL, 0}};
 
+/* RFC 3986 section 3.2.2: an IPv6 address stands in brackets, or its colons are taken for a port's. */
+static bool compile_authority(struct origin_spec *origin, struct arena *arena)
+{
+	bool is_ipv6 = strchr(origin->host, ':') != NULL;
+	size_t host_len = strlen(origin->host) + (is_ipv6 ? 2 : 0), room = host_len + sizeof(":65535");
+	char *authority = arena_alloc(arena, room), *host_field = arena_alloc(arena, room);
+
+	if (!authority || !host_field)
+		return false;
+	snprintf(authority, room, is_ipv6 ? "[%s]:%u" : "%s:%u", origin->host, origin->port);
+	snprintf(host_field, origin->port == HTTP_PORT ? host_len + 1 : room, "%s", authority);
+	origin->authority = authority;
+	origin->host_field = host_field;
+	return true;
+}
+
 static bool compile_origin(const char *url, struct origin_spec *out, struct policy_context *context,
 			   struct err *err)
 {
@@ -86,11 +102,8 @@ static bool compile_origin(const char *url, struct origin_spec *out, struct poli
 	host = arena_span(context->arena, origin.host);
 	*out = (struct origin_spec){.url = url, .host = host.ptr, .port = origin.port};
 	out->is_literal = addr_parse_ip(origin.host, origin.port, &out->addr);
-	char *authority = arena_alloc(context->arena, host.len + sizeof(":65535"));
-	if (!host.ptr || !authority)
+	if (!host.ptr || !compile_authority(out, context->arena))
 		return err_set(err, "out of memory");
-	snprintf(authority, host.len + sizeof(":65535"), "%.*s:%u", SPAN_ARG(host), origin.port);
-	out->authority = authority;
 	return true;
 }
 

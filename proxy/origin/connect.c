@@ -20,6 +20,18 @@ static bool next_addr(struct origin *origin, struct addr *addr)
 	return true;
 }
 
+/* Ports, memory and the like are ours to have: their lack is no fault of the origin's. */
+static enum reason reason_of(int error)
+{
+	switch (error) {
+	case EADDRNOTAVAIL:
+	case EAGAIN:
+	case ENOBUFS:
+	case ENOMEM: return REASON_NO_SOCKET;
+	default: return REASON_ORIGIN_REFUSED;
+	}
+}
+
 int origin_dial(struct origin *origin, enum reason *reason)
 {
 	struct addr addr;
@@ -29,13 +41,13 @@ int origin_dial(struct origin *origin, enum reason *reason)
 	}
 	int fd = socket(addr.u.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0) {
-		*reason = REASON_OVERLOAD;
+		*reason = REASON_NO_SOCKET;
 		return -1;
 	}
 	int on = 1;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (connect(fd, &addr.u.sa, addr_len(&addr)) < 0 && errno != EINPROGRESS) {
-		*reason = REASON_ORIGIN_REFUSED;
+		*reason = reason_of(errno);
 		close(fd);
 		return -1;
 	}

@@ -164,6 +164,20 @@ static enum origin_take queue_for(struct origin_route *route, struct origin_clai
 	return ORIGIN_QUEUED;
 }
 
+bool origins_give_way(struct origins *origins)
+{
+	struct origin *fullest = NULL;
+	for (size_t i = 0; i < origins->origin_count; i++) {
+		struct origin *origin = &origins->all[i];
+		if (origin->pooled > 0 && (!fullest || origin->pooled > fullest->pooled))
+			fullest = origin;
+	}
+	if (!fullest)
+		return false;
+	pool_discard(fullest->pool_oldest);
+	return true;
+}
+
 static struct origin_conn *conn_new(struct origin *origin, enum reason *reason)
 {
 	struct origins_setup *setup = &origin->origins->setup;
@@ -173,6 +187,8 @@ static struct origin_conn *conn_new(struct origin *origin, enum reason *reason)
 		return NULL;
 	}
 	int fd = origin_dial(origin, reason);
+	if (fd < 0 && *reason == REASON_NO_SOCKET && origins_give_way(origin->origins))
+		fd = origin_dial(origin, reason);
 	if (fd < 0) {
 		memory_give(setup->memory, conn, sizeof(*conn));
 		return NULL;
@@ -224,7 +240,7 @@ enum origin_take origin_take(struct origins *origins, struct origin_claim *claim
 	if (!conn)
 		conn = conn_new(origin, &claim->reason);
 	if (!conn) {
-		if (claim->reason != REASON_OVERLOAD)
+		if (claim->reason != REASON_OVERLOAD && claim->reason != REASON_NO_SOCKET)
 			origin_failed(origin, claim->reason);
 		claim->failed = origin;
 		return ORIGIN_FAILED;
