@@ -63,6 +63,7 @@ struct site {
 	struct shield_settings shield_settings; /* the same as shield_new took it */
 	struct shield *shield;                  /* sites with equal settings share one */
 	struct response_policy response;
+	bool via;                /* requests carry Via */
 	struct policy_where where;
 	uint32_t index;
 };

@@ -151,6 +151,7 @@ static size_t write_head(struct exchange *x)
 	    .visitor_host = x->subject.host,
 	    .peer = span_of(peer, peer_len),
 	    .peer_trusted = x->client->peer_trusted,
+	    .hide_via = !x->subject.site->via,
 	    .request_id = id,
 	};
 	if (!forward.host.ptr || forward.host.len == 0)

@@ -301,6 +301,10 @@ static const struct setting site_rows[] = {
      .doc = "The Host that the origin is told; without it, the one that the visitor asked for."},
     {"max_connections", SETTING_COUNT, SITE(root.max_connections), .standard = "0", .max = 1000000,
      .doc = "Connections to each origin by each worker; more requests wait. 0: no limit."},
+    {"via", SETTING_BOOL, SITE(via), .standard = "true",
+     .doc = "The origin is told by `Via` that a proxy asks. nginx and IIS do not compress what they send to "
+	    "proxies, unless told to (`gzip_proxied any;`). With `false` requests carry no `Via`, but a `CDN-Loop` "
+	    "(RFC 8586), so that loops still end."},
     {"health", SETTING_GROUP, SITE(root.health), .sub = &health_schema,
      .doc = "When an origin counts as down."},
     {"routes", SETTING_LIST, SITE(route_list), .sub = &route_schema, .max = ROUTES_PER_SITE_MAX,
