@@ -4,7 +4,7 @@
  * it did to the shared memory is its readers' affair.
  *
  *   COMPILE → compiled → PREPARE → forked → all READY → START → all STARTED → DRAIN → exit 0
- *        └ FAILED, exit 1 ──────────┴────────────┴────────────────┘ */
+ *        └ FAILED, exit 1 ──────────┴────────────┘       └ FAILED ──────────────┘ */
 #include <errno.h>
 #include <signal.h>
 #include <stddef.h>
@@ -82,10 +82,12 @@ static void end(int status)
 	loop_stop(generation.loop);
 }
 
+/* Workers that accept already may have visitors by now: the master's order to drain hands these back. */
 static void give_up(const char *text)
 {
 	report(REPORT_FAILED, text, strlen(text));
-	end(1);
+	if (!generation.is_started)
+		end(1);
 }
 
 static void report_workers(void)

@@ -81,6 +81,16 @@ static bool order(struct gen *gen, enum order what, const void *payload, size_t 
 	return false;
 }
 
+static void drain(struct gen *gen, bool hand_over, uint64_t wait_ms)
+{
+	uint64_t now_ms = loop_now_ms(master.loop);
+	const struct drain_order what = {.deadline_ms = now_ms + wait_ms, .hand_over = hand_over};
+	gen->state = GEN_DRAINING;
+	arm(gen, wait_ms + DRAIN_GRACE_MS);
+	if (!order(gen, ORDER_DRAIN, &what, sizeof(what)))
+		kill_gen(gen);
+}
+
 /* ---- failing ---- */
 
 /* No generation serves. The listening sockets are open: visitors wait, for a while. */
@@ -93,11 +103,20 @@ static void plan_recovery(uint64_t started_ms)
 	loop_arm(master.loop, &master.recovery, now_ms + wait_ms);
 }
 
+/* One that was told to start may have visitors: they go to those who serve, or to whoever comes next. */
+static void end_coming(struct gen *gen)
+{
+	if (gen->state == GEN_STARTING && master.has_policy)
+		drain(gen, true, master.policy.drain_ms);
+	else if (gen->state != GEN_NONE)
+		kill_gen(gen);
+}
+
 /* What the coming generation had made so far is taken away. */
 static void take_back(void)
 {
-	if (master.coming && master.coming->state != GEN_NONE)
-		kill_gen(master.coming);
+	if (master.coming)
+		end_coming(master.coming);
 	master.coming = NULL;
 	listeners_rollback(&master.listeners);
 	listeners_rollback(&master.console_listeners);
@@ -261,16 +280,6 @@ void generations_scribe_ready(void)
 }
 
 /* ---- the change ---- */
-
-static void drain(struct gen *gen, bool hand_over, uint64_t wait_ms)
-{
-	uint64_t now_ms = loop_now_ms(master.loop);
-	const struct drain_order what = {.deadline_ms = now_ms + wait_ms, .hand_over = hand_over};
-	gen->state = GEN_DRAINING;
-	arm(gen, wait_ms + DRAIN_GRACE_MS);
-	if (!order(gen, ORDER_DRAIN, &what, sizeof(what)))
-		kill_gen(gen);
-}
 
 /* Before the commit, which forgets what is fresh. */
 static void announce(const struct listeners *listeners, const char *what)
