@@ -33,6 +33,7 @@ struct timeout_settings {      /* milliseconds */
 	uint64_t between_bytes;    /* 60 s */
 	uint64_t origin_idle;      /* pooled connection kept, 30 s */
 	uint64_t linger;           /* after a refusal, 2 s */
+	uint64_t tarpit;           /* how long a refused connection is held, 10 s */
 	uint64_t drain;            /* how long an old generation or a SIGTERM waits for running exchanges, 30 s */
 };
 
@@ -42,6 +43,7 @@ struct quota_settings {
 	uint64_t memory;           /* per worker, 256 MiB */
 	uint64_t collect_bytes;    /* uploads up to this are collected, 64 KiB */
 	uint64_t origin_idle;      /* pooled connections per origin and worker, 64 */
+	uint64_t tarpit;           /* refused connections held by each worker, 256 */
 	uint64_t generations;      /* draining at once, 4 */
 };
 

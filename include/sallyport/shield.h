@@ -34,7 +34,21 @@
  * excluded. Findings in the query come after them: a worm is known by its path,
  * and its name says more than the odd bytes of its payload. */
 
-enum verdict_action { VERDICT_UNSET = 0, VERDICT_ALLOW, VERDICT_REJECT, VERDICT_CLOSE };
+/* REJECT is answered with a status; CLOSE ends the connection without a word; TARPIT holds it
+ * for timeouts.tarpit first, saying nothing, or is a REJECT where quotas.tarpit wait already. */
+enum verdict_action {
+	VERDICT_UNSET = 0,
+	VERDICT_ALLOW,
+	VERDICT_REJECT,
+	VERDICT_CLOSE,
+	VERDICT_TARPIT,
+};
+
+/* How a refusal is said where it is not by REJECT and the reason's own status. */
+struct verdict_answer {
+	int action;      /* enum verdict_action; UNSET: as usual */
+	uint64_t status; /* 0: as usual; also what TARPIT says where it has no room */
+};
 
 struct verdict {
 	enum verdict_action action;
@@ -149,6 +163,13 @@ struct rule_spec {
 	const char *pattern; /* PCRE syntax as vectorscan takes it; case is ignored, "." is any byte */
 	const char *message;
 	const char *cve;     /* may be NULL */
+	struct verdict_answer answer;
+};
+
+/* A site's own answer to a reason; verdict_answer.h says to which. */
+struct reason_answer {
+	enum reason reason;
+	struct verdict_answer answer;
 };
 
 /* What a site's policy says, in plain values. */
@@ -167,13 +188,15 @@ struct shield_settings {
 	size_t rule_count;
 	const struct shield_path *paths;
 	size_t path_count;
+	const struct reason_answer *answers;
+	size_t answer_count;
 };
 
 struct shield;
 struct shield_scratch; /* vectorscan's working memory: one per worker */
 
-/* Compiles. The result lives outside of the arena: free it. It borrows the methods,
- * rules and paths, not *settings itself. NULL: err names the first bad rule, *bad_rule its index (or
+/* Compiles. The result lives outside of the arena: free it. It borrows all that
+ * *settings points to, not *settings itself. NULL: err names the first bad rule, *bad_rule its index (or
  * rule_count where it is no rule's fault: no memory, or a CPU without SSSE3). */
 struct shield *shield_new(const struct shield_settings *settings, size_t *bad_rule,
 			  struct err *err);
@@ -204,9 +227,13 @@ struct shield_request {
  * stricter of both modes holds, so that /quiet/..%2fadmin is no way around the site's. */
 enum shield_mode shield_mode_at(const struct shield *shield, const struct url_canon *canon);
 
-/* The verdict on a request whose framing is sound: ALLOW or REJECT. Allocates nothing. Of several
+/* The verdict on a request whose framing is sound: ALLOW, REJECT, or what the site and its rules
+ * answer instead. Allocates nothing. Of several
  * rules that match, the first in the policy's order is named. */
 void shield_judge(const struct shield *shield, struct shield_scratch *scratch,
 		  const struct shield_request *request, struct verdict *verdict);
+/* Gives a refusal that was made elsewhere for this site (an address, a rate, content that is
+ * longer than was said) the site's answer to its reason. */
+void shield_answer(const struct shield *shield, struct verdict *verdict);
 
 #endif

@@ -36,6 +36,13 @@ struct shield_policy_field {
 	struct policy_where where;
 };
 
+/* One of `answers`. */
+struct shield_policy_answer {
+	struct policy_strings reasons;
+	struct verdict_answer answer;
+	struct policy_where where;
+};
+
 /* The group `shield` of a site. */
 struct shield_policy {
 	int mode; /* enum shield_mode; enforce */
@@ -50,6 +57,9 @@ struct shield_policy {
 	struct shield_policy_allow allow;
 	struct policy_list fields; /* struct shield_policy_field */
 	struct field_rule *field_rules; /* the same as the shield takes them */
+	struct policy_list answers; /* struct shield_policy_answer */
+	struct reason_answer *reason_answers; /* the same by reason */
+	size_t reason_answer_count;
 	struct policy_where where;
 };
 

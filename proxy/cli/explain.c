@@ -229,6 +229,18 @@ static void say_place(struct explain *e, const struct subject *s)
 		     s->route->origin_count > 1 ? " and others" : "");
 }
 
+/* "reject 403", "would close without a word". */
+static void add_action(struct strbuf *text, const struct verdict *v)
+{
+	strbuf_add_str(text, v->enforced ? "" : "would ");
+	if (v->action == VERDICT_CLOSE)
+		strbuf_add_str(text, "close without a word");
+	else if (v->action == VERDICT_TARPIT)
+		strbuf_addf(text, "tarpit (hold, then close; reject %u where many are held)", v->status);
+	else
+		strbuf_addf(text, "reject %u", v->status);
+}
+
 static void say_verdict(struct explain *e, const struct verdict *v)
 {
 	struct strbuf text;
@@ -236,12 +248,14 @@ static void say_verdict(struct explain *e, const struct verdict *v)
 	if (v->action == VERDICT_ALLOW) {
 		strbuf_add_str(&text, "allow");
 	} else {
-		strbuf_addf(&text, "%s %u, reason %s: %s", v->enforced ? "reject" : "would reject", v->status,
-			    reason_name(v->reason), reason_text(v->reason));
+		add_action(&text, v);
+		strbuf_addf(&text, ", reason %s: %s", reason_name(v->reason), reason_text(v->reason));
 		if (v->rule)
 			strbuf_addf(&text, "; rule %s", v->rule);
 		if (v->setting && v->limit)
 			strbuf_addf(&text, "; the limit is %llu", (unsigned long long)v->limit);
+		if (v->setting && v->limit && v->value)
+			strbuf_addf(&text, ", the value %llu", (unsigned long long)v->value);
 		if (v->evidence.ptr) {
 			strbuf_add_str(&text, "; evidence ");
 			add_shown(&text, v->evidence);
@@ -333,11 +347,23 @@ static bool load(struct explain *e)
 	return e->settings != NULL;
 }
 
+static const char *action_name(enum verdict_action action)
+{
+	switch (action) {
+	case VERDICT_ALLOW: return "allow";
+	case VERDICT_CLOSE: return "close";
+	case VERDICT_TARPIT: return "tarpit";
+	default: return "reject";
+	}
+}
+
 static bool finish(struct explain *e, const struct verdict *verdict)
 {
 	if (e->as_json) {
 		json_close(&e->json);
 		json_add_bool(&e->json, "allowed", verdict->action == VERDICT_ALLOW || !verdict->enforced);
+		json_add_text(&e->json, "action", span_from_str(action_name(verdict->action)));
+		json_add_bool(&e->json, "enforced", verdict->enforced);
 		json_add_text(&e->json, "reason", span_from_str(reason_name(verdict->reason)));
 		json_add_number(&e->json, "status", verdict->status);
 		if (verdict->rule)

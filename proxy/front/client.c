@@ -4,7 +4,8 @@
  *
  *            first byte        whole head          answered
  *   IDLE ──────────────► HEAD ───────────► EXCHANGE ───────► IDLE
- *                          └── refused ───────┘└── closing ─► LINGER ─► gone
+ *                          └── refused ───────┘├── closing ─► LINGER ─► gone
+ *                                             └── held ────► TARPIT ─► gone
  *
  * LINGER: the answer was sent and our side is shut; what the client still sends
  * is thrown away, for a while, because closing with unread bytes would reset the
@@ -96,6 +97,8 @@ struct client *client_new(struct front *f, int fd, const struct addr *peer)
 static void client_forget(struct client *c)
 {
 	struct front *f = c->front;
+	if (c->state == CLIENT_TARPIT)
+		tarpit_leave(c);
 	enter_state(c, CLIENT_UNSET);
 	loop_forget(f->loop, &c->watch);
 	loop_disarm(f->loop, &c->timer);
@@ -339,7 +342,10 @@ static void client_event(struct watch *watch, unsigned events)
 {
 	struct client *c = (struct client *)(void *)((char *)watch - offsetof(struct client, watch));
 	stream_note(&c->stream, events);
-	if (c->state == CLIENT_LINGER)
+	if (c->state == CLIENT_TARPIT) {
+		if (c->stream.peer_closed || (events & LOOP_ERROR))
+			client_free(c, true);
+	} else if (c->state == CLIENT_LINGER)
 		linger_read(c);
 	else if (c->exchange && (events & LOOP_ERROR))
 		exchange_abort(c->exchange, REASON_CLIENT_GONE);
@@ -361,6 +367,6 @@ static void client_expired(struct timer *timer)
 	} else {
 		if (c->state == CLIENT_IDLE)
 			stat_add(&f->stats->reasons[REASON_IDLE_TIMEOUT], 1);
-		client_free(c, false);
+		client_free(c, c->state == CLIENT_TARPIT);
 	}
 }

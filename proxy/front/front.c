@@ -36,6 +36,8 @@ static bool is_full(const struct front *f)
 static bool shed_idle(struct front *f)
 {
 	struct client *oldest = f->idle_last;
+	if (tarpit_make_room(f))
+		return true;
 	if (!oldest || loop_now_ms(f->loop) - oldest->idle_since_ms < SHED_AFTER_MS)
 		return false;
 	client_free(oldest, false);
@@ -256,6 +258,7 @@ void front_drain(struct front *f, bool hand_over, uint64_t deadline_ms)
 	loop_unwatch(f->loop, &f->adopt);
 	loop_disarm(f->loop, &f->accept_again);
 	loop_arm(f->loop, &f->drain_timer, deadline_ms);
+	tarpit_empty(f);
 	hand_over_again(&f->hand_over_again);
 }
 

@@ -63,6 +63,8 @@ struct front {
 	struct watch adopt;
 	struct client *clients;              /* all of them */
 	struct client *idle, *idle_last;     /* between requests; the longest idle last */
+	struct client *tarpit, *tarpit_last; /* held without a word; who came first last */
+	uint64_t tarpit_count;
 	uint64_t max_connections;            /* that this worker has descriptors for */
 	uint64_t shed_again_ms;              /* when memory may be won back next */
 
@@ -86,7 +88,14 @@ struct front {
 	char record[LOG_RECORD_MAX];
 };
 
-enum client_state { CLIENT_UNSET = 0, CLIENT_IDLE, CLIENT_HEAD, CLIENT_EXCHANGE, CLIENT_LINGER };
+enum client_state {
+	CLIENT_UNSET = 0,
+	CLIENT_IDLE,
+	CLIENT_HEAD,
+	CLIENT_EXCHANGE,
+	CLIENT_LINGER,
+	CLIENT_TARPIT,
+};
 
 struct client {
 	struct stream stream;
@@ -96,7 +105,7 @@ struct client {
 	struct front *front;
 	struct exchange *exchange;
 	struct client *prev, *next; /* front->clients */
-	struct client *idle_prev, *idle_next;
+	struct client *idle_prev, *idle_next; /* front->idle, or front->tarpit */
 	struct hold in;             /* client's bytes not yet understood */
 	uint64_t head_start_us;     /* first byte of the head that is awaited */
 	uint64_t idle_since_ms;
@@ -204,6 +213,16 @@ void client_free(struct client *client, bool abort_it);
  * said itself that its request, read whole, is the last. */
 void client_next(struct client *client, bool keep, bool announced);
 void client_hand_over_all(struct front *front);
+
+/* tarpit.c */
+bool tarpit_has_room(const struct front *front);
+/* The connection's exchange has ended; it is held now, and closed by its timer, or its peer. */
+void tarpit_take(struct client *client);
+/* Before a connection that is held is forgotten. */
+void tarpit_leave(struct client *client);
+/* Closes the one that is held longest. False: there is none. */
+bool tarpit_make_room(struct front *front);
+void tarpit_empty(struct front *front);
 
 /* exchange.c */
 /* A whole head stands in bytes: understood (reason UNSET) or refused for `reason`. Takes what it needs.

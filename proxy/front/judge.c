@@ -180,6 +180,8 @@ static bool refuses_client(struct exchange *x)
 	if (!admission_is_on(&policy->addresses, &policy->throttle))
 		return false;
 	admission_judge(&policy->addresses, &policy->throttle, f->throttle, &request, &x->verdict, &notes);
+	if (x->verdict.reason != REASON_BANNED)
+		shield_answer(x->subject.site->shield, &x->verdict);
 	stat_add(&f->stats->throttle_crowded, notes.crowded);
 	stat_add(&f->stats->clients_banned, notes.newly_banned);
 	return x->verdict.action != VERDICT_ALLOW && x->verdict.enforced;

@@ -51,7 +51,8 @@ static enum pump decode(struct exchange *x, char *buf, size_t *len, size_t *used
 	x->up_bytes += *len;
 	if (over_limit(x)) {
 		*reason = REASON_CONTENT_TOO_LARGE;
-		x->verdict.setting = "shield.limits.body";
+		x->verdict.setting = "sites[].shield.limits.body";
+		x->verdict.value = x->up_bytes;
 		x->verdict.limit = x->subject.site->shield_settings.limits.body;
 		return PUMP_FAIL;
 	}

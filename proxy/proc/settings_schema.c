@@ -124,6 +124,8 @@ static const struct setting timeout_rows[] = {
     {"linger", SETTING_TIME, TIMEOUT(linger), .standard = "2 s", .max = MINUTE_MS,
      .doc = "After a refusal, how long what the client still sends is read and thrown away, so "
 	    "that it gets to see the answer."},
+    {"tarpit", SETTING_TIME, TIMEOUT(tarpit), .standard = "10 s", .min = 100, .max = 10 * MINUTE_MS,
+     .doc = "How long a connection is held without a word where the action `tarpit` says so."},
     {"drain", SETTING_TIME, TIMEOUT(drain), .standard = "30 s", .max = HOUR_MS,
      .doc = "On a stop or a reload, how long running exchanges may go on."},
     {0},
@@ -165,6 +167,9 @@ static const struct setting quota_rows[] = {
 	    "0: none is."},
     {"origin_idle", SETTING_COUNT, QUOTA(origin_idle), .standard = "64", .max = 65536,
      .doc = "Unused connections that a worker keeps to each origin."},
+    {"tarpit", SETTING_COUNT, QUOTA(tarpit), .standard = "256", .max = 100000,
+     .doc = "Refused connections that each worker holds by the action `tarpit`; who comes when "
+	    "there are so many is refused at once."},
     {"generations", SETTING_COUNT, QUOTA(generations), .standard = "4", .min = 1, .max = 16,
      .doc = "After reloads, how many older policies may still be at work at once; above it the "
 	    "oldest is ended."},

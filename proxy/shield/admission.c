@@ -44,8 +44,8 @@ static bool refuse_banned(struct judging *judging, uint64_t left_us)
 	refuse(judging->verdict, REASON_BANNED, "sites[].shield.throttle.strikes",
 	       judging->policy->strikes);
 	judging->verdict->retry_after_s = seconds_of(left_us);
-	if (judging->policy->ban_action == BAN_CLOSE)
-		judging->verdict->action = VERDICT_CLOSE;
+	if (judging->policy->ban_action != VERDICT_UNSET)
+		judging->verdict->action = (enum verdict_action)judging->policy->ban_action;
 	return true;
 }
 

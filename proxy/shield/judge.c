@@ -1,6 +1,7 @@
 /* The verdict on a request, step by step; shield.h has the order as a table. Pure: looks at the
  * head, its parts and the compiled policy, writes the verdict and the caller's buffer, and
  * does nothing else. Framing, hosts and the content itself are judged elsewhere. */
+#include "sallyport/verdict_answer.h"
 #include "shield/judging.h"
 
 bool refuse(struct judging *judging, enum reason reason, struct span evidence)
@@ -13,6 +14,7 @@ bool refuse(struct judging *judging, enum reason reason, struct span evidence)
 	    .evidence = evidence,
 	    .score = judging->verdict->score,
 	};
+	shield_answer(judging->shield, judging->verdict);
 	return true;
 }
 
@@ -176,6 +178,7 @@ static bool judge_rules(struct judging *judging)
 	case RULES_MATCH:
 		refuse(judging, REASON_RULE, evidence_of_hit(&texts, &hit, query));
 		judging->verdict->rule = hit.rule->id;
+		answer_give(&hit.rule->answer, judging->verdict);
 		return true;
 	default: /* unjudged is not allowed */
 		refuse(judging, REASON_RULE, http_target(request->head));

@@ -2,6 +2,7 @@
  * can make. Compiles nothing: shield_new does. */
 
 #include "sallyport/shield_schema.h"
+#include "shield/answers_schema.h"
 #include "shield/rules.h"
 
 #define LIMITS(member) offsetof(struct shield_limits, member)
@@ -277,6 +278,9 @@ static const struct setting shield_rows[] = {
     {"allow", SETTING_GROUP, SHIELD(allow), .sub = &allow_schema, .doc = "What is let through."},
     {"fields", SETTING_LIST, SHIELD(fields), .sub = &field_schema, .max = 64,
      .doc = "What single fields may be."},
+    {"answers", SETTING_LIST, SHIELD(answers), .sub = &answer_schema, .max = REASON_COUNT,
+     .doc = "What clients that are refused get, by reason, where it is not what the table of "
+	    "reasons says."},
     {"cookie_syntax", SETTING_ENUM, SHIELD(cookie_syntax), .choices = cookie_syntaxes,
      .doc = "`rfc6265` refuses cookies that are not written as RFC 6265 has it, which many "
 	    "applications set; the default is `any`, in the profile `strict` `rfc6265`."},
@@ -386,6 +390,7 @@ static void finish_shield(void *structure, struct policy_where where,
 	check_extension(&policy->allow.extensions, "allow.extensions", context);
 	follow_profile(policy);
 	compile_fields(policy, context);
+	answers_policy_compile(policy, context);
 	if (policy->where.line > 0 && limits->path > limits->url && limits->url > 0)
 		policy_warning(context, where,
 			       "limits.path is larger than limits.url, which "
@@ -417,6 +422,11 @@ static const struct setting rule_rows[] = {
      .example = "\"Code Red: the .ida overflow\"", .doc = "What a match means, for the operator."},
     {"cve", SETTING_STRING, RULE(spec.cve), .example = "\"CVE-2001-0500\"",
      .doc = "The vulnerability that is tried."},
+    {"action", SETTING_ENUM, RULE(spec.answer.action), .choices = answer_actions,
+     .doc = ANSWER_ACTION_DOC " Without it, what the site answers to the reason `rule`."},
+    {"status", SETTING_COUNT, RULE(spec.answer.status), .min = ANSWER_STATUS_MIN,
+     .max = ANSWER_STATUS_MAX, .example = "404",
+     .doc = ANSWER_STATUS_DOC " Without it, what the site answers to the reason `rule`."},
     {0},
 };
 
@@ -440,6 +450,7 @@ static void finish_rule(void *structure, struct policy_where where, struct polic
 				"\"%s\" is not of at most 64 lower-case letters, digits, '.', "
 				"'-' and '_'",
 				rule->spec.id);
+	answer_check(&rule->spec.answer, where, context);
 }
 
 const struct schema rule_schema = {
@@ -488,6 +499,8 @@ void shield_policy_settings(const struct shield_policy *policy, const struct rul
 	    .rule_count = rule_count,
 	    .paths = policy->paths.items,
 	    .path_count = policy->paths.n,
+	    .answers = policy->reason_answers,
+	    .answer_count = policy->reason_answer_count,
 	};
 	memcpy(out->findings.path, policy->findings.actions, sizeof(out->findings.path));
 	memcpy(out->findings.query, policy->query_findings.actions, sizeof(out->findings.query));
@@ -555,5 +568,5 @@ bool shield_policy_eq(const struct shield_policy *a, const struct shield_policy 
 	       memcmp(a->query_findings.actions, b->query_findings.actions,
 		      sizeof(a->query_findings.actions)) == 0 &&
 	       lists_eq(a, b) && paths_eq(&a->paths, &b->paths) &&
-	       fields_eq(&a->fields, &b->fields);
+	       fields_eq(&a->fields, &b->fields) && answers_policy_eq(a, b);
 }
