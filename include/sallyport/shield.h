@@ -213,6 +213,9 @@ struct shield_request {
 	const struct http_head *head;
 	const struct url_target *target;
 	const struct url_canon *canon;
+	/* The path as the origin gets it, where it is not canon->path because empty segments are kept
+	 * for it; ptr NULL: it is. Limits hold for both readings. */
+	struct span forward_path;
 	/* At least head->target_len + 1 bytes, for the decoded query; not the one that canon
 	 * points into. Nothing points into it afterwards. */
 	char *buf;

@@ -110,7 +110,8 @@ void judge_verdict(const struct http_head *head, const struct subject *s, struct
 		   char *buf, struct verdict *verdict)
 {
 	struct shield_request request = {
-	    .head = head, .target = &s->target, .canon = &s->canon, .buf = buf, .mode = s->mode};
+	    .head = head, .target = &s->target, .canon = &s->canon, .forward_path = s->forward_path,
+	    .buf = buf, .mode = s->mode};
 	shield_judge(s->site->shield, scratch, &request, verdict);
 }
 

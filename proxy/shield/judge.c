@@ -98,7 +98,7 @@ static bool judge_url_lengths(struct judging *judging)
 {
 	const struct shield_request *request = judging->request;
 	struct span path = request->target->path, query = request->target->query;
-	size_t forwarded = request->canon->path.len;
+	size_t forwarded = forwarded_path(judging).len;
 	return refuse_over(judging, LIMIT_url, request->head->target_len,
 			   http_target(request->head)) ||
 	       refuse_over(judging, LIMIT_path, path.len > forwarded ? path.len : forwarded,

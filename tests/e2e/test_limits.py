@@ -13,14 +13,16 @@ def post(*fields, body=b"x"):
 
 LIMITS = {"site": {"shield": {
     "limits": {"segments": 4, "segment": "20 B", "args": 4, "arg_name": "8 B", "arg_value": "20 B", "arg_repeats": 2,
-               "fields": 8, "field": "100 B", "fields_bytes": "250 B", "cookies": 3, "cookie": "20 B", "cookies_bytes": "40 B"},
+               "fields": 8, "field": "100 B", "fields_bytes": "250 B", "cookies": 3, "cookie": "20 B", "cookies_bytes": "40 B", "field_repeats": 2, "cookie_repeats": 2},
     "fields": [{"name": "User-Agent", "max": "30 B", "deny": ["sqlmap"]}], "cookie_syntax": "rfc6265"}}}
 
 OVER = {
-    "segments": (get(b"/a/b/c/d/e"), "too-many-segments", 4), "segment": (get(b"/" + b"s" * 21), "segment-too-long", 20),
+    "segments": (get(b"/a/b/c/d/e"), "too-many-segments", 4), "empty segments": (get(b"/a////b"), "too-many-segments", 4), "segment": (get(b"/" + b"s" * 21), "segment-too-long", 20),
     "arguments": (get(b"/?a&b&c&d&e"), "too-many-arguments", 4), "name": (get(b"/?" + b"n" * 9), "argument-name-too-long", 8),
     "value": (get(b"/?n=" + b"v" * 21), "argument-too-long", 20), "repeats": (get(b"/?a=1&%61=2&a=3"), "argument-repeated", 2),
     "fields": (get(b"/", *[b"X-%d: x" % i for i in range(8)]), "site-too-many-fields", 8),
+    "one field's repetition": (get(b"/", b"X: 1", b"x: 2", b"X: 3"), "field-repeated", 2),
+    "a cookie's repetition": (get(b"/", b"Cookie: a=1; a=2; a=3"), "cookie-repeated", 2),
     "field": (get(b"/", b"X: " + b"x" * 100), "site-field-too-large", 100),
     "all fields": (get(b"/", b"A: " + b"x" * 90, b"B: " + b"x" * 90, b"C: " + b"x" * 90), "fields-too-large", 250),
     "one field": (get(b"/", b"User-Agent: " + b"u" * 31), "field-rule-too-large", 30),
@@ -93,6 +95,21 @@ def names_are_compared_as_the_origin_reads_them(t, row):
         t.refused(server, get(target), "argument-repeated")
     else:
         t.answered(server, get(target))
+
+
+@test
+def a_large_token_passes_once_the_named_settings_are_raised(t):
+    token = get(b"/", b"Authorization: Negotiate " + b"Y" * 49152)
+    for settings, reason, setting in (
+            ({}, "field-too-large", "limits.field"),
+            ({"limits": {"field": "60 KiB"}}, "head-too-large", "limits.head"),
+            ({"limits": {"field": "60 KiB", "head": 65535}}, "site-field-too-large", "sites[].shield.limits.field"),
+            ({"limits": {"field": "60 KiB", "head": 65535}, "site": {"shield": {"limits": {"field": "60 KiB"}}}},
+             "fields-too-large", "sites[].shield.limits.fields_bytes")):
+        _, line = t.refused(t.server(settings), token, reason)
+        t.equal(line.setting, setting, "the setting in the log")
+    t.answered(t.server({"limits": {"field": "60 KiB", "head": 65535},
+                         "site": {"shield": {"limits": {"field": "60 KiB", "fields_bytes": 65535}}}}), token)
 
 
 @test(each=ORDINARY)
