@@ -76,11 +76,11 @@ UNIT    := $(sort $(wildcard tests/unit/*/test_*.c))
 UNIT_BINARIES := $(UNIT:%.c=$(O)/%)
 FUZZERS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BINARIES := $(FUZZERS:%.c=$(O)/%)
-ALL_C   := proxy/main.c $(SOURCES) $(UNIT) $(FUZZERS) tests/fuzz/replay.c
+ALL_C   := proxy/main.c $(SOURCES) $(UNIT) $(FUZZERS) tests/fuzz/replay.c tests/bench/micro.c
 JOBS    := -j$(shell nproc 2>/dev/null || echo 2)
 
 .PHONY: all run test test-all test-binaries test-unit test-fuzz test-e2e test-e2e-all test-image \
-        hardening asan asan-unit asan-fuzz asan-e2e fuzz fuzz-run lint layers bench install image \
+        hardening asan asan-unit asan-fuzz asan-e2e fuzz fuzz-run lint layers bench bench-micro install image \
         clean help deps deps-test deps-all FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -195,6 +195,14 @@ bench: all
 	@tests/install-packages $(PACKAGES_BENCH)
 	@python3 tests/bench/run.py
 
+# ONLY=iis: works whose names have that word.
+bench-micro: $(O)/tests/bench/micro
+	@$< $(ONLY)
+
+$(O)/tests/bench/micro: $(O)/tests/bench/micro.o $(O)/libsallyport.a
+	$(call say,link,$@)
+	$(Q)$(CC) $(LDFLAGS_BASE) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
+
 # ---- lint: warnings are errors, file by file, so that only what changed is looked at ----
 
 LINT      := $(BUILD)/lint
@@ -258,6 +266,7 @@ help:
 	@echo 'make asan       unit, corpus and end-to-end tests with AddressSanitizer and UBSan'
 	@echo 'make fuzz       libFuzzer on every target, FUZZ_SECONDS=$(FUZZ_SECONDS) each'
 	@echo 'make bench      measure side by side with nginx and HAProxy'
+	@echo 'make bench-micro    nanoseconds to canonicalise, parse and judge, without a server'
 	@echo 'make install    DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)'
 	@echo 'make image      build the container image $(IMAGE) with docker, podman or buildah'
 	@echo 'make deps, deps-test, deps-all    install Debian packages only'

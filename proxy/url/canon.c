@@ -358,14 +358,26 @@ static void inspect_dots(struct walk *walk, struct span path)
 		url_note(&walk->notes, URL_DOT_IN_PATH, walk->raw);
 }
 
-/* The names of a path that is canonical already. */
-static void inspect_clean(struct walk *walk)
+static bool has_mark(struct span s)
 {
+	unsigned classes = 0;
+	for (size_t i = 0; i < s.len; i++)
+		classes |= url_class_of(s.ptr[i]);
+	return classes & URL_CLASS_MARK;
+}
+
+/* The names of a path that is canonical already; marked: some may have marks. */
+static void inspect_clean(struct walk *walk, bool marked)
+{
+	bool of_scripts = walk->notes.heeded & URL_PATH_INFO;
 	for (walk->segment_raw = 1; walk->segment_raw <= walk->raw.len;
 	     walk->segment_raw = walk->at + 1) {
 		struct span rest = span_from(walk->raw, walk->segment_raw);
-		walk->at = walk->segment_raw + span_find(rest, '/');
-		inspect_segment(walk, span_of(rest.ptr, walk->at - walk->segment_raw));
+		struct span segment = span_of(rest.ptr, span_find(rest, '/'));
+		walk->at = walk->segment_raw + segment.len;
+		if (of_scripts || !url_segment_is_ordinary(segment) ||
+		    (marked && has_mark(segment)))
+			inspect_segment(walk, segment);
 	}
 }
 
@@ -385,10 +397,10 @@ void url_canon_path_as(struct span path, const struct url_canon_options *options
 		return;
 	if (is_clean(path, URL_CLASS_ODD | URL_CLASS_MARK)) {
 		if (options->heeded & NAMED)
-			inspect_clean(&walk);
+			inspect_clean(&walk, false);
 	} else if (is_clean(path, URL_CLASS_ODD) && !strips) {
 		if (options->heeded & (NAMED | MARKED))
-			inspect_clean(&walk);
+			inspect_clean(&walk, true);
 	} else {
 		walk_path(&walk);
 		struct span canonical = span_of(walk.out, walk.len);

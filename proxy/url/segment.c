@@ -171,6 +171,25 @@ static bool is_device_name(struct span text)
 	       is_port_number(span_from(base, 3));
 }
 
+/* The first three letters of every device. */
+static bool starts_as_device(struct span text)
+{
+	if (text.len < 3)
+		return false;
+	unsigned start = (unsigned)ascii_lower(text.ptr[0]) << 16 |
+			 (unsigned)ascii_lower(text.ptr[1]) << 8 | (unsigned)ascii_lower(text.ptr[2]);
+	switch (start) {
+	case 'c' << 16 | 'o' << 8 | 'n':
+	case 'c' << 16 | 'o' << 8 | 'm':
+	case 'c' << 16 | 'l' << 8 | 'o':
+	case 'p' << 16 | 'r' << 8 | 'n':
+	case 'a' << 16 | 'u' << 8 | 'x':
+	case 'n' << 16 | 'u' << 8 | 'l':
+	case 'l' << 16 | 'p' << 8 | 't': return true;
+	default: return false;
+	}
+}
+
 /* "PROGRA~1", "A1B2C3~1.HTM": at most eight bytes and three behind a dot. */
 static bool is_short_name(struct span text)
 {
@@ -194,6 +213,12 @@ static bool is_script(struct span text)
 			return true;
 	}
 	return false;
+}
+
+bool url_segment_is_ordinary(struct span segment)
+{
+	return segment.len == 0 ||
+	       (segment.ptr[segment.len - 1] != '.' && !starts_as_device(segment));
 }
 
 static unsigned find_characters(struct span text)
