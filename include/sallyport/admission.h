@@ -69,6 +69,9 @@ void address_policy_compile(struct address_policy *addresses, struct policy_wher
 /* Once the site's name is known. */
 void throttle_policy_name(struct throttle_policy *policy, const char *site_name);
 
+/* The longest of its paths that a canonical path is under; NULL: none. */
+const struct throttle_path *throttle_path_of(const struct throttle_policy *policy, struct span path);
+
 struct admission_request {
 	const struct addr *visitor;
 	struct span path; /* canonical */

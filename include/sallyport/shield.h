@@ -108,6 +108,7 @@ enum finding_action {
 };
 
 /* Sites name their own actions; UNSET is the profile's. By enum url_finding_rank. */
+struct shield_settings;
 struct finding_actions {
 	uint8_t path[URL_FINDING_KINDS], query[URL_FINDING_KINDS];
 };
@@ -117,6 +118,12 @@ enum finding_action shield_path_action(enum shield_profile profile, enum origin_
 				       enum url_finding_rank finding);
 enum finding_action shield_query_action(enum shield_profile profile,
 					enum url_finding_rank finding);
+/* What a site with these settings does about it, by its own choice or its profile's; the setting that
+ * says so; and how much it weighs where it is scored. */
+enum finding_action shield_finding_action(const struct shield_settings *settings,
+					  enum url_finding_rank finding, bool in_query);
+const char *shield_finding_setting(enum url_finding_rank finding, bool in_query);
+unsigned shield_finding_weight(enum url_finding_rank finding);
 /* May a site choose the action for it? */
 bool shield_action_is_possible(enum url_finding_rank finding, bool in_query,
 			       enum finding_action action);

@@ -28,11 +28,12 @@ static const struct cli_command commands[] = {
      "  --json              for programs\n"
      "  --settings          print the table of all settings, as Markdown\n"
      "  --reasons           print the table of all reasons, as Markdown\n"},
-    {"explain", cli_explain, "[-c FILE] [-X METHOD] [-H FIELD]... [--json] URL",
+    {"explain", cli_explain, "[-c FILE] [-X METHOD] [-H FIELD]... [--from ADDRESS] [--json] URL",
      "show step by step what would become of a request; asks no server",
      POLICY_HELP
      "  -X, --request NAME  the method; else GET\n"
      "  -H, --header FIELD  a field, \"Name: value\"; may be repeated\n"
+     "  --from ADDRESS      the visitor's address, for lists of addresses\n"
      "  --json              for programs\n"
      "\nThe URL, \"/path?query\" or \"http://host/path?query\", is taken byte for byte. Exit status 0: it\n"
      "would go on to an origin; 1: it would be refused.\n"},

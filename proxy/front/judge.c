@@ -67,6 +67,18 @@ static void merge_empty_segments(struct subject *s, char *room)
 	s->canon.decoded = merge_slashes(s->canon.decoded, room + s->canon.path.len);
 }
 
+/* Where the site enforces: who only watches changes nothing. */
+static void rewrite_query(struct subject *s, char *room)
+{
+	unsigned rewrite = shield_canon_options(s->site->shield)->query_rewrite;
+	struct span query = s->target.query, evidence;
+	if (!rewrite || s->mode != SHIELD_ENFORCE || !query.ptr ||
+	    !url_scan_query_for(query, rewrite, &evidence))
+		return;
+	s->raw_query = query;
+	s->target.query = url_rewrite_query(query, rewrite, room);
+}
+
 /* Where empty segments are forwarded there are two readings: the stricter counts. */
 static enum shield_mode stricter_mode(const struct subject *s)
 {
@@ -98,11 +110,15 @@ enum reason judge_locate(const struct settings *settings, struct http_head *head
 		return REASON_TARGET_INVALID;
 	s->site = site_lookup(settings->table, s->host_name.name);
 	canonicalise(s, room);
-	merge_empty_segments(s, room + URL_CANON_ROOM((size_t)head->target_len));
+	_Static_assert(2 * URL_CANON_ROOM(1) >= 2 * URL_CANON_ROOM(0) + URL_REWRITE_ROOM(1),
+		       "a byte of the target has room wherever it stands");
+	size_t path_room = URL_CANON_ROOM(s->target.path.len);
+	merge_empty_segments(s, room + path_room);
 	if (!s->site)
 		return REASON_HOST_UNKNOWN;
 	s->route = site_route(s->site, s->canon.path);
 	s->mode = stricter_mode(s);
+	rewrite_query(s, room + 2 * path_room);
 	return REASON_UNSET;
 }
 
@@ -152,13 +168,21 @@ static void begin_content(struct exchange *x)
 		     (x->request.framing == HTTP_FRAMING_LENGTH && x->up_left == 0);
 }
 
+static void watch_only(struct subject *s)
+{
+	s->mode = SHIELD_MONITOR;
+	if (s->raw_query.ptr)
+		s->target.query = s->raw_query;
+	s->raw_query = (struct span){0};
+}
+
 /* A paused shield watches: what it refuses goes on. Framing is none of its affairs. */
 static void heed_pause(struct exchange *x)
 {
 	const struct site_link *link = &x->front->site_links[x->subject.site->index];
 	if (x->subject.mode == SHIELD_ENFORCE &&
 	    site_is_paused(link, LEG_SHIELD, loop_now_ms(x->front->loop)))
-		x->subject.mode = SHIELD_MONITOR;
+		watch_only(&x->subject);
 }
 
 static void note_monitored(struct exchange *x)

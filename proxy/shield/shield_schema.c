@@ -148,7 +148,7 @@ static const struct setting allow_settings[] = {
     {"urls", SETTING_STRINGS, ALLOW(urls), .example = "( \"/health\" )",
      .doc = "Canonical paths that are asked neither about `deny.url`, extensions nor rules."},
     {"queries", SETTING_STRINGS, ALLOW(queries), .example = "( \"v=1\" )",
-     .doc = "Queries, as sent, that are not asked about `deny.query`."},
+     .doc = "Queries, as they are forwarded, that are not asked about `deny.query`."},
     {0},
 };
 
@@ -262,7 +262,7 @@ static const struct setting shield_rows[] = {
     {"findings", SETTING_GROUP, SHIELD(findings), .sub = &findings_schema,
      .doc = "What is done about findings in a path."},
     {"query_findings", SETTING_GROUP, SHIELD(query_findings), .sub = &query_findings_schema,
-     .doc = "What is done about findings in a query, which is never rewritten."},
+     .doc = "What is done about findings in a query."},
     {"methods", SETTING_STRINGS, SHIELD(methods),
      .standard = "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH", .max = 64,
      .doc = "The methods that are passed on. CONNECT and TRACE never are."},
