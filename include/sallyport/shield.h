@@ -15,6 +15,7 @@
  *
  *   what                 reasons                                       setting
  *   CONNECT, TRACE       method-connect, method-trace                  none: in every mode
+ *   host                 host-denied                                   shield.deny.hosts
  *   method               method-denied, method-listed                  shield.methods, .deny.methods
  *   lengths              url-, path-, segment-, query-too-long, …      shield.limits
  *   fields, cookies      site-too-many-fields, cookie-too-large, …     shield.limits, .fields,
@@ -147,6 +148,7 @@ void shield_profile_limits(enum shield_profile profile, struct shield_limits *ou
  * the `always` ones. Extensions with or without the dot; "." is none. Content types may end
  * in "*". Sequences are looked for in the path as sent and as decoded, and in the query alike. */
 struct shield_lists {
+	const char **deny_hosts; /* "*.shop.example" for all below shop.example */
 	const char **deny_methods, **deny_extensions, **deny_content_types, **deny_fields;
 	const char **deny_url, **deny_query;
 	const char **allow_extensions, **allow_content_types; /* NULL: all */
@@ -223,6 +225,7 @@ struct shield_request {
 	/* The path as the origin gets it, where it is not canon->path because empty segments are kept
 	 * for it; ptr NULL: it is. Limits hold for both readings. */
 	struct span forward_path;
+	struct span host; /* without port; ptr NULL: none was said */
 	/* At least head->target_len + 1 bytes, for the decoded query; not the one that canon
 	 * points into. Nothing points into it afterwards. */
 	char *buf;

@@ -21,7 +21,7 @@ struct shield_policy_findings {
 };
 
 struct shield_policy_deny {
-	struct policy_strings methods, extensions, content_types, fields, url, query;
+	struct policy_strings hosts, methods, extensions, content_types, fields, url, query;
 };
 
 struct shield_policy_allow {

@@ -127,7 +127,7 @@ void judge_verdict(const struct http_head *head, const struct subject *s, struct
 {
 	struct shield_request request = {
 	    .head = head, .target = &s->target, .canon = &s->canon, .forward_path = s->forward_path,
-	    .buf = buf, .mode = s->mode};
+	    .host = s->host_name.name,	    .buf = buf, .mode = s->mode};
 	shield_judge(s->site->shield, scratch, &request, verdict);
 }
 

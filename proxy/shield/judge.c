@@ -191,10 +191,10 @@ void shield_judge(const struct shield *shield, struct shield_scratch *scratch,
 		  const struct shield_request *request, struct verdict *verdict)
 {
 	static bool (*const steps[])(struct judging *) = {
-	    judge_method,      judge_url_lengths,    judge_segments,     judge_fields,
-	    judge_cookies,     judge_content_length, judge_content_type, judge_path,
-	    judge_path_lists,  judge_rules,          judge_query,        judge_arguments,
-	    judge_query_lists, judge_score,
+	    judge_host,        judge_method,      judge_url_lengths,    judge_segments,
+	    judge_fields,      judge_cookies,     judge_content_length, judge_content_type,
+	    judge_path,        judge_path_lists,  judge_rules,          judge_query,
+	    judge_arguments,   judge_query_lists, judge_score,
 	};
 	const int site_mode = shield->settings.mode;
 	struct judging judging = {

@@ -28,6 +28,7 @@ bool refuse_over(struct judging *judging, enum shield_limit limit, uint64_t valu
 struct span forwarded_path(const struct judging *judging);
 
 /* Steps. */
+bool judge_host(struct judging *judging);
 bool judge_segments(struct judging *judging);
 bool judge_fields(struct judging *judging);
 bool judge_cookies(struct judging *judging);

@@ -1,14 +1,12 @@
-/* What a policy may say about the shield: the rows, and the checks that no row
+/* What a policy may say about a site's shield: the rows, and the checks that no row
  * can make. Compiles nothing: shield_new does. */
 
 #include "sallyport/shield_schema.h"
 #include "shield/answers_schema.h"
-#include "shield/rules.h"
 
 #define LIMITS(member) offsetof(struct shield_limits, member)
 #define SHIELD(member) offsetof(struct shield_policy, member)
 #define PATH(member)   offsetof(struct shield_path, member)
-#define RULE(member)   offsetof(struct rule_settings, member)
 
 #define KIB(n)           (UINT64_C(1024) * (n))
 #define FINDINGS(member) offsetof(struct shield_policy_findings, member)
@@ -117,6 +115,9 @@ static const struct schema query_findings_schema = {
 };
 
 static const struct setting deny_settings[] = {
+    {"hosts", SETTING_STRINGS, DENY(hosts), .example = "( \"old.shop.example\", \"*.test.shop.example\" )",
+     .doc = "Hosts that this site does not serve, though its `hosts` or `default_site` have them. `*.` "
+	    "stands for one or more labels."},
     {"methods", SETTING_STRINGS, DENY(methods), .max = 64, .example = "( \"PROPFIND\" )",
      .doc = "Methods that are refused, where `shield.methods` would pass them."},
     {"extensions", SETTING_STRINGS, DENY(extensions), .example = "( \"bak\", \"ini\" )",
@@ -132,11 +133,29 @@ static const struct setting deny_settings[] = {
     {0},
 };
 
+static void finish_deny(void *structure, struct policy_where where, struct policy_context *context)
+{
+	const struct shield_policy_deny *deny = structure;
+
+	for (size_t i = 0; i < deny->hosts.n; i++) {
+		const char *text = deny->hosts.items[i];
+		struct url_host host;
+		enum reason reason;
+
+		if (!url_parse_host(span_from_str(strncmp(text, "*.", 2) == 0 ? text + 2 : text),
+				    &host, &reason) ||
+		    host.port != 0)
+			policy_error_in(context, where, "hosts", "\"%s\" is no host without port",
+					text);
+	}
+}
+
 static const struct schema deny_schema = {
     .name = "deny",
     .size = sizeof(struct shield_policy_deny),
     .settings = deny_settings,
     .where_offset = SIZE_MAX,
+    .finish = finish_deny,
 };
 
 static const struct setting allow_settings[] = {
@@ -405,62 +424,6 @@ const struct schema shield_schema = {
     .finish = finish_shield,
 };
 
-static const struct policy_choice places[] = {
-    {"path", RULE_PATH}, {"query", RULE_QUERY}, {"url", RULE_URL}, {NULL, 0}};
-
-static const struct setting rule_rows[] = {
-    {"id", SETTING_STRING, RULE(spec.id), .required = true, .example = "\"worm.code-red\"",
-     .doc = "The rule's name in logs: lower-case letters, digits, `.`, `-` and `_`."},
-    {"where", SETTING_ENUM, RULE(place), .required = true, .choices = places,
-     .doc = "What is searched: the canonical path, decoded; the query, decoded; or the whole "
-	    "request-target as it was sent."},
-    {"pattern", SETTING_STRING, RULE(spec.pattern), .required = true,
-     .example = "\"/default\\\\.ida$\"",
-     .doc = "A regular expression in the form of vectorscan, case ignored, found anywhere. "
-	    "A backslash is written twice."},
-    {"message", SETTING_STRING, RULE(spec.message), .required = true,
-     .example = "\"Code Red: the .ida overflow\"", .doc = "What a match means, for the operator."},
-    {"cve", SETTING_STRING, RULE(spec.cve), .example = "\"CVE-2001-0500\"",
-     .doc = "The vulnerability that is tried."},
-    {"action", SETTING_ENUM, RULE(spec.answer.action), .choices = answer_actions,
-     .doc = ANSWER_ACTION_DOC " Without it, what the site answers to the reason `rule`."},
-    {"status", SETTING_COUNT, RULE(spec.answer.status), .min = ANSWER_STATUS_MIN,
-     .max = ANSWER_STATUS_MAX, .example = "404",
-     .doc = ANSWER_STATUS_DOC " Without it, what the site answers to the reason `rule`."},
-    {0},
-};
-
-static bool is_rule_id(const char *id)
-{
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789.-_";
-
-	return strspn(id, allowed) == strlen(id) && strlen(id) <= 64;
-}
-
-static void finish_rule(void *structure, struct policy_where where, struct policy_context *context)
-{
-	struct rule_settings *rule = structure;
-
-	for (const struct policy_choice *place = places; place->name; place++) {
-		if (place->value == rule->place)
-			rule->spec.where = place->name;
-	}
-	if (rule->spec.id && !is_rule_id(rule->spec.id))
-		policy_error_in(context, where, "id",
-				"\"%s\" is not of at most 64 lower-case letters, digits, '.', "
-				"'-' and '_'",
-				rule->spec.id);
-	answer_check(&rule->spec.answer, where, context);
-}
-
-const struct schema rule_schema = {
-    .name = "rules",
-    .size = sizeof(struct rule_settings),
-    .settings = rule_rows,
-    .where_offset = RULE(where),
-    .finish = finish_rule,
-};
-
 static const char **list_of(const struct policy_strings *strings)
 {
 	return strings->n > 0 ? strings->items : NULL;
@@ -469,6 +432,7 @@ static const char **list_of(const struct policy_strings *strings)
 static struct shield_lists lists_of(const struct shield_policy *policy)
 {
 	return (struct shield_lists){
+	    .deny_hosts = list_of(&policy->deny.hosts),
 	    .deny_methods = list_of(&policy->deny.methods),
 	    .deny_extensions = list_of(&policy->deny.extensions),
 	    .deny_content_types = list_of(&policy->deny.content_types),
@@ -533,6 +497,7 @@ static bool paths_eq(const struct policy_list *a, const struct policy_list *b)
 static bool lists_eq(const struct shield_policy *a, const struct shield_policy *b)
 {
 	return strings_eq(&a->methods, &b->methods) &&
+	       strings_eq(&a->deny.hosts, &b->deny.hosts) &&
 	       strings_eq(&a->deny.methods, &b->deny.methods) &&
 	       strings_eq(&a->deny.extensions, &b->deny.extensions) &&
 	       strings_eq(&a->deny.content_types, &b->deny.content_types) &&

@@ -31,8 +31,8 @@ OVER = {
     "all cookies": (get(b"/", b"Cookie: a=" + b"c" * 16 + b"; b=" + b"c" * 16 + b"; c=1"), "cookies-too-large", 40),
 }
 
-LISTS = {"site": {"shield": {
-    "deny": {"methods": ["PATCH"], "extensions": ["bak", ".asp"], "content_types": ["text/*"], "fields": ["Translate"],
+LISTS = {"site": {"hosts": ["site.example", "*.example", "old.example"], "shield": {
+    "deny": {"hosts": ["old.example", "*.test.example"], "methods": ["PATCH"], "extensions": ["bak", ".asp"], "content_types": ["text/*"], "fields": ["Translate"],
              "url": ["/cgi-bin/", "%2b"], "query": ["<script", "%27"]},
     "allow": {"urls": ["/cgi-bin/known"], "queries": ["q=%27"]},
     "fields": [{"name": "User-Agent", "deny": ["sqlmap"]}], "cookie_syntax": "rfc6265"}}}
@@ -68,6 +68,13 @@ def a_limit_that_is_hit_is_named_with_its_value(t, row):
 @test(each=LISTED)
 def lists_refuse_with_their_own_reasons(t, row):
     t.refused(t.server(LISTS), row[0], row[1])
+
+
+@test(each={"a host": b"old.example", "its port": b"OLD.example:80", "any below": b"a.b.test.example"})
+def hosts_may_be_denied(t, host):
+    server = t.server(LISTS)
+    t.refused(server, b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n", "host-denied")
+    t.answered(server, b"GET / HTTP/1.1\r\nHost: test.example\r\n\r\n")
 
 
 @test(each={"a known URL": get(b"/cgi-bin/known"), "a known query": get(b"/?q=%27"), "another type": post(b"Content-Type: application/json")})
