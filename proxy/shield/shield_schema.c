@@ -297,7 +297,7 @@ static const struct setting shield_rows[] = {
     {"allow", SETTING_GROUP, SHIELD(allow), .sub = &allow_schema, .doc = "What is let through."},
     {"fields", SETTING_LIST, SHIELD(fields), .sub = &field_schema, .max = 64,
      .doc = "What single fields may be."},
-    {"answers", SETTING_LIST, SHIELD(answers), .sub = &answer_schema, .max = REASON_COUNT,
+    {"answers", SETTING_LIST, SHIELD(answers), .sub = &answer_schema, .max = 256,
      .doc = "What clients that are refused get, by reason, where it is not what the table of "
 	    "reasons says."},
     {"cookie_syntax", SETTING_ENUM, SHIELD(cookie_syntax), .choices = cookie_syntaxes,
