@@ -94,6 +94,12 @@ void origin_unclaim(struct origin_claim *claim);
 /* The connection attempt ended: true, it is usable; false, it failed (close it by origin_release),
  * and the origin was told of. */
 bool origin_connected(struct origin_conn *conn);
+/* Its route has send_proxy: a new connection is introduced before anything is sent over it, and serves one
+ * request. */
+bool origin_is_personal(const struct origin *origin);
+/* Sends a PROXY header from the source to the destination. False: the connection is broken. */
+MUST_CHECK bool origin_introduce(const struct origin_conn *conn, const struct addr *source,
+				 const struct addr *destination);
 /* Gives a connection back: into the pool where it is reusable and nothing is left to read, else closed. */
 void origin_release(struct origin_conn *conn, bool reusable);
 /* What the last exchange says of the origin's health. Only failures to connect count against it. */

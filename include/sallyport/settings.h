@@ -9,6 +9,9 @@
 struct listen_settings {
 	const char *address;
 	struct addr addr;
+	struct policy_strings proxy_protocol;
+	struct cidr *proxy_from;      /* proxy_from_count of them; none: no connection has a PROXY header */
+	size_t proxy_from_count;
 	struct policy_where where;
 };
 

@@ -3,6 +3,7 @@
 
 #include "sallyport/addr.h"
 #include "sallyport/policy.h"
+#include "sallyport/proxy_header.h"
 #include "sallyport/response_policy.h"
 #include "sallyport/shield_schema.h"
 
@@ -45,6 +46,7 @@ struct route {
 	size_t origin_count;
 	int balance;             /* enum balance */
 	uint64_t max_connections; /* to each origin by each worker; 0: no limit */
+	int send_proxy;          /* enum proxy_version */
 	const char *host;        /* Host sent to the origin; NULL: the visitor's */
 	struct health_settings health;
 	struct policy_where where;

@@ -105,12 +105,25 @@ enum step_result step_queue(struct exchange *x)
 	return STEP_WAIT;
 }
 
+/* The address that the visitor came to is ours, as the socket has it. */
+static bool introduce_visitor(const struct exchange *x)
+{
+	struct sockaddr_storage ss = {0};
+	socklen_t len = sizeof(ss);
+	struct addr door;
+	if (!origin_is_personal(x->claim.conn->origin))
+		return true;
+	return getsockname(x->client->stream.fd, (struct sockaddr *)&ss, &len) == 0 &&
+	       addr_from_sockaddr((struct sockaddr *)&ss, len, &door) &&
+	       origin_introduce(x->claim.conn, &x->visitor, &door);
+}
+
 enum step_result step_connect(struct exchange *x)
 {
 	struct origin_conn *conn = x->claim.conn;
 	if (!conn->stream.writable && !conn->stream.peer_closed)
 		return STEP_WAIT;
-	if (!origin_connected(conn)) {
+	if (!origin_connected(conn) || !introduce_visitor(x)) {
 		x->claim.failed = conn->origin;
 		exchange_leave_origin(x, false);
 		return try_another(x, REASON_ORIGIN_REFUSED);

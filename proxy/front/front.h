@@ -90,6 +90,7 @@ struct front {
 
 enum client_state {
 	CLIENT_UNSET = 0,
+	CLIENT_PROXY,
 	CLIENT_IDLE,
 	CLIENT_HEAD,
 	CLIENT_EXCHANGE,
@@ -207,7 +208,12 @@ struct exchange {
 };
 
 /* client.c */
-struct client *client_new(struct front *front, int fd, const struct addr *peer);
+/* is_proxied: it begins with a PROXY header. */
+struct client *client_new(struct front *front, int fd, const struct addr *peer, bool is_proxied);
+/* Whose it is is known: its first request may come. May end it. */
+void client_begin(struct client *client);
+/* Two lines, and it ends. client: who it would have been. */
+void client_refuse(struct client *client, const struct addr *peer, enum reason reason);
 void client_free(struct client *client, bool abort_it);
 /* The exchange ended. keep: another request may follow. Otherwise, announced: the client
  * said itself that its request, read whole, is the last. */
@@ -223,6 +229,11 @@ void tarpit_leave(struct client *client);
 /* Closes the one that is held longest. False: there is none. */
 bool tarpit_make_room(struct front *front);
 void tarpit_empty(struct front *front);
+
+/* proxied.c: the PROXY header before all else. Each may end the connection. */
+void proxied_begin(struct client *client);
+void proxied_read(struct client *client);
+void proxied_refuse(struct client *client, enum reason reason);
 
 /* exchange.c */
 /* A whole head stands in bytes: understood (reason UNSET) or refused for `reason`. Takes what it needs.
@@ -258,7 +269,10 @@ bool client_send(struct exchange *x, const struct iovec *iov, int n);
 bool client_flush(struct exchange *x);
 /* reply.c */
 enum step_result step_reply(struct exchange *x);
-/* Two lines to a connection that is refused before it says anything. */
+/* Two lines to a connection that is refused, as far as it takes them; none for a reason without status.
+ * Counted and logged. */
+void reply_refusal(struct front *front, int fd, const struct addr *peer, enum reason reason);
+/* The same to one that has said nothing yet, and its end. */
 void reply_refuse_connection(struct front *front, int fd, const struct addr *peer, enum reason reason);
 
 /* deadline.c */
@@ -287,6 +301,7 @@ void record_event(void *front, const struct origin_spec *spec, bool is_down, con
 		  uint32_t folded);
 
 /* forwarded.c: who the visitor is, as trusted proxies tell it. */
+bool is_in(const struct cidr *networks, size_t n, const struct addr *addr);
 bool is_trusted(const struct settings *settings, const struct addr *addr);
 struct addr visitor_of(const struct settings *settings, const struct addr *peer,
 		       const struct http_head *head);

@@ -68,10 +68,14 @@ enum step_result step_reply(struct exchange *x)
 	return STEP_MORE;
 }
 
-void reply_refuse_connection(struct front *f, int fd, const struct addr *peer, enum reason reason)
+void reply_refusal(struct front *f, int fd, const struct addr *peer, enum reason reason)
 {
 	char text[128];
 	unsigned status = reason_status(reason);
+	stat_add(&f->stats->reasons[reason], 1);
+	record_connection(f, peer, reason, status);
+	if (status == 0)
+		return;
 	int n = snprintf(text, sizeof(text),
 			 "HTTP/1.1 %u %s\r\nContent-Length: 0\r\nRetry-After: 5\r\nConnection: close\r\n\r\n",
 			 status, http_status_phrase(status));
@@ -80,8 +84,11 @@ void reply_refuse_connection(struct front *f, int fd, const struct addr *peer, e
 	ssize_t moved = recv(fd, f->in, sizeof(f->in), MSG_DONTWAIT);
 	moved = send(fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
 	(void)moved;
+}
+
+void reply_refuse_connection(struct front *f, int fd, const struct addr *peer, enum reason reason)
+{
+	reply_refusal(f, fd, peer, reason);
 	shutdown(fd, SHUT_WR);
 	close(fd);
-	stat_add(&f->stats->reasons[reason], 1);
-	record_connection(f, peer, reason, status);
 }

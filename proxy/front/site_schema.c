@@ -87,6 +87,10 @@ static bool compile_authority(struct origin_spec *origin, struct arena *arena)
 	origin->host_field = host_field;
 	return true;
 }
+static const struct policy_choice proxy_versions[] = {{"off", PROXY_VERSION_NONE},
+						      {"v1", PROXY_VERSION_1},
+						      {"v2", PROXY_VERSION_2},
+						      {NULL, 0}};
 
 static bool compile_origin(const char *url, struct origin_spec *out, struct policy_context *context,
 			   struct err *err)
@@ -168,6 +172,8 @@ static const struct setting route_rows[] = {
      .doc = "As the site's `host`, which it has where this is left out."},
     {"max_connections", SETTING_COUNT, ROUTE(max_connections), .max = 1000000, .example = "100",
      .doc = "As the site's `max_connections`, which it has where this is left out or 0."},
+    {"send_proxy", SETTING_ENUM, ROUTE(send_proxy), .choices = proxy_versions,
+     .doc = "As the site's `send_proxy`, which it has where this is left out."},
     {"health", SETTING_GROUP, ROUTE(health), .sub = &health_schema,
      .doc = "As the site's `health`, which it has where this is left out."},
     {0},
@@ -227,6 +233,8 @@ static void inherit(struct route *route, const struct route *root)
 		route->host = root->host;
 	if (route->max_connections == 0)
 		route->max_connections = root->max_connections;
+	if (route->send_proxy == PROXY_VERSION_UNSET)
+		route->send_proxy = root->send_proxy;
 	if (route->health.where.line == 0)
 		route->health = root->health;
 }
@@ -305,6 +313,10 @@ static const struct setting site_rows[] = {
      .doc = "The origin is told by `Via` that a proxy asks. nginx and IIS do not compress what they send to "
 	    "proxies, unless told to (`gzip_proxied any;`). With `false` requests carry no `Via`, but a `CDN-Loop` "
 	    "(RFC 8586), so that loops still end."},
+    {"send_proxy", SETTING_ENUM, SITE(root.send_proxy), .standard = "off", .choices = proxy_versions,
+     .doc = "The PROXY protocol towards the origins: each connection begins with a header of that "
+	    "version that names the visitor, and serves one request. Health checks say that they are "
+	    "nobody's (`UNKNOWN`, `LOCAL`)."},
     {"health", SETTING_GROUP, SITE(root.health), .sub = &health_schema,
      .doc = "When an origin counts as down."},
     {"routes", SETTING_LIST, SITE(route_list), .sub = &route_schema, .max = ROUTES_PER_SITE_MAX,

@@ -55,6 +55,10 @@ bool probe_new(struct origin *origin);
 void probe_start(struct origin *origin);
 void probe_free(struct origin *origin);
 
+/* introduce.c: as origin_introduce(), for any socket; NULL: it is nobody's connection but ours. */
+MUST_CHECK bool introduce(const struct origin *origin, int fd, const struct addr *source,
+			  const struct addr *destination);
+
 /* connect.c: a connecting socket, or -1 with *reason. */
 int origin_dial(struct origin *origin, enum reason *reason);
 

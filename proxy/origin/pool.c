@@ -286,7 +286,7 @@ void origin_release(struct origin_conn *conn, bool reusable)
 	struct origin_route *route = origin->route;
 	origin->claimed--;
 	conn->owner = NULL;
-	if (reusable && !origin->origins->draining && is_quiet(conn))
+	if (reusable && !origin->origins->draining && !origin_is_personal(origin) && is_quiet(conn))
 		pool_add(conn);
 	else
 		conn_close(conn, !reusable);

@@ -312,24 +312,6 @@ static void compile_shields(struct settings *settings, struct policy_context *co
 
 /* ---- the whole ---- */
 
-static void compile_trusted(struct settings *settings, struct policy_where where,
-			    struct policy_context *context)
-{
-	const struct policy_strings *texts = &settings->trusted_proxies;
-
-	settings->trusted = arena_alloc(context->arena, (texts->n + 1) * sizeof(struct cidr));
-	for (size_t i = 0; i < texts->n; i++) {
-		struct err err = {0};
-
-		if (settings->trusted &&
-		    cidr_parse(span_from_str(texts->items[i]), &settings->trusted[i], &err))
-			settings->trusted_count++;
-		else
-			policy_error_in(context, where, "trusted_proxies", "%s",
-					settings->trusted ? err.text : "out of memory");
-	}
-}
-
 static void load_error_page(struct settings *settings, struct policy_where where,
 			    struct policy_context *context)
 {
@@ -358,7 +340,8 @@ void settings_compile(void *structure, struct policy_where where, struct policy_
 	check_listens(settings, where, context);
 	check_console(settings, where, context);
 	check_slots(settings, where, context);
-	compile_trusted(settings, where, context);
+	settings->trusted = settings_networks(&settings->trusted_proxies, "trusted_proxies",
+					      &settings->trusted_count, where, context);
 	load_error_page(settings, where, context);
 	compile_sites(settings, where, context);
 	if (!compile_rules(settings, context))

@@ -29,12 +29,44 @@ static const struct setting listen_rows[] = {
     {"address", SETTING_STRING, LISTEN(address), .required = true, .example = "\"0.0.0.0:8080\"",
      .doc = "An address with a port: `0.0.0.0:8080`, `[::1]:8080`, or `:8080` for every address "
 	    "of the machine, IPv6 and IPv4."},
+    {"proxy_protocol", SETTING_STRINGS, LISTEN(proxy_protocol), .max = 256,
+     .example = "( \"10.1.0.0/16\" )",
+     .doc = "Networks of the balancers before this listener, whose connections all begin with a PROXY "
+	    "header (version 1 or 2). The address in it counts as the peer's. Connections from elsewhere, "
+	    "and those without a header, are closed."},
     {0},
 };
+
+struct cidr *settings_networks(const struct policy_strings *texts, const char *setting, size_t *n,
+			       struct policy_where where, struct policy_context *context)
+{
+	struct cidr *networks = arena_alloc(context->arena, (texts->n + 1) * sizeof(*networks));
+
+	*n = 0;
+	for (size_t i = 0; i < texts->n; i++) {
+		struct err err = {0};
+
+		if (networks && cidr_parse(span_from_str(texts->items[i]), &networks[*n], &err))
+			(*n)++;
+		else
+			policy_error_in(context, where, setting, "%s",
+					networks ? err.text : "out of memory");
+	}
+	return networks;
+}
 
 static bool is_number(const char *text)
 {
 	return strspn(text, "0123456789") == strlen(text);
+}
+
+/* 0.0.0.0/0 is ::ffff:0:0/96. */
+static bool is_everybody(const struct cidr *network)
+{
+	static const uint8_t v4[16] = {[10] = 0xff, [11] = 0xff};
+
+	return network->prefix == 0 ||
+	       (network->prefix == 96 && memcmp(network->bytes, v4, sizeof(v4)) == 0);
 }
 
 static void finish_listen(void *structure, struct policy_where where,
@@ -43,6 +75,15 @@ static void finish_listen(void *structure, struct policy_where where,
 	struct listen_settings *listen = structure;
 	struct err err = {0};
 
+	listen->proxy_from = settings_networks(&listen->proxy_protocol, "proxy_protocol",
+					       &listen->proxy_from_count, where, context);
+	if (listen->proxy_protocol.items && listen->proxy_protocol.n == 0)
+		policy_error_in(context, where, "proxy_protocol",
+				"names no network: every connection would be refused");
+	for (size_t i = 0; i < listen->proxy_from_count; i++)
+		if (is_everybody(&listen->proxy_from[i]))
+			policy_warning(context, where, "proxy_protocol: \"%s\" is everybody: whoever connects "
+				       "may claim any address", listen->proxy_protocol.items[i]);
 	if (!listen->address)
 		return;
 	if (!addr_parse(span_from_str(listen->address), &listen->addr, &err))
