@@ -33,6 +33,7 @@ struct http_forward_request {
 	bool say_length;                /* framing NONE: say Content-Length: 0 where the request had it or the method wants it */
 	uint64_t content_length;
 	bool forward_expect;            /* Expect: 100-continue goes on to the origin */
+	bool bare;                      /* for a process of ours: the request line, Host, framing and request id alone */
 	bool upgrade;                   /* reserved */
 	bool hide_via;                  /* no Via: loops end by CDN-Loop (RFC 8586) instead */
 	const char *request_id;         /* X-Request-Id, NUL-terminated; NULL: none. A visitor's own is replaced */

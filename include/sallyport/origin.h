@@ -36,7 +36,8 @@ struct origin_route;
 struct origins_setup {
 	struct loop *loop;
 	const struct settings *settings;
-	struct origin_health *health; /* ORIGINS_MAX */
+	struct origin_health *health; /* ORIGIN_SLOTS */
+	const int *internal_fds;      /* INTERNAL_COUNT channels to internal origins */
 	struct stats_slot *stats;
 	struct memory *memory;
 	struct resolver *resolver;

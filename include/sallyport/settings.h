@@ -81,6 +81,7 @@ struct settings {
 	struct cidr *trusted;         /* trusted_count of them */
 	size_t trusted_count;
 	struct policy_list rules;     /* of struct rule_settings: worms.cfg and the like */
+	const char *acme_webroot;     /* NULL: ACME challenges are paths like others */
 	const char *error_pages;      /* directory of page.html; NULL: what comes with the program */
 	struct error_page error_page; /* read from there */
 	struct limit_settings limits;
@@ -90,7 +91,9 @@ struct settings {
 	struct process_settings process;
 	struct console_settings console;
 	struct site_table *table;
-	size_t origin_count, route_count;
+	size_t origin_count, route_count; /* internal ones too */
+	struct route *internals[INTERNAL_COUNT]; /* NULL where there is none; internal_count of them */
+	size_t internal_count;
 	struct rule_spec *rule_specs; /* of rules */
 	struct shield **shields;      /* every shield once, for shield_scratch_new */
 	size_t shield_count;

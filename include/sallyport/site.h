@@ -22,6 +22,15 @@ struct health_settings {
 	struct policy_where where;
 };
 
+/* Origins that are processes of our own, without a name or an address: a worker sends them one end of
+ * a socket pair, over a channel that it was born with. So nobody else reaches them, and a worker needs
+ * no right to a file to do so. */
+enum internal_origin {
+	INTERNAL_NONE = 0,
+	INTERNAL_CHALLENGES, /* answers ACME challenges */
+	INTERNAL_COUNT,
+};
+
 /* One origin server. Its index is its place in the shared health table. */
 struct origin_spec {
 	const char *url;   /* as written */
@@ -32,10 +41,11 @@ struct origin_spec {
 	bool tls;
 	bool is_literal;   /* addr is set; else the name is resolved */
 	struct addr addr;
-	uint32_t index;    /* of all origins of the policy, 0 to ORIGINS_MAX - 1 */
+	int internal;      /* enum internal_origin; then it has no addr */
+	uint32_t index;    /* of all origins of the policy, 0 to ORIGIN_SLOTS - 1 */
 };
 
-enum { ORIGINS_MAX = 1024, SITES_MAX = 1024 };
+enum { ORIGINS_MAX = 1024, SITES_MAX = 1024, ORIGIN_SLOTS = ORIGINS_MAX + INTERNAL_COUNT - 1 };
 
 /* Requests of a site whose path starts with prefix (on a segment boundary) go to these origins. */
 struct route {
@@ -66,6 +76,7 @@ struct site {
 	struct shield *shield;                  /* sites with equal settings share one */
 	struct response_policy response;
 	bool via;                /* requests carry Via */
+	bool acme;               /* its ACME challenges are ours to answer */
 	struct policy_where where;
 	uint32_t index;
 };

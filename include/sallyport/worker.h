@@ -19,7 +19,7 @@ struct worker_memory {
 	struct log_ring *ring;          /* this slot's */
 	void *census;                   /* census_bytes() */
 	void *throttle;                 /* throttle_bytes(), throttle_init() done */
-	struct origin_health *health;   /* ORIGINS_MAX, of the generation */
+	struct origin_health *health;   /* ORIGIN_SLOTS, of the generation */
 	const struct site_states *sites; /* read-only; NULL: no site is ever paused */
 };
 
@@ -30,6 +30,7 @@ struct worker_setup {
 	const int *listen_fds;          /* one per settings->listens, in order; borrowed */
 	int log_event_fd;               /* the scribe's eventfd */
 	int adopt_fd;                   /* idle connections of older generations come here; -1: none */
+	int internal_fds[INTERNAL_COUNT]; /* by enum internal_origin: channels to processes of ours */
 	int hand_over_fd;               /* … and are sent here when draining; -1: none */
 	/* Called once when a drain has ended. */
 	void (*on_drained)(void *context);

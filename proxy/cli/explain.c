@@ -246,6 +246,17 @@ static bool judge_site(struct explain *e, const struct http_head *head, const st
 	return ok;
 }
 
+static bool judge_place(struct explain *e, const struct http_head *head, const struct subject *s,
+			struct verdict *verdict, struct err *err)
+{
+	if (!s->is_challenge)
+		return judge_site(e, head, s, verdict, err);
+	sayf(e, "challenge", "acme_webroot", "an ACME challenge, answered from %s", e->settings->acme_webroot);
+	*verdict = (struct verdict){.action = VERDICT_ALLOW, .enforced = true};
+	say_verdict(e, verdict);
+	return true;
+}
+
 /* Every step of one request. False: something here failed, not the request. */
 static bool walk(struct explain *e, struct verdict *verdict, struct err *err)
 {
@@ -281,7 +292,7 @@ static bool walk(struct explain *e, struct verdict *verdict, struct err *err)
 	} else if (judge_address(e, &subject, verdict)) {
 		say_verdict(e, verdict);
 	} else {
-		ok = judge_site(e, &head, &subject, verdict, err);
+		ok = judge_place(e, &head, &subject, verdict, err);
 	}
 	free(room);
 	return ok;

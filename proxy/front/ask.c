@@ -166,7 +166,10 @@ static size_t write_head(struct exchange *x)
 	    .peer_trusted = x->client->peer_trusted,
 	    .hide_via = !x->subject.site->via,
 	    .request_id = id,
+	    .bare = x->claim.spec->internal != INTERNAL_NONE,
 	};
+	if (x->subject.is_challenge) /* its token is all that counts */
+		forward.query = (struct span){0};
 	if (!forward.host.ptr || forward.host.len == 0)
 		forward.host = span_from_str(x->claim.spec->host_field);
 	frame_content(x, &forward);

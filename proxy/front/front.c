@@ -278,6 +278,7 @@ static bool open_origins(struct front *f, struct err *err)
 	    .loop = f->loop,
 	    .settings = f->settings,
 	    .health = f->setup.memory.health,
+	    .internal_fds = f->setup.internal_fds,
 	    .stats = f->stats,
 	    .memory = &f->memory,
 	    .resolver = f->resolver,

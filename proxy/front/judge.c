@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "front/front.h"
+#include "sallyport/challenge.h"
 
 /* As many sallyports may stand one behind the other. */
 enum { HOPS_MAX = 5 };
@@ -91,6 +92,15 @@ static enum shield_mode stricter_mode(const struct subject *s)
 	return other > merged ? other : merged;
 }
 
+/* What certificates hang on: an ACME challenge, spelt plainly and without content. */
+static bool is_challenge(const struct settings *settings, const struct http_head *head, const struct subject *s)
+{
+	struct span token;
+	return settings->internals[INTERNAL_CHALLENGES] && s->site->acme &&
+	       (head->method == HTTP_GET || head->method == HTTP_HEAD) && head->framing == HTTP_FRAMING_NONE &&
+	       span_eq(s->forward_path, s->canon.path) && challenge_token(s->canon.path, &token);
+}
+
 enum reason judge_locate(const struct settings *settings, struct http_head *head, char *room,
 			 struct subject *s)
 {
@@ -116,7 +126,8 @@ enum reason judge_locate(const struct settings *settings, struct http_head *head
 	merge_empty_segments(s, room + path_room);
 	if (!s->site)
 		return REASON_HOST_UNKNOWN;
-	s->route = site_route(s->site, s->canon.path);
+	s->is_challenge = is_challenge(settings, head, s);
+	s->route = s->is_challenge ? settings->internals[INTERNAL_CHALLENGES] : site_route(s->site, s->canon.path);
 	s->mode = stricter_mode(s);
 	rewrite_query(s, room + 2 * path_room);
 	return REASON_UNSET;
@@ -221,6 +232,15 @@ static void judge_request(struct exchange *x)
 		x->verdict = first;
 }
 
+static bool is_refused(struct exchange *x)
+{
+	heed_pause(x);
+	if (refuses_client(x))
+		return true;
+	judge_request(x);
+	return x->verdict.action != VERDICT_ALLOW && x->verdict.enforced;
+}
+
 enum step_result step_judge(struct exchange *x)
 {
 	struct front *f = x->front;
@@ -231,11 +251,9 @@ enum step_result step_judge(struct exchange *x)
 	enum reason reason = judge_locate(f->settings, &x->request, x->text + x->request.len, &x->subject);
 	if (reason != REASON_UNSET)
 		return exchange_refuse(x, reason);
-	heed_pause(x);
-	if (refuses_client(x))
-		return exchange_refuse(x, x->verdict.reason);
-	judge_request(x);
-	if (x->verdict.action != VERDICT_ALLOW && x->verdict.enforced)
+	if (x->subject.is_challenge)
+		x->verdict = (struct verdict){.action = VERDICT_ALLOW, .enforced = true};
+	else if (is_refused(x))
 		return exchange_refuse(x, x->verdict.reason);
 	note_monitored(x);
 	if (!front_has_room(f))

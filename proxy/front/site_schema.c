@@ -87,6 +87,7 @@ static bool compile_authority(struct origin_spec *origin, struct arena *arena)
 	origin->host_field = host_field;
 	return true;
 }
+
 static const struct policy_choice proxy_versions[] = {{"off", PROXY_VERSION_NONE},
 						      {"v1", PROXY_VERSION_1},
 						      {"v2", PROXY_VERSION_2},
@@ -323,6 +324,9 @@ static const struct setting site_rows[] = {
      .doc = "Paths that other origins serve."},
     {"shield", SETTING_GROUP, SITE(shield_policy), .sub = &shield_schema,
      .doc = "What is asked of this site's requests."},
+    {"acme", SETTING_BOOL, SITE(acme), .standard = "true",
+     .doc = "Whether ACME challenges for this site are answered from `acme_webroot`, where that is set. "
+	    "`false`: they go to its origin, as other paths do."},
     {"response", SETTING_GROUP, SITE(response), .sub = &response_schema,
      .doc = "What becomes of the fields of this site's responses."},
     {0},

@@ -9,7 +9,7 @@
 static bool is_kept(const struct http_field *field, const void *context)
 {
 	const struct http_forward_request *forward = context;
-	if (field->dropped)
+	if (field->dropped || forward->bare)
 		return false;
 	switch (field->id) {
 	case HTTP_FIELD_HOST:
@@ -140,8 +140,10 @@ size_t http_forward_request(const struct http_forward_request *forward, char *bu
 	put_request_line(&w, forward);
 	put_fields(&w, forward->head, is_kept, forward);
 	put_framing(&w, forward);
-	put_forwarding(&w, forward);
-	put_via(&w, forward);
+	if (!forward->bare) {
+		put_forwarding(&w, forward);
+		put_via(&w, forward);
+	}
 	if (forward->request_id)
 		put_field(&w, SPAN("X-Request-Id"), span_from_str(forward->request_id));
 	PUT(&w, "\r\n");

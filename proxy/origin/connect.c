@@ -1,10 +1,12 @@
-/* Opens the socket of one connection to an origin: by its literal address, or by
- * the addresses that its name has now, in turn. */
+/* Opens the socket of one connection to an origin: by its literal address, by
+ * the addresses that its name has now, in turn, or, where the origin is a process of ours,
+ * by sending it the other end. */
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <unistd.h>
 
 #include "origin/origins.h"
+#include "sallyport/fd_pass.h"
 
 static bool next_addr(struct origin *origin, struct addr *addr)
 {
@@ -32,9 +34,28 @@ static enum reason reason_of(int error)
 	}
 }
 
+/* Connected at once: what is written waits in the pair until the process takes its end. */
+static int dial_internal(const struct origin *origin, enum reason *reason)
+{
+	int ends[2], channel = origin->origins->setup.internal_fds[origin->spec->internal];
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) {
+		*reason = REASON_NO_SOCKET;
+		return -1;
+	}
+	bool is_sent = fd_send(channel, ends[1], "", 1);
+	close(ends[1]);
+	if (is_sent)
+		return ends[0];
+	*reason = REASON_ORIGIN_REFUSED;
+	close(ends[0]);
+	return -1;
+}
+
 int origin_dial(struct origin *origin, enum reason *reason)
 {
 	struct addr addr;
+	if (origin->spec->internal != INTERNAL_NONE)
+		return dial_internal(origin, reason);
 	if (!next_addr(origin, &addr)) {
 		*reason = REASON_ORIGIN_UNRESOLVED;
 		return -1;

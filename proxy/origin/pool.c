@@ -344,6 +344,10 @@ struct origins *origins_new(const struct origins_setup *setup, struct err *err)
 				goto fail;
 		}
 	}
+	for (size_t i = 0; i < INTERNAL_COUNT; i++) {
+		if (setup->settings->internals[i] && !route_init(origins, setup->settings->internals[i]))
+			goto fail;
+	}
 	return origins;
 fail:
 	err_set(err, "out of memory");

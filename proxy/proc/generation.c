@@ -237,6 +237,8 @@ static struct worker_start worker_start(const struct child *child)
 		    .hand_over_fd = generation.fds[PREPARE_FD_HAND_OVER],
 		},
 	};
+	for (unsigned i = INTERNAL_NONE + 1; i < INTERNAL_COUNT; i++)
+		start.setup.internal_fds[i] = generation.fds[PREPARE_FD_INTERNAL + i - 1];
 	start.setup.memory.ring += child->slot;
 	return start;
 }
@@ -414,7 +416,7 @@ static bool map_memory(struct err *err)
 	memory->sites = shm_map(fds[PREPARE_FD_SITES], sizeof(struct site_states), false, err);
 	if (!memory->sites)
 		return false;
-	size_t size = sizeof(struct origin_health) * ORIGINS_MAX;
+	size_t size = sizeof(struct origin_health) * ORIGIN_SLOTS;
 	int fd = shm_create("sallyport-health", size, err);
 	if (fd < 0)
 		return false;

@@ -211,6 +211,8 @@ static bool send_prepare(struct gen *gen, const struct prepare_order *prepare, s
 	    [PREPARE_FD_ADOPT] = master.idle_fds[0], [PREPARE_FD_HAND_OVER] = master.idle_fds[1],
 	    [PREPARE_FD_LOG_EVENT] = master.event_fd,
 	};
+	for (unsigned i = INTERNAL_NONE + 1; i < INTERNAL_COUNT; i++)
+		fds[PREPARE_FD_INTERNAL + i - 1] = master.internal_fds[i][1];
 	for (unsigned i = 0; i < gen->policy.listens; i++)
 		fds[PREPARE_FD_LISTENERS + i] =
 		    listeners_fd(&master.listeners, &gen->policy.listen[i]);
@@ -349,7 +351,7 @@ static bool report_is_sound(const struct compiled_report *r)
 	return r->workers >= 1 && r->workers <= WORKERS_MAX && r->listens <= LISTENERS_MAX &&
 	       r->drain_ms <= UINT32_MAX && ORDERS_TEXT_OK(r->user) && ORDERS_TEXT_OK(r->runtime) &&
 	       ORDERS_TEXT_OK(r->log_access) && ORDERS_TEXT_OK(r->log_events) &&
-	       ORDERS_TEXT_OK(r->warnings);
+	       ORDERS_TEXT_OK(r->acme_webroot) && ORDERS_TEXT_OK(r->warnings);
 }
 
 static void compiled(struct gen *gen, const struct ipc_message *message)

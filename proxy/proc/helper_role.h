@@ -6,7 +6,7 @@
 #include "proc/roles.h"
 #include "sallyport/loop.h"
 
-/* What scribe, console and demo have in common: they wait for one order, prepare,
+/* What scribe, console, demo and acme have in common: they wait for one order, prepare,
  * close their sandbox, report, and serve until they are told to stop or the master is gone. */
 
 struct helper_life {

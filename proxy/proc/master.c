@@ -196,6 +196,9 @@ static bool make_shared(struct err *err)
 	master.event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (master.event_fd < 0)
 		return err_set(err, "cannot make an event descriptor: %s", strerror(errno));
+	for (unsigned i = INTERNAL_NONE + 1; i < INTERNAL_COUNT; i++)
+		if (!ipc_pair(master.internal_fds[i], err))
+			return false;
 	return pauses_init(err) && ipc_pair(master.idle_fds, err);
 }
 

@@ -16,7 +16,7 @@
 
 /* The master's state, all of it of fixed size: what a thousand reloads leave is what one
  * leaves. The parts: master.c (life, signals), generations.c (reload in two phases), helpers.c
- * (scribe, console, demo), control.c (orders and their answers), pauses.c (sites that an
+ * (scribe, console, demo, acme), control.c (orders and their answers), pauses.c (sites that an
  * operator has paused).
  *
  * A generation, as the master sees it:
@@ -101,6 +101,7 @@ struct master {
 
 	struct listeners listeners;
 	struct listeners console_listeners;
+	int internal_fds[INTERNAL_COUNT][2]; /* channels: workers send connections in at 1, their process takes them at 0 */
 	int control_fd;
 	char control_path[CONTROL_PATH_SIZE];
 	int demo_fd;
@@ -122,7 +123,7 @@ struct master {
 	bool reload_again;
 
 	struct helper helpers[HELPERS_MAX];
-	struct helper *scribe, *scribe_next, *console, *demo;
+	struct helper *scribe, *scribe_next, *console, *demo, *acme;
 	bool scribe_next_is_for_reload;
 	bool reopen_again;
 
@@ -153,7 +154,7 @@ void helpers_rollback_scribe(void);
 /* The policy in master.policy holds from here on. */
 void helpers_commit(bool console_changed);
 void helpers_reopen_logs(void);
-/* Console and demo at once, the scribe once they have gone. */
+/* All others at once, the scribe once they have gone. */
 void helpers_stop(void);
 void helpers_kill(void);
 void helpers_step(void);

@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 #include "sallyport/addr.h"
+#include "sallyport/site.h"
 #include "sallyport/site_state.h"
 #include "sallyport/stats.h"
 
@@ -36,7 +37,7 @@ enum order {
 	ORDER_PREPARE, /* struct prepare_order; fds: see enum prepare_fd */
 	ORDER_START,   /* empty */
 	ORDER_DRAIN,   /* struct drain_order */
-	ORDER_HELP, /* struct helper_order; fds by role: see enum scribe_fd, console_fd, demo_fd */
+	ORDER_HELP, /* struct helper_order; fds by role: see enum scribe_fd, console_fd, demo_fd, acme_fd */
 	ORDER_STOP, /* empty: finish and exit */
 	ORDER_ANSWER, /* struct answer_head, then the text */
 	/* up */
@@ -85,6 +86,7 @@ struct compiled_report {
 	char runtime[PATH_SIZE]; /* empty: the standard place */
 	char log_access[PATH_SIZE];
 	char log_events[PATH_SIZE];
+	char acme_webroot[PATH_SIZE]; /* empty: none */
 	char warnings[WARNINGS_SIZE];
 };
 
@@ -104,7 +106,8 @@ enum prepare_fd {
 	PREPARE_FD_LOG_EVENT,
 	PREPARE_FD_ADOPT,
 	PREPARE_FD_HAND_OVER,
-	PREPARE_FD_LISTENERS, /* from here on, in the order of the policy */
+	PREPARE_FD_INTERNAL, /* channels to internal origins, in the order of enum internal_origin */
+	PREPARE_FD_LISTENERS = PREPARE_FD_INTERNAL + INTERNAL_COUNT - 1, /* from here on, in the order of the policy */
 };
 
 struct prepare_order {
@@ -132,6 +135,7 @@ struct workers_report {
 enum scribe_fd { SCRIBE_FD_RINGS, SCRIBE_FD_STATS, SCRIBE_FD_EVENT, SCRIBE_FDS };
 enum console_fd { CONSOLE_FD_STATS, CONSOLE_FD_UNIX, CONSOLE_FD_TCP /* may be missing */ };
 enum demo_fd { DEMO_FD_LISTENER };
+enum acme_fd { ACME_FD_CHANNEL };
 
 struct helper_order {
 	uint32_t sandbox;
@@ -139,6 +143,7 @@ struct helper_order {
 	char user[USER_SIZE];
 	char log_access[PATH_SIZE];
 	char log_events[PATH_SIZE];
+	char acme_webroot[PATH_SIZE];
 };
 
 struct asked_report {

@@ -26,7 +26,7 @@ static const char *const calls_serve[] = {
 };
 
 /* Going out; which kinds of socket is decided by arguments. */
-static const char *const calls_dial[] = {"connect", NULL};
+static const char *const calls_dial[] = {"connect", "socketpair", NULL};
 
 static const char *const calls_read_files[] = {
     "open", "openat", "stat", "lstat", "newfstatat", "fstat", "statx", "access", "faccessat",
@@ -72,7 +72,7 @@ static const struct role roles[ROLE_COUNT] = {
         .title = "sallyport: worker",
         .purpose = "speaks with clients and origins",
         .channels = "generation; listening sockets; rings, counters and tables in shared memory; "
-                    "idle connections of older workers",
+                    "idle connections of older workers; processes that are origins",
         .files = ROLE_FILES_NONE,
         .network = ROLE_NETWORK_DIAL,
         .calls = {calls_basic, calls_serve, calls_dial},
@@ -106,6 +106,16 @@ static const struct role roles[ROLE_COUNT] = {
         .network = ROLE_NETWORK_NONE,
         .calls = {calls_basic, calls_serve, calls_read_files},
         .run = demo_role,
+    },
+    [ROLE_ACME] = {
+        .name = "acme",
+        .title = "sallyport: acme",
+        .purpose = "answers ACME challenges out of the webroot of an ACME client",
+        .channels = "master; connections that workers send it",
+        .files = ROLE_FILES_NAMED,
+        .network = ROLE_NETWORK_NONE,
+        .calls = {calls_basic, calls_serve, calls_read_files},
+        .run = acme_role,
     },
 };
 

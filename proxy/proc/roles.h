@@ -11,7 +11,8 @@
  *            │                ├── worker …      forked: they share the compiled policy
  *            ├── scribe
  *            ├── console                        executed anew: nothing inherited but
- *            └── demo                           the channel, descriptor ROLE_CHANNEL_FD
+ *            ├── demo                           the channel, descriptor ROLE_CHANNEL_FD
+ *            └── acme
  */
 enum role_id {
 	ROLE_UNSET = 0,
@@ -21,6 +22,7 @@ enum role_id {
 	ROLE_SCRIBE,
 	ROLE_CONSOLE,
 	ROLE_DEMO,
+	ROLE_ACME,
 	ROLE_COUNT,
 };
 
@@ -69,5 +71,6 @@ int generation_role(void);
 int scribe_role(void);
 int console_role(void);
 int demo_role(void);
+int acme_role(void);
 
 #endif

@@ -344,6 +344,7 @@ void settings_compile(void *structure, struct policy_where where, struct policy_
 					      &settings->trusted_count, where, context);
 	load_error_page(settings, where, context);
 	compile_sites(settings, where, context);
+	settings_add_internals(settings, where, context);
 	if (!compile_rules(settings, context))
 		return;
 	if (policy_errors_count(context->errors) == 0)

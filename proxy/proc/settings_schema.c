@@ -398,6 +398,10 @@ static const struct setting settings_rows[] = {
      .doc = "The processes themselves."},
     {"console", SETTING_GROUP, SETTINGS(console), .sub = &console_schema,
      .doc = "The console for the operator."},
+    {"acme_webroot", SETTING_STRING, SETTINGS(acme_webroot), .example = "\"/var/lib/acme\"",
+     .doc = "The directory that an ACME client (certbot, lego) writes challenges into, below "
+	    "`.well-known/acme-challenge/`. GET and HEAD of `/.well-known/acme-challenge/TOKEN` are answered from "
+	    "there for every site, whatever else its policy says."},
     {"error_pages", SETTING_STRING, SETTINGS(error_pages), .example = "\"/etc/sallyport/errors\"",
      .doc = "A directory with the page for refusals, `page.html`: at most 16 KiB; `{{id}}`, `{{status}}` "
 	    "and `{{phrase}}` are filled in. Without it, the one that comes with sallyport."},
@@ -410,6 +414,7 @@ static void finish_settings(void *structure, struct policy_where where,
 	struct settings *settings = structure;
 
 	resolve_path(&settings->error_pages, "error_pages", where, context);
+	resolve_path(&settings->acme_webroot, "acme_webroot", where, context);
 	settings_compile(settings, where, context);
 }
 

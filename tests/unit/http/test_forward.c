@@ -120,6 +120,20 @@ static void request_from_a_trusted_proxy_keeps_and_adds(void **state)
 		       "Via: 1.0 sallyport\r\n\r\n");
 }
 
+static void request_for_a_process_of_ours_is_bare(void **state)
+{
+	(void)state;
+	static const char text[] =
+	    "GET /p HTTP/1.0\r\nHost: shop.example\r\nX-Forwarded-For: 10.0.0.1\r\nVia: 1.0 cache\r\n"
+	    "Accept: */*\r\nCookie: a=b\r\nRange: bytes=0-1\r\n\r\n";
+	struct http_head head;
+	parse_request(text, sizeof(text) - 1, &head);
+	struct http_forward_request forward = visitor(&head);
+	forward.bare = true;
+	forward.peer_trusted = true;
+	assert_request(&forward, "GET /p HTTP/1.1\r\nHost: origin:81\r\nX-Request-Id: id1\r\n\r\n");
+}
+
 static void request_from_a_trusted_proxy_that_said_nothing_gets_ours(void **state)
 {
 	(void)state;
@@ -441,6 +455,7 @@ int main(void)
 	    cmocka_unit_test(request_from_a_stranger_says_nothing_he_claimed),
 	    cmocka_unit_test(request_without_via_ends_loops_by_another_field),
 	    cmocka_unit_test(request_from_a_trusted_proxy_keeps_and_adds),
+	    cmocka_unit_test(request_for_a_process_of_ours_is_bare),
 	    cmocka_unit_test(request_from_a_trusted_proxy_that_said_nothing_gets_ours),
 	    cmocka_unit_test(request_has_one_framing_field),
 	    cmocka_unit_test(request_has_its_white_space_mended),

@@ -193,6 +193,12 @@ static int wait_for_events(void)
 	return outcome(fd < 0 ? fd : epoll_wait(fd, &event, 1, 0));
 }
 
+static int make_a_pair_of_sockets(void)
+{
+	int ends[2];
+	return outcome(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends));
+}
+
 static int use_plain_memory(void)
 {
 	size_t size = 1 << 20;
@@ -258,7 +264,8 @@ struct trial {
 
 #define IN(role) (1U << (role))
 #define EVERYWHERE                                                                                 \
-	(IN(ROLE_GENERATION) | IN(ROLE_WORKER) | IN(ROLE_SCRIBE) | IN(ROLE_CONSOLE) | IN(ROLE_DEMO))
+	(IN(ROLE_GENERATION) | IN(ROLE_WORKER) | IN(ROLE_SCRIBE) | IN(ROLE_CONSOLE) | IN(ROLE_DEMO) | \
+	 IN(ROLE_ACME))
 
 static const struct trial trials[] = {
     {"read a file", read_a_file, IN(ROLE_GENERATION)},
@@ -288,6 +295,7 @@ static const struct trial trials[] = {
     {"dial an allowed port", dial_an_allowed_port, IN(ROLE_GENERATION) | IN(ROLE_WORKER)},
     {"dial another port", dial_another_port, IN(ROLE_GENERATION)},
     {"ask by UDP", ask_by_udp, IN(ROLE_GENERATION) | IN(ROLE_WORKER)},
+    {"make a pair of sockets", make_a_pair_of_sockets, IN(ROLE_GENERATION) | IN(ROLE_WORKER)},
     {"wait for events", wait_for_events, EVERYWHERE},
     {"use plain memory", use_plain_memory, EVERYWHERE},
     {"look at a descriptor", look_at_a_descriptor, EVERYWHERE},
@@ -372,6 +380,12 @@ static void demo_may_nothing_but_serve(void **state)
 {
 	(void)state;
 	try_all(ROLE_DEMO);
+}
+
+static void acme_may_nothing_but_serve(void **state)
+{
+	(void)state;
+	try_all(ROLE_ACME);
 }
 
 /* Each trial works without a sandbox, where the user may: else its refusal proves nothing. */
@@ -504,6 +518,7 @@ int main(void)
 	    cmocka_unit_test(scribe_may_nothing_but_write),
 	    cmocka_unit_test(console_may_nothing_but_serve),
 	    cmocka_unit_test(demo_may_nothing_but_serve),
+	    cmocka_unit_test(acme_may_nothing_but_serve),
 	    cmocka_unit_test(trials_work_without_a_sandbox),
 	    cmocka_unit_test(abort_still_says_abort),
 	    cmocka_unit_test(libraries_are_refused_instead_of_killed),

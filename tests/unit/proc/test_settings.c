@@ -225,6 +225,38 @@ static void a_listener_knows_its_balancers(void **state)
 	settings_free(settings);
 }
 
+static void a_webroot_makes_a_route_of_our_own_behind_all_others(void **state)
+{
+	static const char text[] =
+	    "listen = ( { address = \":8080\"; } ); acme_webroot = \"/tmp\";\n"
+	    "sites = ( { name = \"a\"; hosts = ( \"a\" ); origins = ( \"http://10.0.0.5\" ); },\n"
+	    "          { name = \"b\"; hosts = ( \"b\" ); origins = ( \"http://10.0.0.6\" ); acme = false; } );\n";
+	struct settings *settings = load(text, NULL);
+	const struct site *sites;
+	const struct route *route;
+
+	(void)state;
+	assert_non_null(settings);
+	sites = settings->sites.items;
+	route = settings->internals[INTERNAL_CHALLENGES];
+	assert_true(sites[0].acme);
+	assert_false(sites[1].acme);
+	assert_int_equal(settings->internal_count, 1);
+	assert_int_equal(settings->origin_count, 3);
+	assert_int_equal(settings->route_count, 3);
+	assert_int_equal(route->index, 2);
+	assert_int_equal(route->origins[0].index, 2);
+	assert_int_equal(route->origins[0].internal, INTERNAL_CHALLENGES);
+	settings_free(settings);
+
+	settings = load("listen = ( { address = \":8080\"; } );\n"
+			"sites = ( { name = \"a\"; hosts = ( \"a\" ); origins = ( \"http://10.0.0.5\" ); } );", NULL);
+	assert_non_null(settings);
+	assert_null(settings->internals[INTERNAL_CHALLENGES]);
+	assert_int_equal(settings->internal_count, 0);
+	settings_free(settings);
+}
+
 static void the_built_in_rules_count_unless_others_are_set(void **state)
 {
 	const struct settings_overrides overrides = {.listen = ":81", .origin = "http://a"};
@@ -371,6 +403,7 @@ int main(void)
 	    cmocka_unit_test(sites_with_equal_settings_share_a_shield),
 	    cmocka_unit_test(a_route_has_what_it_leaves_out_from_its_site),
 	    cmocka_unit_test(a_listener_knows_its_balancers),
+	    cmocka_unit_test(a_webroot_makes_a_route_of_our_own_behind_all_others),
 	    cmocka_unit_test(the_built_in_rules_count_unless_others_are_set),
 	    cmocka_unit_test(the_policy_that_comes_with_sallyport_loads_without_a_warning),
 	    cmocka_unit_test(relative_paths_in_a_file_count_from_it),
