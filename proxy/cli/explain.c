@@ -251,7 +251,7 @@ static bool judge_place(struct explain *e, const struct http_head *head, const s
 {
 	if (!s->is_challenge)
 		return judge_site(e, head, s, verdict, err);
-	sayf(e, "challenge", "acme_webroot", "an ACME challenge, answered from %s", e->settings->acme_webroot);
+	explain_sayf(e, "challenge", "acme_webroot", "an ACME challenge, answered from %s", e->settings->acme_webroot);
 	*verdict = (struct verdict){.action = VERDICT_ALLOW, .enforced = true};
 	say_verdict(e, verdict);
 	return true;
