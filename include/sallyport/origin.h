@@ -64,6 +64,7 @@ struct origin_conn {
 	struct origin *origin;
 	struct origin_conn *prev, *next; /* in the pool: the last used first */
 	struct hold in;                  /* bytes of a response head that is not whole */
+	const struct addr *source, *destination; /* of its claim, while it is connecting */
 	bool connecting;
 	bool reused;                     /* it came from the pool: it may have gone stale */
 	void (*on_event)(struct origin_conn *conn, unsigned events);
@@ -76,6 +77,9 @@ struct origin_claim {
 	void (*on_event)(struct origin_conn *conn, unsigned events); /* for the connection claimed */
 	void (*on_turn)(struct origin_claim *claim); /* QUEUED: try origin_take again */
 	void *owner;
+	/* Whose connection it will be, where the route has send_proxy: told the origin once it is through, and
+	 * then it serves one request. Borrowed until then; NULL: nobody's. */
+	const struct addr *source, *destination;
 	bool fresh;                          /* no pooled connection */
 	const struct origin *failed;         /* avoided where there is another; may be NULL */
 	struct origin_conn *conn;            /* the result */
@@ -95,12 +99,6 @@ void origin_unclaim(struct origin_claim *claim);
 /* The connection attempt ended: true, it is usable; false, it failed (close it by origin_release),
  * and the origin was told of. */
 bool origin_connected(struct origin_conn *conn);
-/* Its route has send_proxy: a new connection is introduced before anything is sent over it, and serves one
- * request. */
-bool origin_is_personal(const struct origin *origin);
-/* Sends a PROXY header from the source to the destination. False: the connection is broken. */
-MUST_CHECK bool origin_introduce(const struct origin_conn *conn, const struct addr *source,
-				 const struct addr *destination);
 /* Gives a connection back: into the pool where it is reusable and nothing is left to read, else closed. */
 void origin_release(struct origin_conn *conn, bool reusable);
 /* What the last exchange says of the origin's health. Only failures to connect count against it. */

@@ -64,11 +64,25 @@ static enum step_result try_another(struct exchange *x, enum reason reason)
 	return STEP_MORE;
 }
 
+/* The address that the visitor came to is ours, as the socket has it. */
+static void introduce_visitor(struct exchange *x)
+{
+	struct sockaddr_storage ss = {0};
+	socklen_t len = sizeof(ss);
+	if (x->claim.route->send_proxy == PROXY_VERSION_NONE ||
+	    getsockname(x->client->stream.fd, (struct sockaddr *)&ss, &len) != 0 ||
+	    !addr_from_sockaddr((struct sockaddr *)&ss, len, &x->door))
+		return;
+	x->claim.source = &x->visitor;
+	x->claim.destination = &x->door;
+}
+
 enum step_result step_origin(struct exchange *x)
 {
 	if (x->connect_until_ms == 0) {
 		x->connect_until_ms = now_ms(x) + x->front->settings->timeouts.connect;
 		x->ask_us = loop_now_us(x->front->loop);
+		introduce_visitor(x);
 	}
 	x->claim.owner = x;
 	x->claim.on_event = origin_event;
@@ -105,25 +119,12 @@ enum step_result step_queue(struct exchange *x)
 	return STEP_WAIT;
 }
 
-/* The address that the visitor came to is ours, as the socket has it. */
-static bool introduce_visitor(const struct exchange *x)
-{
-	struct sockaddr_storage ss = {0};
-	socklen_t len = sizeof(ss);
-	struct addr door;
-	if (!origin_is_personal(x->claim.conn->origin))
-		return true;
-	return getsockname(x->client->stream.fd, (struct sockaddr *)&ss, &len) == 0 &&
-	       addr_from_sockaddr((struct sockaddr *)&ss, len, &door) &&
-	       origin_introduce(x->claim.conn, &x->visitor, &door);
-}
-
 enum step_result step_connect(struct exchange *x)
 {
 	struct origin_conn *conn = x->claim.conn;
 	if (!conn->stream.writable && !conn->stream.peer_closed)
 		return STEP_WAIT;
-	if (!origin_connected(conn) || !introduce_visitor(x)) {
+	if (!origin_connected(conn)) {
 		x->claim.failed = conn->origin;
 		exchange_leave_origin(x, false);
 		return try_another(x, REASON_ORIGIN_REFUSED);

@@ -172,6 +172,7 @@ struct exchange {
 
 	/* the origin */
 	struct origin_claim claim;
+	struct addr door;           /* that the visitor came in by; for send_proxy only */
 	unsigned attempts;
 	bool retried;
 	bool queued;                /* it waited for a place: connecting has its own time */

@@ -11,7 +11,7 @@ static enum proxy_version version_for(const struct origin *origin)
 	return (enum proxy_version)origin->route->route->send_proxy;
 }
 
-bool origin_is_personal(const struct origin *origin)
+bool is_personal(const struct origin *origin)
 {
 	return version_for(origin) == PROXY_VERSION_1 || version_for(origin) == PROXY_VERSION_2;
 }
@@ -29,10 +29,4 @@ bool introduce(const struct origin *origin, int fd, const struct addr *source,
 		sent = send(fd, header, len, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE);
 	while (sent < 0 && errno == EINTR);
 	return sent == (ssize_t)len;
-}
-
-bool origin_introduce(const struct origin_conn *conn, const struct addr *source,
-		      const struct addr *destination)
-{
-	return introduce(conn->origin, conn->stream.fd, source, destination);
 }

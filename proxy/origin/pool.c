@@ -248,6 +248,8 @@ enum origin_take origin_take(struct origins *origins, struct origin_claim *claim
 	origin->claimed++;
 	conn->owner = claim->owner;
 	conn->on_event = claim->on_event;
+	conn->source = claim->source;
+	conn->destination = claim->destination;
 	claim->conn = conn;
 	return conn->connecting ? ORIGIN_CONNECTING : ORIGIN_READY;
 }
@@ -264,7 +266,8 @@ bool origin_connected(struct origin_conn *conn)
 	int error = 0;
 	socklen_t len = sizeof(error);
 	conn->connecting = false;
-	if (getsockopt(conn->stream.fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error == 0)
+	if (getsockopt(conn->stream.fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error == 0 &&
+	    introduce(conn->origin, conn->stream.fd, conn->source, conn->destination))
 		return true;
 	origin_failed(conn->origin, error == ETIMEDOUT ? REASON_ORIGIN_CONNECT_TIMEOUT
 						       : REASON_ORIGIN_REFUSED);
@@ -286,7 +289,7 @@ void origin_release(struct origin_conn *conn, bool reusable)
 	struct origin_route *route = origin->route;
 	origin->claimed--;
 	conn->owner = NULL;
-	if (reusable && !origin->origins->draining && !origin_is_personal(origin) && is_quiet(conn))
+	if (reusable && !origin->origins->draining && !is_personal(origin) && is_quiet(conn))
 		pool_add(conn);
 	else
 		conn_close(conn, !reusable);

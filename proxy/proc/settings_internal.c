@@ -28,6 +28,7 @@ static struct route *make_route(const char *url, enum internal_origin internal, 
 	    .origins = origin,
 	    .origin_count = 1,
 	    .balance = BALANCE_ROUND_ROBIN,
+	    .send_proxy = PROXY_VERSION_NONE,
 	    .host = "localhost",
 	    .health = {.rise = 1, .fall = FALL, .down_ms = DOWN_MS},
 	};
