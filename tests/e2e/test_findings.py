@@ -24,6 +24,12 @@ STANDARD = {
     "full-width dots": (b"/a/%ef%bc%8e%ef%bc%8e/b", "path-dots-disguised"),
     "full-width dots and slash": (b"/a%ef%bc%8f%ef%bc%8e%ef%bc%8e%ef%bc%8fb", "path-dots-disguised"),
     "dots with a zero-width space": (b"/.%e2%80%8b./b", "path-dots-disguised"),
+    "dots that remain once some are deleted": (b"/a/....//b", "path-dots-disguised"),
+    "the same around a dot segment": (b"/..././b", "path-dots-disguised"),
+    "dots glued to a name": (b"/static../b", "path-dots-disguised"),
+    "dots before an encoded question mark": (b"/a/..%3f/b", "path-dots-disguised"),
+    "dots and a no-break space": (b"/a/..%c2%a0/b", "path-dots-disguised"),
+    "two dots in one": (b"/a/%e2%80%a5/b", "path-dots-disguised"),
     "dots over an empty segment": (b"/a//../b", "path-dots-ambiguous"),
     "a control in a name": (b"/?a%0ab=1", "argument-name"),
     "a score of several": (b"/.../%e2%80%ae/%ef%bc%8fx", "score"),
@@ -32,7 +38,7 @@ IIS = {
     "a device": (b"/nul", "path-device-name"), "a device with an extension": (b"/a/COM1.html", "path-device-name"),
     "a stream": (b"/a.asp::$DATA", "path-stream"), "a drive": (b"/c:/x", "path-stream"),
     "a short name": (b"/progra~1/x", "path-short-name"), "a trailing dot": (b"/a.asp.", "path-trailing-dot"),
-    "a trailing space": (b"/a.asp%20", "path-trailing-dot"), "four dots": (b"/a/....//b", "path-dots-many"),
+    "a trailing space": (b"/a.asp%20", "path-trailing-dot"), "four dots": (b"/a/..../b", "path-dots-many"),
     "a full-width slash": (b"/a%ef%bc%8fb", "path-lookalike"),
 }
 REJECTED = {
@@ -136,6 +142,8 @@ def the_legacy_profile_takes_them_as_data(t, row):
 @test
 def an_accepted_separator_hides_no_dots(t):
     server = t.server(site(profile="legacy"))
+    t.refused(server, get(b"/..%252fb"), "path-dots-disguised")
+    t.refused(server, get(b"/a/%25252e%252e/b"), "path-dots-disguised")
     t.refused(server, get(b"/a%2f..%2fb"), "path-dots-disguised")
     t.refused(server, get(b"/a%2fb/../c"), "path-dots-ambiguous")
 
