@@ -63,6 +63,7 @@ def a_limit_that_is_hit_is_named_with_its_value(t, row):
     data, reason, limit = row
     _, line = t.refused(t.server(LIMITS), data, reason)
     t.equal(line.limit, limit, "the limit in the log")
+    t.check(line.value > limit and line.setting.startswith("sites[].shield."), f"value and setting in the log: {line.raw}")
 
 
 @test(each=LISTED)
@@ -102,6 +103,15 @@ def names_are_compared_as_the_origin_reads_them(t, row):
         t.refused(server, get(target), "argument-repeated")
     else:
         t.answered(server, get(target))
+
+
+@test
+def content_that_grows_too_long_is_noted_where_a_site_watches(t):
+    server = t.server({"site": {"shield": {"mode": "monitor", "limits": {"body": "10 B"}}}})
+    mark = server.mark()
+    t.answered(server, b"POST / HTTP/1.1\r\nHost: site.example\r\nTransfer-Encoding: chunked\r\n\r\nb\r\nhello world\r\n0\r\n\r\n")
+    line = server.next_line(mark)
+    t.equal((line.reason, line.enforced, line.limit, line.value, line.status), ("content-too-large", False, 10, 11, 200), "the log")
 
 
 @test
