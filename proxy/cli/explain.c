@@ -249,10 +249,16 @@ static bool judge_site(struct explain *e, const struct http_head *head, const st
 static bool judge_place(struct explain *e, const struct http_head *head, const struct subject *s,
 			struct verdict *verdict, struct err *err)
 {
-	if (!s->is_challenge)
+	if (s->is_challenge) { /* whoever asks, and however often */
+		explain_sayf(e, "challenge", "acme_webroot", "an ACME challenge, answered from %s",
+			     e->settings->acme_webroot);
+		*verdict = (struct verdict){.action = VERDICT_ALLOW, .enforced = true};
+		say_verdict(e, verdict);
+		return true;
+	}
+	explain_admission(e, s);
+	if (!judge_address(e, s, verdict))
 		return judge_site(e, head, s, verdict, err);
-	explain_sayf(e, "challenge", "acme_webroot", "an ACME challenge, answered from %s", e->settings->acme_webroot);
-	*verdict = (struct verdict){.action = VERDICT_ALLOW, .enforced = true};
 	say_verdict(e, verdict);
 	return true;
 }
@@ -284,12 +290,8 @@ static bool walk(struct explain *e, struct verdict *verdict, struct err *err)
 	if (subject.site && subject.canon.path.ptr && subject.target.form != URL_ASTERISK)
 		explain_findings(e, &subject);
 	bool ok = true;
-	if (reason == REASON_UNSET)
-		explain_admission(e, &subject);
 	if (reason != REASON_UNSET) {
 		*verdict = refusal(e->settings, reason, (struct span){0});
-		say_verdict(e, verdict);
-	} else if (judge_address(e, &subject, verdict)) {
 		say_verdict(e, verdict);
 	} else {
 		ok = judge_place(e, &head, &subject, verdict, err);
