@@ -20,6 +20,7 @@
 	STAT(origin_retries, "requests sent again on a fresh connection")                          \
 	STAT(origin_failures, "requests that an origin failed")                                    \
 	STAT(shed, "slow connections ended because memory was short")                              \
+	STAT(tarpitted, "refused connections that were held without a word")                       \
 	STAT(log_dropped, "log records dropped because the ring was full")                         \
 	STAT(clients_banned, "clients banned for a time, or that a dry run would have")            \
 	STAT(throttle_crowded, "requests throttled together with others, the table being full")    \
@@ -27,6 +28,7 @@
 	STAT(adopted, "idle connections taken over from the last generation")                      \
 	GAUGE(connections, "client connections open")                                              \
 	GAUGE(connections_idle, "client connections between requests")                             \
+	GAUGE(connections_tarpit, "refused connections that are held without a word")              \
 	GAUGE(exchanges, "requests under way")                                                     \
 	GAUGE(origin_open, "origin connections open")                                              \
 	GAUGE(origin_idle, "origin connections in the pool")                                       \

@@ -186,6 +186,7 @@ static const char *action_name(const struct log_record *record)
 	case VERDICT_ALLOW: return "allow";
 	case VERDICT_REJECT: return "reject";
 	case VERDICT_CLOSE: return "close";
+	case VERDICT_TARPIT: return "tarpit";
 	default: return "-";
 	}
 }
@@ -193,7 +194,8 @@ static const char *action_name(const struct log_record *record)
 static bool is_monitored(const struct log_record *record)
 {
 	return !record->enforced &&
-	       (record->action == VERDICT_REJECT || record->action == VERDICT_CLOSE);
+	       (record->action == VERDICT_REJECT || record->action == VERDICT_CLOSE ||
+		record->action == VERDICT_TARPIT);
 }
 
 static const char *record_reason(const struct log_record *record)

@@ -14,7 +14,7 @@ struct httpd;
 
 struct httpd_setup {
 	struct loop *loop;
-	int listen_fd; /* listening; owned from here on, also on failure */
+	int listen_fd; /* listening; owned from here on, also on failure. -1: connections come by httpd_add() */
 	unsigned max_connections;
 	unsigned idle_s; /* a connection without a byte for so long is closed */
 	MHD_AccessHandlerCallback handler;
@@ -25,6 +25,8 @@ struct httpd_setup {
 struct httpd *httpd_new(const struct httpd_setup *setup, struct err *err);
 /* Every suspended connection has to be resumed before. */
 void httpd_free(struct httpd *httpd);
+/* A connected stream socket, owned from here on. */
+void httpd_add(struct httpd *httpd, int fd);
 /* Runs the daemon soon, from the loop: after a connection was resumed. */
 void httpd_kick(struct httpd *httpd);
 
