@@ -34,6 +34,7 @@ struct http_forward_request {
 	uint64_t content_length;
 	bool forward_expect;            /* Expect: 100-continue goes on to the origin */
 	bool upgrade;                   /* reserved */
+	struct span accept_encoding;    /* in place of the visitor's, whose field is dropped; ptr NULL: none */
 	const char *request_id;         /* X-Request-Id, NUL-terminated; NULL: none. A visitor's own is replaced */
 };
 

@@ -34,7 +34,10 @@
  * excluded. Findings in the query come after them: a worm is known by its path,
  * and its name says more than the odd bytes of its payload. */
 
-enum verdict_action { VERDICT_UNSET = 0, VERDICT_ALLOW, VERDICT_REJECT, VERDICT_CLOSE };
+enum verdict_action {
+	VERDICT_UNSET = 0, VERDICT_ALLOW, VERDICT_REJECT, VERDICT_CLOSE,
+	VERDICT_COPY, /* a known-good copy in place of what an origin says, or does not say */
+};
 
 struct verdict {
 	enum verdict_action action;

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#include "front/front.h"
+#include "front/guard.h"
 
 enum { ORIGIN_ATTEMPTS = 3, RECENT_EVENTS = 32 };
 
@@ -139,7 +139,9 @@ static void frame_content(struct exchange *x, struct http_forward_request *forwa
 static size_t write_head(struct exchange *x)
 {
 	struct front *f = x->front;
-	char peer[ADDR_TEXT_SIZE], id[FRONT_ID_BYTES];
+	char peer[ADDR_TEXT_SIZE], id[FRONT_ID_BYTES], codings[GUARD_CODINGS_SIZE];
+	if (x->page && x->page->phase == PAGE_STREAMING)
+		return guard_copy_request(x, f->out, sizeof(f->out));
 	size_t peer_len = addr_format_ip(&x->client->peer, peer);
 	log_format_request_id(x->id, id);
 	struct http_forward_request forward = {
@@ -151,6 +153,7 @@ static size_t write_head(struct exchange *x)
 	    .peer = span_of(peer, peer_len),
 	    .peer_trusted = x->client->peer_trusted,
 	    .request_id = id,
+	    .accept_encoding = guard_ask_plainly(x, codings),
 	};
 	if (!forward.host.ptr || forward.host.len == 0)
 		forward.host = span_from_str(x->claim.spec->host);

@@ -167,6 +167,14 @@ static const struct setting quota_rows[] = {
 	    "0: none is."},
     {"origin_idle", SETTING_COUNT, QUOTA(origin_idle), .standard = "64", .max = 65536,
      .doc = "Unused connections that a worker keeps to each origin."},
+    {"held", SETTING_BYTES, QUOTA(held), .standard = "64 MiB", .min = 1 << 20,
+     .max = UINT64_C(16) << 30,
+     .doc = "What of `memory` the pages of guarded sites may take while they wait for their verdict. "
+	    "Above it the next ones are answered by their copies, or 503."},
+    {"copies", SETTING_BYTES, QUOTA(copies), .standard = "32 MiB", .min = 1 << 20,
+     .max = UINT64_C(16) << 30,
+     .doc = "Known-good copies that a worker keeps at hand, besides `memory`. One larger than a "
+	    "quarter of it comes from the vault each time."},
     {"generations", SETTING_COUNT, QUOTA(generations), .standard = "4", .min = 1, .max = 16,
      .doc = "After reloads, how many older policies may still be at work at once; above it the "
 	    "oldest is ended."},

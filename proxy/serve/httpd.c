@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { CONNECTION_BYTES = 16 << 10 };
@@ -63,20 +65,34 @@ static size_t leave_undecoded(void *context, struct MHD_Connection *connection, 
 
 static struct MHD_Daemon *start_daemon(const struct httpd_setup *setup)
 {
+	bool listens = setup->listen_fd >= 0;
+	/* Ends where it does not listen. */
+	const struct MHD_OptionItem listener[] = {
+	    {listens ? MHD_OPTION_LISTEN_SOCKET : MHD_OPTION_END, setup->listen_fd, NULL},
+	    {MHD_OPTION_END, 0, NULL},
+	};
+	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME;
+	if (!listens)
+		flags |= MHD_USE_NO_LISTEN_SOCKET;
 	return MHD_start_daemon(
-	    MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, setup->handler, setup->context,
-	    MHD_OPTION_LISTEN_SOCKET, setup->listen_fd, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+	    flags, 0, NULL, NULL, setup->handler, setup->context, MHD_OPTION_STRICT_FOR_CLIENT, 1,
 	    MHD_OPTION_CONNECTION_LIMIT, setup->max_connections, MHD_OPTION_CONNECTION_TIMEOUT,
 	    setup->idle_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
 	    MHD_OPTION_UNESCAPE_CALLBACK, leave_undecoded, NULL, MHD_OPTION_NOTIFY_COMPLETED,
-	    setup->completed, setup->context, MHD_OPTION_END);
+	    setup->completed, setup->context, MHD_OPTION_ARRAY, listener, MHD_OPTION_END);
+}
+
+static void close_listener(const struct httpd_setup *setup)
+{
+	if (setup->listen_fd >= 0)
+		close(setup->listen_fd);
 }
 
 struct httpd *httpd_new(const struct httpd_setup *setup, struct err *err)
 {
 	struct httpd *httpd = calloc(1, sizeof(*httpd));
 	if (!httpd) {
-		close(setup->listen_fd);
+		close_listener(setup);
 		err_set(err, "out of memory");
 		return NULL;
 	}
@@ -84,7 +100,7 @@ struct httpd *httpd_new(const struct httpd_setup *setup, struct err *err)
 	httpd->daemon = start_daemon(setup);
 	if (!httpd->daemon) {
 		err_set(err, "libmicrohttpd did not start: %s", strerror(errno));
-		close(setup->listen_fd);
+		close_listener(setup);
 		free(httpd);
 		return NULL;
 	}
@@ -99,6 +115,16 @@ struct httpd *httpd_new(const struct httpd_setup *setup, struct err *err)
 		return NULL;
 	}
 	return httpd;
+}
+
+bool httpd_add(struct httpd *httpd, int fd)
+{
+	const struct sockaddr_un unnamed = {.sun_family = AF_UNIX};
+	/* The library closes what it does not take. */
+	bool added = MHD_add_connection(httpd->daemon, fd, (const struct sockaddr *)&unnamed,
+					sizeof(unnamed.sun_family)) == MHD_YES;
+	httpd_kick(httpd);
+	return added;
 }
 
 void httpd_free(struct httpd *httpd)
