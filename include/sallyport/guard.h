@@ -42,6 +42,7 @@ struct guard_plan {
 	enum guard_action action;
 	enum reason reason;       /* of COPY and REFUSE; UNSET: nothing is wrong, the page is large */
 	bool has_copy;            /* one may be served in place of a response that is held or fails */
+	bool nominate;            /* a page that might be learned */
 	struct baseline_page page; /* policy EXACT: it is known */
 };
 

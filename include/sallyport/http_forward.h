@@ -36,6 +36,7 @@ struct http_forward_request {
 	bool bare;                      /* for a process of ours: the request line, Host, framing and request id alone */
 	bool upgrade;                   /* reserved */
 	bool hide_via;                  /* no Via: loops end by CDN-Loop (RFC 8586) instead */
+	struct span accept_encoding;    /* in place of the visitor's, whose field is dropped; ptr NULL: none */
 	const char *request_id;         /* X-Request-Id, NUL-terminated; NULL: none. A visitor's own is replaced */
 };
 

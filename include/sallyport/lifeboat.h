@@ -7,7 +7,7 @@
 /* The lifeboat: contents of the vault, by the digest that names them, to workers that hold its
  * channel (enum internal_origin). Which content stands for which page, and how it is
  * presented, is the worker's affair: it has the baseline. So no byte of a visitor reaches this
- * process, and a wrong answer from it is found by the digest.
+ * process. It reads a file whole, and compares it with its name, before the first byte of it leaves.
  *
  *   GET /<64 hexadecimal digits> HTTP/1.1     200, all of it
  *   Range: bytes=FIRST-LAST                   206, that part

@@ -31,12 +31,13 @@ MUST_CHECK bool resolver_set_servers(struct resolver *resolver, const char *serv
  * least 5 s, at most 5 min) ends; a failed look-up keeps the old addresses and is
  * tried again after 1 s, doubling to 30 s. One warning when it starts to fail, one line
  * when it recovers. Owned by the resolver. NULL only without memory.
- * /etc/hosts goes before DNS; it is read here and now, and what it says holds until the
- * next policy, since a sandboxed process cannot read it again. */
+ * /etc/hosts goes before DNS; it is read here and now, or, by a process whose sandbox has closed, as
+ * it was when the resolver was made; and what it says holds until the next policy. */
 struct resolver_name *resolver_watch(struct resolver *resolver, const char *host, uint16_t port);
 /* Copies at most RESOLVE_MAX_ADDRS addresses, returns their number; 0: none known yet. */
 unsigned resolver_addrs(const struct resolver_name *name, struct addr out[RESOLVE_MAX_ADDRS]);
-/* Why there are none: "not asked yet", "no such name (NXDOMAIN)", … A literal; "" where
+#define RESOLVE_NOT_ASKED "not asked yet"
+/* Why there are none: RESOLVE_NOT_ASKED, "no such name (NXDOMAIN)", … A literal; "" where
  * the last look-up went well. */
 const char *resolver_problem(const struct resolver_name *name);
 

@@ -29,6 +29,12 @@ enum sample_outcome {
 };
 
 /* What a link is a link to. */
-enum link_kind { LINK_UNSET = 0, LINK_TO_PAGE, LINK_TO_SITEMAP, LINK_KINDS };
+enum link_kind {
+	LINK_UNSET = 0,
+	LINK_TO_PAGE,
+	LINK_TO_SITEMAP,
+	LINK_TO_HOST, /* a foreign one, in a place where it takes the page over */
+	LINK_KINDS
+};
 
 #endif

@@ -47,6 +47,8 @@ struct quota_settings {
 	uint64_t collect_bytes;    /* uploads up to this are collected, 64 KiB */
 	uint64_t origin_idle;      /* pooled connections per origin and worker, 64 */
 	uint64_t tarpit;           /* refused connections held by each worker, 256 */
+	uint64_t held;             /* pages that wait for their verdict, per worker, 64 MiB */
+	uint64_t copies;           /* known-good copies at hand, per worker, 32 MiB */
 	uint64_t generations;      /* draining at once, 4 */
 };
 

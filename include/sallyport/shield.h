@@ -43,6 +43,7 @@ enum verdict_action {
 	VERDICT_REJECT,
 	VERDICT_CLOSE,
 	VERDICT_TARPIT,
+	VERDICT_COPY, /* a known-good copy in place of what an origin says, or does not say */
 };
 
 /* How a refusal is said where it is not by REJECT and the reason's own status. */

@@ -2,6 +2,7 @@
 #define SALLYPORT_SITEMAP_H
 
 #include "sallyport/err.h"
+#include "sallyport/scout.h"
 #include "sallyport/span.h"
 
 /* What a site says itself of its pages: sitemaps (sitemaps.org, protocol 0.9) and the lines of
@@ -15,7 +16,7 @@ enum {
 
 /* A URL as it was written, without the white space around it: absolute, by the protocol, but
  * that is for links.h to judge. False: enough. */
-typedef bool sitemap_on_url(void *context, struct span url);
+typedef bool sitemap_on_url(void *context, enum link_kind kind, struct span url);
 
 /* Of pages and their pictures, and, in an index, of further sitemaps; also a plain text of URLs, one a
  * line. False: it is malformed, or asks for what is refused: a document type and with it any

@@ -22,6 +22,9 @@
 	STAT(shed, "slow connections ended because memory was short")                              \
 	STAT(tarpitted, "refused connections that were held without a word")                       \
 	STAT(log_dropped, "log records dropped because the ring was full")                         \
+	STAT(pages_judged, "pages held until they were known to be good, or not")                  \
+	STAT(copies_served, "known-good copies in place of an origin's answer")                    \
+	STAT(nominations_dropped, "pages the keeper was not told of because the ring was full")    \
 	STAT(clients_banned, "clients banned for a time, or that a dry run would have")            \
 	STAT(throttle_crowded, "requests throttled together with others, the table being full")    \
 	STAT(handed_over, "idle connections given to the next generation")                         \
@@ -32,7 +35,9 @@
 	GAUGE(exchanges, "requests under way")                                                     \
 	GAUGE(origin_open, "origin connections open")                                              \
 	GAUGE(origin_idle, "origin connections in the pool")                                       \
-	GAUGE(memory_bytes, "bytes held for connections and requests")
+	GAUGE(memory_bytes, "bytes held for connections and requests")                             \
+	GAUGE(held_bytes, "bytes of pages that wait for their verdict")                            \
+	GAUGE(copies_bytes, "bytes of known-good copies at hand")
 
 enum {
 	STATS_SLOTS = 64,           /* workers of all generations alive at once */

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#include "front/front.h"
+#include "front/guard.h"
 
 enum { ORIGIN_ATTEMPTS = 3, RECENT_EVENTS = 32 };
 
@@ -154,7 +154,9 @@ static void frame_content(struct exchange *x, struct http_forward_request *forwa
 static size_t write_head(struct exchange *x)
 {
 	struct front *f = x->front;
-	char peer[ADDR_TEXT_SIZE], id[FRONT_ID_BYTES];
+	char peer[ADDR_TEXT_SIZE], id[FRONT_ID_BYTES], codings[GUARD_CODINGS_SIZE];
+	if (x->page && x->page->phase == PAGE_STREAMING)
+		return guard_copy_request(x, f->out, sizeof(f->out));
 	size_t peer_len = addr_format_ip(&x->client->peer, peer);
 	log_format_request_id(x->id, id);
 	struct http_forward_request forward = {
@@ -168,6 +170,7 @@ static size_t write_head(struct exchange *x)
 	    .hide_via = !x->subject.site->via,
 	    .request_id = id,
 	    .bare = x->claim.spec->internal != INTERNAL_NONE,
+	    .accept_encoding = guard_ask_plainly(x, codings),
 	};
 	if (x->subject.is_challenge) /* its token is all that counts */
 		forward.query = (struct span){0};

@@ -1,7 +1,7 @@
 /* When to stop waiting, and for whom. One timer serves a connection: what it
  * stands for is worked out from the exchange's state each time, so that no
  * deadline is forgotten when the state changes. */
-#include "front/front.h"
+#include "front/guard.h"
 
 /* However much a peer took at once, it buys no more waiting than this. */
 enum { CREDIT_MAX_MS = 60000 };
@@ -57,10 +57,13 @@ static struct deadline relay_deadline(const struct exchange *x, const struct tim
 		client_waits_for_us = false;
 	}
 	/* The origin is only to blame where nobody else holds it up. */
-	if (client_waits_for_us && x->head_sent)
+	if (client_waits_for_us && x->head_read)
 		sooner(&deadline, x->origin_moved_ms + t->between_bytes, REASON_ORIGIN_STALLED);
 	else if (client_waits_for_us)
 		sooner(&deadline, x->origin_moved_ms + t->first_byte, REASON_ORIGIN_TIMEOUT);
+	/* The first byte of a page that is held leaves with its last. */
+	if (x->page && x->page->phase == PAGE_HOLDING)
+		sooner(&deadline, x->sent_us / 1000 + t->first_byte, REASON_ORIGIN_TIMEOUT);
 	return deadline;
 }
 
@@ -82,6 +85,10 @@ struct deadline exchange_deadline(const struct exchange *x)
 		break;
 	case STEP_RELAY:
 		return relay_deadline(x, t);
+	case STEP_COPY:
+		if (x->down_patience.since_ms != 0)
+			sooner(&deadline, patience_deadline(&x->down_patience, t), REASON_SEND_TIMEOUT);
+		break;
 	default:
 		sooner(&deadline, patience_deadline(&x->down_patience, t), REASON_SEND_TIMEOUT);
 	}

@@ -4,7 +4,7 @@
  * While the client does not take what there is, the origin is not read. */
 #include <string.h>
 
-#include "front/front.h"
+#include "front/guard.h"
 
 enum { READS_PER_TURN = 16, INTERIM_MAX = 16, SMALL_BYTES = 4096 };
 
@@ -69,20 +69,25 @@ static enum pump fail(enum reason *reason, enum reason what)
 	return PUMP_FAIL;
 }
 
-/* How the content goes to the client, from how it came. */
-static void frame_content(struct exchange *x, const struct http_head *head)
+/* How the content comes. */
+static void frame_origin(struct exchange *x, const struct http_head *head)
 {
-	bool old = x->request.version == HTTP_1_0;
 	x->down_framing = head->framing;
 	x->down_left = head->framing == HTTP_FRAMING_LENGTH ? head->content_length : 0;
+	x->down_read = head->framing == HTTP_FRAMING_NONE ||
+		       (head->framing == HTTP_FRAMING_LENGTH && head->content_length == 0);
+	x->origin_reusable = !head->close && head->framing != HTTP_FRAMING_CLOSE;
+}
+
+/* How it goes to the client. */
+static void frame_client(struct exchange *x, const struct http_head *head)
+{
+	bool old = x->request.version == HTTP_1_0;
 	if (head->framing == HTTP_FRAMING_CHUNKED || head->framing == HTTP_FRAMING_CLOSE)
 		x->client_framing = old ? HTTP_FRAMING_CLOSE : HTTP_FRAMING_CHUNKED;
 	else
 		x->client_framing = head->framing;
-	x->down_read = head->framing == HTTP_FRAMING_NONE ||
-		       (head->framing == HTTP_FRAMING_LENGTH && head->content_length == 0);
-	x->origin_reusable = !head->close && head->framing != HTTP_FRAMING_CLOSE;
-	if (x->client_framing == HTTP_FRAMING_CLOSE || !x->up_sent ||
+	if (x->client_framing == HTTP_FRAMING_CLOSE || (!x->up_sent && x->step == STEP_RELAY) ||
 	    (x->front->draining && !x->front->hand_over))
 		x->close = true;
 }
@@ -107,14 +112,21 @@ static size_t write_head(struct exchange *x, struct http_head *head)
 	return http_forward_response(&forward, f->out, sizeof(f->out));
 }
 
-/* 1xx: passed on to clients that know it; nothing else changes. */
+size_t response_head(struct exchange *x, struct http_head *head)
+{
+	frame_client(x, head);
+	return write_head(x, head);
+}
+
+/* 1xx: passed on to clients that know it; nothing else changes. What belongs to a page that is held
+ * would tell of it before it is judged. */
 static enum pump pass_interim(struct exchange *x, struct http_head *head, enum reason *reason)
 {
 	if (head->status == 101 || ++x->interim > INTERIM_MAX)
 		return fail(reason, REASON_ORIGIN_INTERIM);
 	if (!http_mark_hop_by_hop(head, reason))
 		return fail(reason, REASON_ORIGIN_HEAD);
-	if (x->request.version == HTTP_1_0 || (head->status == 100 && x->continued))
+	if (x->request.version == HTTP_1_0 || (head->status == 100 && x->continued) || guard_will_hold(x))
 		return PUMP_AGAIN;
 	struct http_forward_response forward = {
 	    .head = head, .framing = HTTP_FRAMING_NONE, .client_version = HTTP_1_1};
@@ -134,12 +146,16 @@ static enum pump final_head(struct exchange *x, struct http_head *head, size_t *
 		return fail(reason, REASON_ORIGIN_HEAD);
 	origin_succeeded(x->claim.conn->origin);
 	x->first_byte_us = loop_now_us(x->front->loop);
-	frame_content(x, head);
-	*head_len = write_head(x, head);
-	if (*head_len == 0)
-		return fail(reason, REASON_ORIGIN_HEAD_TOO_LARGE);
+	x->head_read = true;
+	frame_origin(x, head);
 	x->status = head->status;
-	return PUMP_END;
+	if (x->page) {
+		enum pump guarded = guard_head(x, head, head_len, reason);
+		if (guarded != PUMP_AGAIN)
+			return guarded;
+	}
+	*head_len = response_head(x, head);
+	return *head_len > 0 ? PUMP_END : fail(reason, REASON_ORIGIN_HEAD_TOO_LARGE);
 }
 
 /* Takes the content out of what was read: in place, *len becomes its length.
@@ -198,6 +214,13 @@ static bool send_piece(struct exchange *x, size_t head_len, const char *data, si
 	return n == 0 || client_send(x, iov, n);
 }
 
+bool response_send(struct exchange *x, size_t head_len, struct span piece)
+{
+	if (head_len > 0)
+		x->head_sent = true;
+	return send_piece(x, head_len, piece.ptr, piece.len);
+}
+
 /* Content that was read into buf, with the head before it where there is one. */
 static enum pump pass_content(struct exchange *x, size_t head_len, char *buf, size_t len,
 			      enum reason *reason)
@@ -211,11 +234,11 @@ static enum pump pass_content(struct exchange *x, size_t head_len, char *buf, si
 		x->verdict.reason = REASON_ORIGIN_EXTRA;
 		stat_add(&x->front->stats->reasons[REASON_ORIGIN_EXTRA], 1);
 	}
-	if (head_len > 0)
-		x->head_sent = true;
-	if (!send_piece(x, head_len, buf, len))
-		return fail(reason, REASON_CLIENT_GONE);
-	return PUMP_AGAIN;
+	if (guard_holds(x))
+		return guard_hold(x, buf, len, reason);
+	if (x->page)
+		guard_watch(x, buf, len);
+	return response_send(x, head_len, span_of(buf, len)) ? PUMP_AGAIN : fail(reason, REASON_CLIENT_GONE);
 }
 
 /* Parses heads in buf until a final one, then passes what stands behind it. */
@@ -258,14 +281,16 @@ static enum pump take_heads(struct exchange *x, char *buf, size_t len, size_t se
 static enum pump origin_ended(struct exchange *x, ssize_t result, enum reason *reason)
 {
 	struct origin *origin = x->claim.conn->origin;
-	if (x->head_sent && x->down_framing == HTTP_FRAMING_CLOSE && result == STREAM_EOF) {
+	enum reason what = x->head_read ? REASON_ORIGIN_TRUNCATED : REASON_ORIGIN_CLOSED;
+	if (x->head_read && x->down_framing == HTTP_FRAMING_CLOSE && result == STREAM_EOF) {
 		x->down_read = true;
-		return send_piece(x, 0, NULL, 0) ? PUMP_AGAIN : fail(reason, REASON_CLIENT_GONE);
+		bool sent = guard_holds(x) || send_piece(x, 0, NULL, 0);
+		return sent ? PUMP_AGAIN : fail(reason, REASON_CLIENT_GONE);
 	}
-	if (!x->head_sent && ask_again(x))
+	if (!x->head_read && ask_again(x))
 		return PUMP_WAIT;
-	origin_failed(origin, x->head_sent ? REASON_ORIGIN_TRUNCATED : REASON_ORIGIN_CLOSED);
-	return fail(reason, x->head_sent ? REASON_ORIGIN_TRUNCATED : REASON_ORIGIN_CLOSED);
+	origin_failed(origin, what);
+	return fail(reason, what);
 }
 
 static enum pump read_head(struct exchange *x, enum reason *reason)
@@ -309,7 +334,8 @@ static enum pump read_content(struct exchange *x, enum reason *reason)
 static bool may_splice(const struct exchange *x)
 {
 	return x->head_sent && x->client_framing == HTTP_FRAMING_LENGTH &&
-	       x->down_left >= CONDUIT_MIN_BYTES && x->client->stream.ops->can_splice &&
+	       x->down_left >= CONDUIT_MIN_BYTES && !guard_watches(x) &&
+	       x->client->stream.ops->can_splice &&
 	       x->claim.conn->stream.ops->can_splice;
 }
 
@@ -338,16 +364,18 @@ enum pump download_pump(struct exchange *x, enum reason *reason)
 			return fail(reason, REASON_CLIENT_GONE);
 		if (x->down_pending.len > 0)
 			return PUMP_WAIT;
-		if (x->down_read)
+		if (x->down_read && !guard_holds(x))
 			return PUMP_END;
 		enum pump result;
-		if (x->down_conduit.read_fd ||
+		if (x->down_read)
+			result = guard_finish(x, reason);
+		else if (x->down_conduit.read_fd ||
 		    (may_splice(x) && conduit_open(x->front, &x->down_conduit)))
 			result = splice_down(x, reason);
 		else if (!x->claim.conn->stream.readable)
 			return PUMP_WAIT;
 		else
-			result = x->head_sent ? read_content(x, reason) : read_head(x, reason);
+			result = x->head_read ? read_content(x, reason) : read_head(x, reason);
 		if (result != PUMP_AGAIN)
 			return result;
 	}

@@ -4,6 +4,7 @@
  *     │         │        │ ▲ └──► QUEUE         │       │
  *     │         │        │ └── stale, or another ┘       │
  *     └─────────┴────────┴──────► REPLY ◄────────────────┘ (nothing was sent yet)
+ *                                  COPY   (the same, where a known-good page stands: front/guard.h)
  *
  * A step does what it can now and says MORE (another step follows), WAIT (for an
  * event or the deadline) or DONE. Once a byte of the origin's response went to
@@ -12,7 +13,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "front/front.h"
+#include "front/guard.h"
 
 static enum step_result step_relay(struct exchange *x);
 static enum step_result step_end(struct exchange *x);
@@ -20,7 +21,8 @@ static enum step_result step_end(struct exchange *x);
 static enum step_result (*const steps[STEP_COUNT])(struct exchange *) = {
     [STEP_JUDGE] = step_judge,     [STEP_COLLECT] = step_collect, [STEP_ORIGIN] = step_origin,
     [STEP_QUEUE] = step_queue,     [STEP_CONNECT] = step_connect, [STEP_SEND] = step_send,
-    [STEP_RELAY] = step_relay,     [STEP_REPLY] = step_reply,     [STEP_END] = step_end,
+    [STEP_RELAY] = step_relay,     [STEP_REPLY] = step_reply,     [STEP_COPY] = step_copy,
+    [STEP_END] = step_end,
 };
 
 static struct exchange *exchange_new(struct front *f)
@@ -43,6 +45,8 @@ static struct exchange *exchange_new(struct front *f)
 static void exchange_free(struct exchange *x)
 {
 	struct front *f = x->front;
+	guard_release(x);
+	hold_release(&x->evidence, &f->memory);
 	hold_release(&x->body, &f->memory);
 	hold_release(&x->up_pending, &f->memory);
 	hold_release(&x->down_pending, &f->memory);
@@ -154,6 +158,8 @@ static bool is_silent(const struct verdict *verdict)
 enum step_result exchange_refuse(struct exchange *x, enum reason reason)
 {
 	struct front *f = x->front;
+	if (guard_takes_over(x, reason))
+		return STEP_MORE;
 	forget_noted(x);
 	stat_add(&f->stats->reasons[reason], 1);
 	if (is_rejection(reason))
@@ -240,6 +246,8 @@ static enum step_result step_end(struct exchange *x)
 	bool keep = !x->close, aborted = x->aborted, announced = x->request.close && x->up_read;
 	bool held = aborted && !x->head_sent && x->verdict.action == VERDICT_TARPIT && x->verdict.enforced;
 	exchange_leave_origin(x, x->origin_reusable && x->up_sent);
+	if (x->page)
+		guard_end(x);
 	stat_add(&f->stats->requests, 1);
 	stat_add(&f->stats->bytes_in, x->up_bytes);
 	stat_add(&f->stats->bytes_out, x->down_bytes);

@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "front/front.h"
+#include "front/guard.h"
 #include "sallyport/crypto.h"
 #include "sallyport/fd_pass.h"
 #include "sallyport/log.h"
@@ -327,7 +327,9 @@ struct front *front_new(struct loop *loop, const struct worker_setup *setup, str
 		err_set(err, "out of memory");
 		goto fail;
 	}
-	if (!crypto_random(&f->id_prefix, sizeof(f->id_prefix), err) ||
+	bool guard_ok = true;
+	f->guard = guard_side_new(f, &guard_ok, err);
+	if (!guard_ok || !crypto_random(&f->id_prefix, sizeof(f->id_prefix), err) ||
 	    !link_sites(f, err) || !open_scratch(f, err) || !open_origins(f, err))
 		goto fail;
 	return f;
@@ -368,6 +370,7 @@ void front_free(struct front *f)
 	loop_disarm(f->loop, &f->accept_again);
 	loop_disarm(f->loop, &f->drain_timer);
 	loop_disarm(f->loop, &f->hand_over_again);
+	guard_side_free(f->guard);
 	origins_free(f->origins);
 	resolver_free(f->resolver);
 	shield_scratch_free(f->scratch);

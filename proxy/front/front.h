@@ -31,6 +31,8 @@ enum {
 
 struct client;
 struct exchange;
+struct page;
+struct guard_side;
 
 struct listener {
 	struct watch watch;
@@ -52,6 +54,7 @@ struct front {
 	struct memory memory;
 	struct census *census;
 	struct throttle_table *throttle;
+	struct guard_side *guard; /* NULL: no site is guarded */
 	struct resolver *resolver;
 	struct origins *origins;
 	struct shield_scratch *scratch;
@@ -128,6 +131,7 @@ enum exchange_step {
 	STEP_SEND,    /* the head written anew */
 	STEP_RELAY,   /* content up, response down */
 	STEP_REPLY,   /* an answer of our own */
+	STEP_COPY,    /* a known-good copy */
 	STEP_END,
 	STEP_COUNT
 };
@@ -189,7 +193,8 @@ struct exchange {
 	uint8_t down_framing;       /* the origin's */
 	uint8_t client_framing;     /* ours towards the client */
 	uint8_t interim;            /* 1xx responses so far */
-	bool head_sent;             /* a final head went to the client */
+	bool head_read;             /* a final head came from the origin */
+	bool head_sent;             /* … and one went to the client */
 	bool down_read;             /* the whole response was read */
 	bool origin_reusable;
 	bool close;                 /* the client connection ends with this exchange */
@@ -197,6 +202,11 @@ struct exchange {
 	bool logged_extra;
 	struct hold down_pending;   /* for the client, not yet taken */
 	struct conduit down_conduit;
+
+	/* the guard (front/guard.h) */
+	struct page *page;          /* NULL: the site is not guarded */
+	bool guard_enforces;
+	struct hold evidence;       /* what of the response was held against it */
 
 	/* microseconds, monotonic; 0: has not happened */
 	uint64_t start_us, head_us, ask_us, connected_us, sent_us, first_byte_us;
@@ -265,6 +275,10 @@ enum pump { PUMP_UNSET = 0, PUMP_WAIT, PUMP_AGAIN, PUMP_END, PUMP_FAIL };
 enum pump upload_pump(struct exchange *x, enum reason *reason);
 /* download.c */
 enum pump download_pump(struct exchange *x, enum reason *reason);
+/* Decides how a response with this head goes to the client, and writes the head into front->out. 0: no room. */
+size_t response_head(struct exchange *x, struct http_head *head);
+/* Sends it, where head_len > 0, and a piece of content. False: the client is gone, or memory is. */
+bool response_send(struct exchange *x, size_t head_len, struct span piece);
 /* Writes to the client, keeps what it does not take. False: the client is gone, or memory is. */
 bool client_send(struct exchange *x, const struct iovec *iov, int n);
 bool client_flush(struct exchange *x);
@@ -298,6 +312,13 @@ enum pump conduit_pump(struct conduit *conduit, struct stream *from, struct stre
 /* record.c */
 void record_exchange(struct exchange *x);
 void record_connection(struct front *front, const struct addr *peer, enum reason reason, unsigned status);
+struct guard_event {
+	const struct site *site;
+	enum reason reason;
+	struct span sentence, evidence;
+	uint32_t folded; /* left out since the last like it */
+};
+void record_guard(struct front *front, const struct guard_event *event);
 void record_event(void *front, const struct origin_spec *spec, bool is_down, const char *sentence,
 		  uint32_t folded);
 

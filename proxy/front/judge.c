@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "front/front.h"
+#include "front/guard.h"
 #include "sallyport/challenge.h"
 
 /* As many sallyports may stand one behind the other. */
@@ -262,5 +262,5 @@ enum step_result step_judge(struct exchange *x)
 	x->close = x->request.close;
 	x->claim.route = x->subject.route;
 	x->step = x->up_read ? STEP_ORIGIN : STEP_COLLECT;
-	return STEP_MORE;
+	return f->guard && x->subject.site->guard.mode != GUARD_OFF ? guard_enter(x) : STEP_MORE;
 }

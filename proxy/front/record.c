@@ -104,3 +104,19 @@ void record_event(void *context, const struct origin_spec *spec, bool is_down, c
 	texts[LOG_TEXT_ORIGIN] = span_of(text, n < 0 ? 0 : (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
 	put(f, &record, texts);
 }
+
+void record_guard(struct front *f, const struct guard_event *event)
+{
+	struct log_record record = {
+	    .kind = LOG_RECORD_EVENT,
+	    .reason = (uint16_t)event->reason,
+	    .slot = (uint16_t)f->setup.slot,
+	    .wall_us = clock_wall_us(),
+	    .folded = event->folded,
+	};
+	struct span texts[LOG_TEXT_COUNT] = {{0}};
+	texts[LOG_TEXT_ORIGIN] = event->sentence;
+	texts[LOG_TEXT_EVIDENCE] = event->evidence;
+	texts[LOG_TEXT_SITE] = span_from_str(event->site->name);
+	put(f, &record, texts);
+}

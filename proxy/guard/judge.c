@@ -53,6 +53,7 @@ static void plan_unknown(const struct guard_case *c, struct guard_plan *plan)
 	bool is_held = c->baseline ? c->policy->unknown == GUARD_UNKNOWN_HOLD
 				   : c->policy->fail == GUARD_FAIL_CLOSED;
 	plan->action = GUARD_PASS;
+	plan->nominate = c->baseline && c->anonymous;
 	if (!is_held)
 		return;
 	plan->action = GUARD_REFUSE;

@@ -12,7 +12,7 @@ struct reading {
 	void *context;
 	struct err *err;
 	unsigned depth, urls;
-	bool is_sitemap; /* by its root */
+	enum link_kind kind; /* of what it names, by its root */
 	bool refused;    /* err says why */
 	bool in_url;
 	bool too_long;
@@ -30,12 +30,13 @@ static struct span trim(struct span s)
 }
 
 /* True where more may come. */
-static bool tell(struct span url, unsigned *urls, sitemap_on_url *on_url, void *context)
+static bool tell(enum link_kind kind, struct span url, unsigned *urls, sitemap_on_url *on_url,
+		 void *context)
 {
 	url = trim(url);
 	if (url.len == 0 || url.len > SITEMAP_URL_MAX)
 		return true;
-	return on_url(context, url) && ++*urls < SITEMAP_URLS_MAX;
+	return on_url(context, kind, url) && ++*urls < SITEMAP_URLS_MAX;
 }
 
 static void stop(struct reading *reading)
@@ -59,6 +60,13 @@ static struct span local_name(const char *name)
 	return colon < s.len ? span_from(s, colon + 1) : s;
 }
 
+static enum link_kind kind_of_root(struct span name)
+{
+	if (span_eq(name, SPAN("sitemapindex")))
+		return LINK_TO_SITEMAP;
+	return span_eq(name, SPAN("urlset")) ? LINK_TO_PAGE : LINK_UNSET;
+}
+
 static void XMLCALL on_start(void *context, const char *qualified, const char **attributes)
 {
 	struct reading *reading = context;
@@ -67,9 +75,8 @@ static void XMLCALL on_start(void *context, const char *qualified, const char **
 	if (++reading->depth > SITEMAP_DEPTH_MAX)
 		refuse(reading, "elements are nested too deep");
 	if (reading->depth == 1) {
-		reading->is_sitemap =
-		    span_eq(name, SPAN("urlset")) || span_eq(name, SPAN("sitemapindex"));
-		if (!reading->is_sitemap)
+		reading->kind = kind_of_root(name);
+		if (reading->kind == LINK_UNSET)
 			stop(reading);
 	}
 	reading->in_url = span_eq(name, SPAN("loc"));
@@ -97,8 +104,8 @@ static void XMLCALL on_end(void *context, const char *name)
 	(void)name;
 	reading->depth--;
 	if (reading->in_url && !reading->too_long &&
-	    !tell(span_of(reading->url, reading->len), &reading->urls, reading->on_url,
-		  reading->context))
+	    !tell(reading->kind, span_of(reading->url, reading->len), &reading->urls,
+		  reading->on_url, reading->context))
 		stop(reading);
 	reading->in_url = false;
 }
@@ -157,7 +164,7 @@ static void read_lines(struct span text, sitemap_on_url *on_url, void *context)
 	while (text.len > 0) {
 		struct span line = trim(take_line(&text));
 		bool is_url = span_istarts(line, SPAN("http://")) || span_istarts(line, SPAN("https://"));
-		if (is_url && !tell(line, &urls, on_url, context))
+		if (is_url && !tell(LINK_TO_PAGE, line, &urls, on_url, context))
 			return;
 	}
 }
@@ -184,7 +191,7 @@ void robots_read(struct span text, sitemap_on_url *on_url, void *context)
 		size_t colon = span_find(line, ':');
 		struct span name = trim(span_of(line.ptr, colon));
 		struct span value = span_from(line, colon + 1);
-		if (span_ieq(name, SPAN("sitemap")) && !tell(value, &urls, on_url, context))
+		if (span_ieq(name, SPAN("sitemap")) && !tell(LINK_TO_SITEMAP, value, &urls, on_url, context))
 			return;
 	}
 }

@@ -139,6 +139,8 @@ size_t http_forward_request(const struct http_forward_request *forward, char *bu
 	struct writer w = {.buf = buf, .room = room};
 	put_request_line(&w, forward);
 	put_fields(&w, forward->head, is_kept, forward);
+	if (forward->accept_encoding.ptr)
+		put_field(&w, SPAN("Accept-Encoding"), forward->accept_encoding);
 	put_framing(&w, forward);
 	if (!forward->bare) {
 		put_forwarding(&w, forward);

@@ -20,6 +20,7 @@
 #include <sys/epoll.h>
 #include <sys/time.h>
 #include <unistd.h>
+#include "net/hosts.h"
 #include "sallyport/log.h"
 
 /* A server that is silent is asked again after 2, then 4 s; the look-up ends after 14. */
@@ -43,6 +44,8 @@ struct resolver {
 	struct timer timer; /* c-ares's own time-outs */
 	struct loop *loop;
 	ares_channel dns, hosts_file;
+	char *hosts; /* the file as it was at the start, for when it can't be opened any more */
+	size_t hosts_len;
 	struct resolver_times times;
 	struct resolver_name *names;
 	bool is_ending;
@@ -231,6 +234,15 @@ static void on_hosts_file(void *context, int status, int timeouts, struct ares_a
 		ares_freeaddrinfo(info);
 }
 
+/* Behind a sandbox c-ares finds no file. */
+static void find_in_kept_hosts(struct resolver_name *name)
+{
+	const struct resolver *resolver = name->resolver;
+	name->addr_count = hosts_find(span_of(resolver->hosts, resolver->hosts_len),
+				      span_from_str(name->host), name->port, name->addrs);
+	name->is_pinned = name->addr_count > 0;
+}
+
 static void ask(ares_channel channel, struct resolver_name *name, ares_addrinfo_callback on_result)
 {
 	/* c-ares orders the addresses by RFC 6724: those out of reach come last */
@@ -287,6 +299,7 @@ struct resolver *resolver_new(struct loop *loop, struct err *err)
 	resolver->watch.fd = -1;
 	resolver->timer.on_expiry = on_timeout;
 	resolver->times = standard_times;
+	resolver->hosts = hosts_read("/etc/hosts", &resolver->hosts_len);
 	if (!watch_sockets(resolver, err) || !channel_new(resolver, dns, &resolver->dns, err) ||
 	    !channel_new(resolver, hosts_file, &resolver->hosts_file, err)) {
 		resolver_free(resolver);
@@ -314,6 +327,7 @@ void resolver_free(struct resolver *resolver)
 		loop_disarm(resolver->loop, &name->timer);
 		free(name);
 	}
+	free(resolver->hosts);
 	free(resolver);
 }
 
@@ -343,11 +357,13 @@ struct resolver_name *resolver_watch(struct resolver *resolver, const char *host
 	memcpy(name->host, host, size);
 	name->resolver = resolver;
 	name->port = port;
-	name->problem = "not asked yet";
+	name->problem = RESOLVE_NOT_ASKED;
 	name->timer.on_expiry = ask_dns;
 	name->next = resolver->names;
 	resolver->names = name;
 	ask(resolver->hosts_file, name, on_hosts_file);
+	if (!name->is_pinned)
+		find_in_kept_hosts(name);
 	if (name->is_pinned)
 		name->problem = "";
 	else

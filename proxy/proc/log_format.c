@@ -187,15 +187,14 @@ static const char *action_name(const struct log_record *record)
 	case VERDICT_REJECT: return "reject";
 	case VERDICT_CLOSE: return "close";
 	case VERDICT_TARPIT: return "tarpit";
+	case VERDICT_COPY: return "copy";
 	default: return "-";
 	}
 }
 
 static bool is_monitored(const struct log_record *record)
 {
-	return !record->enforced &&
-	       (record->action == VERDICT_REJECT || record->action == VERDICT_CLOSE ||
-		record->action == VERDICT_TARPIT);
+	return !record->enforced && record->action > VERDICT_ALLOW && record->action <= VERDICT_COPY;
 }
 
 static const char *record_reason(const struct log_record *record)

@@ -22,6 +22,9 @@ enum {
 	JOBS_MAX = 32,              /* under way at once */
 	JOB_HOST_SIZE = 264,        /* a name of 253 bytes, a port */
 	JOB_TARGET_SIZE = PAGE_KEY_MAX + 1,
+	JOB_HOSTS_SIZE = 4096,
+	JOB_TIMEOUT_MAX_MS = 600000,
+	JOB_BYTES_MAX = 256 << 20,
 	LINKS_BYTES = 16384,        /* in one message */
 	LINKS_MAX = 2000,           /* of one job */
 	SAMPLE_ERROR_SIZE = 256,
@@ -38,9 +41,12 @@ struct scout_job {
 	uint32_t links_max;
 	uint16_t port;
 	uint8_t tls;           /* to the origin */
-	uint8_t pad[5];
+	uint8_t tls_unverified; /* whatever certificate it shows */
+	uint8_t pad[4];
 	char origin[JOB_HOST_SIZE]; /* name or literal without brackets: whom to connect to */
 	char host[JOB_HOST_SIZE];   /* Host, and whose links count */
+	char tls_name[JOB_HOST_SIZE]; /* whom its certificate has to name; empty: the origin */
+	char hosts[JOB_HOSTS_SIZE]; /* whose links count, too: the site's, with commas, "*.x" for all below x */
 	char target[JOB_TARGET_SIZE]; /* "/path?query" */
 };
 
@@ -64,7 +70,8 @@ struct scout_sample {
 /* With WHOLE comes one descriptor: a sealed memfd (shm_constant) of content_bytes; none where there is
  * no content. */
 
-/* Canonical targets of the site itself, "/path?query", one after the other, each with its NUL. */
+/* Canonical targets of the site itself, "/path?query", one after the other, each with its NUL. Of
+ * LINK_TO_HOST, foreign hosts and where they stand: "script evil.example" (link_place_name). */
 struct scout_links {
 	uint64_t id;
 	uint32_t n;

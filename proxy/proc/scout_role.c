@@ -3,15 +3,67 @@
 #include <unistd.h>
 
 #include "proc/helper_role.h"
+#include "proc/scout_jobs.h"
+#include "sallyport/log.h"
 
-static struct helper_life life;
-static int partner = -1; /* the keeper */
+enum { CONTENT_BYTES = 64 << 20 }; /* of all that is being fetched */
+
+static struct {
+	struct helper_life life;
+	struct resolver *resolver;
+	struct fetcher *fetcher;
+	struct watch partner; /* the keeper; fd -1: none */
+	struct ipc_message message;
+	struct scout_jobs *jobs;
+} scout = {.partner.fd = -1};
+
+/* What it had asked for is nobody's business any more. */
+static void leave_keeper(void)
+{
+	if (scout.partner.fd < 0)
+		return;
+	scout_jobs_free(scout.jobs);
+	scout.jobs = NULL;
+	loop_unwatch(scout.life.loop, &scout.partner);
+	close(scout.partner.fd);
+	scout.partner.fd = -1;
+}
+
+static enum ipc_result hear(void)
+{
+	enum ipc_result result;
+	while ((result = ipc_receive(scout.partner.fd, &scout.message)) == IPC_GOT) {
+		const struct scout_job *job = ipc_payload(&scout.message, sizeof(*job));
+		if (scout.message.type == ORDER_JOB && job)
+			scout_jobs_take(scout.jobs, job);
+		ipc_release(&scout.message);
+	}
+	ipc_release(&scout.message);
+	return result;
+}
+
+static void on_keeper(struct watch *watch, unsigned events)
+{
+	(void)watch;
+	scout_jobs_send(scout.jobs);
+	if (hear() != IPC_NONE || events & LOOP_ERROR)
+		leave_keeper();
+}
 
 static void meet_keeper(struct ipc_message *message)
 {
-	if (partner >= 0)
-		close(partner);
-	partner = ipc_take_fd(message, 0);
+	struct err err = {{0}};
+	leave_keeper();
+	scout.partner = (struct watch){.on_event = on_keeper, .fd = ipc_take_fd(message, 0)};
+	const struct scout_jobs_setup setup = {
+	    .loop = scout.life.loop, .fetcher = scout.fetcher, .channel = scout.partner.fd};
+	if (scout.partner.fd < 0)
+		return;
+	scout.jobs = scout_jobs_new(&setup, &err);
+	if (scout.jobs && loop_watch(scout.life.loop, &scout.partner, &err))
+		return;
+	log_error("no keeper to work for: %s", err.text);
+	leave_keeper();
 }
 
 static void on_message(struct helper_life *self, struct ipc_message *message)
@@ -22,13 +74,29 @@ static void on_message(struct helper_life *self, struct ipc_message *message)
 		meet_keeper(message);
 }
 
+/* Everything that is read from files is read here. */
+static bool prepare(struct err *err)
+{
+	struct fetcher_setup setup = {.loop = scout.life.loop, .memory_bytes = CONTENT_BYTES};
+	setup.ca.ptr = fetch_read_authorities(&setup.ca.len);
+	setup.resolver = scout.resolver = resolver_new(scout.life.loop, err);
+	if (!scout.resolver)
+		return false;
+	scout.fetcher = fetcher_new(&setup, err);
+	return scout.fetcher != NULL;
+}
+
 int scout_role(void)
 {
 	struct err err = {{0}};
-	life.on_message = on_message;
-	if (!helper_begin(&life, ROLE_SCOUT, &err) || !helper_close_dial(&life, &err))
+	scout.life.on_message = on_message;
+	if (!helper_begin(&scout.life, ROLE_SCOUT, &err) || !prepare(&err) ||
+	    !helper_close_dial(&scout.life, &err))
 		return helper_fail(&err);
-	int status = helper_serve(&life);
-	loop_free(life.loop);
+	int status = helper_serve(&scout.life);
+	leave_keeper();
+	fetcher_free(scout.fetcher);
+	resolver_free(scout.resolver);
+	loop_free(scout.life.loop);
 	return status;
 }

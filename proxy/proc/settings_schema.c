@@ -211,6 +211,14 @@ static const struct setting quota_rows[] = {
     {"tarpit", SETTING_COUNT, QUOTA(tarpit), .standard = "256", .max = 100000,
      .doc = "Refused connections that each worker holds by the action `tarpit`; who comes when "
 	    "there are so many is refused at once."},
+    {"held", SETTING_BYTES, QUOTA(held), .standard = "64 MiB", .min = 1 << 20,
+     .max = UINT64_C(16) << 30,
+     .doc = "What of `memory` the pages of guarded sites may take while they wait for their verdict. "
+	    "Above it the next ones are answered by their copies, or 503."},
+    {"copies", SETTING_BYTES, QUOTA(copies), .standard = "32 MiB", .min = 1 << 20,
+     .max = UINT64_C(16) << 30,
+     .doc = "Known-good copies that a worker keeps at hand, besides `memory`. One larger than a "
+	    "quarter of it comes from the vault each time."},
     {"generations", SETTING_COUNT, QUOTA(generations), .standard = "4", .min = 1, .max = 16,
      .doc = "After reloads, how many older policies may still be at work at once; above it the "
 	    "oldest is ended."},

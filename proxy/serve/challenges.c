@@ -10,12 +10,10 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "sallyport/challenge.h"
-#include "sallyport/fd_pass.h"
 #include "sallyport/log.h"
 #include "serve/httpd.h"
 
@@ -23,7 +21,6 @@ enum {
 	CHALLENGE_MAX_BYTES = 4096, /* token "." thumbprint is some hundred */
 	CONNECTIONS_MAX = 512,
 	IDLE_S = 120, /* longer than workers keep unused connections by default */
-	TAKEN_AT_ONCE = 32,
 	WARN_EVERY_MS = 10000,
 };
 
@@ -134,29 +131,12 @@ static void forget(void *context, struct MHD_Connection *connection, void **stat
 	(void)code;
 }
 
-static bool is_connection(int fd)
-{
-	int domain = 0, type = 0;
-	socklen_t len = sizeof(int);
-	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX &&
-	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
-}
-
 static void on_channel(struct watch *watch, unsigned events)
 {
 	struct challenges *challenges =
 	    (struct challenges *)(void *)((char *)watch - offsetof(struct challenges, channel));
 	(void)events;
-	for (int i = 0; i < TAKEN_AT_ONCE; i++) {
-		char byte;
-		int fd = fd_receive(watch->fd, &byte, sizeof(byte));
-		if (fd == FD_NONE)
-			return;
-		if (fd >= 0 && is_connection(fd))
-			httpd_add(challenges->httpd, fd);
-		else if (fd >= 0)
-			close(fd);
-	}
+	httpd_add_from(challenges->httpd, watch->fd);
 }
 
 static bool open_all(struct challenges *challenges, const char *webroot, struct err *err)

@@ -9,7 +9,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CONNECTION_BYTES = 16 << 10 };
+#include "sallyport/fd_pass.h"
+#include "sallyport/log.h"
+
+enum { CONNECTION_BYTES = 16 << 10, ADDED_AT_ONCE = 32 };
 
 struct httpd {
 	struct MHD_Daemon *daemon;
@@ -64,18 +67,21 @@ static size_t leave_undecoded(void *context, struct MHD_Connection *connection, 
 
 static struct MHD_Daemon *start_daemon(const struct httpd_setup *setup)
 {
-	const unsigned listening = setup->listen_fd < 0 ? MHD_USE_NO_LISTEN_SOCKET : 0;
-	const struct MHD_OptionItem socket[] = {
-	    {setup->listen_fd < 0 ? MHD_OPTION_END : MHD_OPTION_LISTEN_SOCKET, setup->listen_fd, NULL},
+	bool listens = setup->listen_fd >= 0;
+	/* Ends where it does not listen. */
+	const struct MHD_OptionItem listener[] = {
+	    {listens ? MHD_OPTION_LISTEN_SOCKET : MHD_OPTION_END, setup->listen_fd, NULL},
 	    {MHD_OPTION_END, 0, NULL},
 	};
+	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME;
+	if (!listens)
+		flags |= MHD_USE_NO_LISTEN_SOCKET;
 	return MHD_start_daemon(
-	    MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | listening, 0, NULL, NULL, setup->handler,
-	    setup->context, MHD_OPTION_ARRAY, socket, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+	    flags, 0, NULL, NULL, setup->handler, setup->context, MHD_OPTION_STRICT_FOR_CLIENT, 1,
 	    MHD_OPTION_CONNECTION_LIMIT, setup->max_connections, MHD_OPTION_CONNECTION_TIMEOUT,
 	    setup->idle_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
 	    MHD_OPTION_UNESCAPE_CALLBACK, leave_undecoded, NULL, MHD_OPTION_NOTIFY_COMPLETED,
-	    setup->completed, setup->context, MHD_OPTION_END);
+	    setup->completed, setup->context, MHD_OPTION_ARRAY, listener, MHD_OPTION_END);
 }
 
 static void close_listener(const struct httpd_setup *setup)
@@ -113,6 +119,39 @@ struct httpd *httpd_new(const struct httpd_setup *setup, struct err *err)
 	return httpd;
 }
 
+static bool is_connection(int fd)
+{
+	int domain = 0, type = 0;
+	socklen_t len = sizeof(int);
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX &&
+	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
+}
+
+static void add(struct httpd *httpd, int fd)
+{
+	const struct sockaddr nameless = {.sa_family = AF_UNIX};
+	if (!is_connection(fd)) {
+		close(fd);
+		return;
+	}
+	/* The library closes what it does not take. */
+	if (MHD_add_connection(httpd->daemon, fd, &nameless, sizeof(nameless)) != MHD_YES)
+		log_warn("a worker's connection was not taken: %s", strerror(errno));
+	httpd_kick(httpd);
+}
+
+void httpd_add_from(struct httpd *httpd, int channel)
+{
+	for (int i = 0; i < ADDED_AT_ONCE; i++) {
+		char byte;
+		int fd = fd_receive(channel, &byte, sizeof(byte));
+		if (fd == FD_NONE)
+			return;
+		if (fd >= 0)
+			add(httpd, fd);
+	}
+}
+
 void httpd_free(struct httpd *httpd)
 {
 	if (!httpd)
@@ -122,14 +161,6 @@ void httpd_free(struct httpd *httpd)
 	loop_cancel(&httpd->task);
 	MHD_stop_daemon(httpd->daemon);
 	free(httpd);
-}
-
-void httpd_add(struct httpd *httpd, int fd)
-{
-	const struct sockaddr nameless = {.sa_family = AF_UNIX};
-	/* It closes what it does not take. */
-	(void)MHD_add_connection(httpd->daemon, fd, &nameless, sizeof(nameless));
-	httpd_kick(httpd);
 }
 
 struct MHD_Response *httpd_response(struct span content, const char *content_type)

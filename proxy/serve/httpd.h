@@ -14,19 +14,20 @@ struct httpd;
 
 struct httpd_setup {
 	struct loop *loop;
-	int listen_fd; /* listening; owned from here on, also on failure. -1: connections come by httpd_add() */
+	int listen_fd; /* listening; owned from here on, also on failure. -1: connections come by httpd_add_from() */
 	unsigned max_connections;
 	unsigned idle_s; /* a connection without a byte for so long is closed */
 	MHD_AccessHandlerCallback handler;
-	MHD_RequestCompletedCallback completed;
+	MHD_RequestCompletedCallback completed; /* NULL: none */
 	void *context; /* of both */
 };
 
 struct httpd *httpd_new(const struct httpd_setup *setup, struct err *err);
+/* Takes the connections that workers sent over a channel (fd_pass.h), with one byte each; some of them where
+ * there are many. */
+void httpd_add_from(struct httpd *httpd, int channel);
 /* Every suspended connection has to be resumed before. */
 void httpd_free(struct httpd *httpd);
-/* A connected stream socket, owned from here on. */
-void httpd_add(struct httpd *httpd, int fd);
 /* Runs the daemon soon, from the loop: after a connection was resumed. */
 void httpd_kick(struct httpd *httpd);
 

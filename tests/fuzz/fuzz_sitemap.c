@@ -4,8 +4,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static bool on_url(void *context, struct span url)
+static bool on_url(void *context, enum link_kind kind, struct span url)
 {
+	MUST(kind == LINK_TO_PAGE || kind == LINK_TO_SITEMAP);
 	MUST(url.len > 0 && url.len <= SITEMAP_URL_MAX);
 	MUST((unsigned char)url.ptr[0] > ' ' && (unsigned char)url.ptr[url.len - 1] > ' ');
 	MUST(++*(unsigned *)context <= SITEMAP_URLS_MAX);

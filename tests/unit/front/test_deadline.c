@@ -123,7 +123,7 @@ static void origin_is_to_blame_only_where_nobody_else_waits(void **state)
 	(void)state;
 	struct exchange *x = relaying();
 	expect(x, 10000 + 60000, REASON_ORIGIN_TIMEOUT);
-	x->head_sent = true;
+	x->head_read = true;
 	expect(x, 10000 + 40000, REASON_ORIGIN_STALLED);
 	x->down_patience.since_ms = 11000;
 	expect(x, 11000 + 5000, REASON_SEND_TIMEOUT);

@@ -15,11 +15,11 @@ struct found {
 	unsigned n, most;
 };
 
-static bool on_url(void *context, struct span url)
+static bool on_url(void *context, enum link_kind kind, struct span url)
 {
 	struct found *found = context;
-	int n = snprintf(found->text + found->len, sizeof(found->text) - found->len, "%s%.*s",
-			 found->len ? " " : "", (int)url.len, url.ptr);
+	int n = snprintf(found->text + found->len, sizeof(found->text) - found->len, "%s%s%.*s",
+			 found->len ? " " : "", kind == LINK_TO_SITEMAP ? "+" : "", (int)url.len, url.ptr);
 	found->len += (size_t)n < sizeof(found->text) - found->len ? (size_t)n : 0;
 	return ++found->n < found->most;
 }
@@ -31,7 +31,7 @@ static const struct row {
 } rows[] = {
     {URLSET "<url><loc>http://a/</loc></url><url><lastmod>2026</lastmod><loc> http://a/b \n</loc></url></urlset>",
      "http://a/ http://a/b", NULL},
-    {"<sitemapindex><sitemap><loc>http://a/1.xml</loc></sitemap></sitemapindex>", "http://a/1.xml", NULL},
+    {"<sitemapindex><sitemap><loc>http://a/1.xml</loc></sitemap></sitemapindex>", "+http://a/1.xml", NULL},
     {"<s:urlset xmlns:s='x'><s:url><s:loc>http://a/</s:loc></s:url></s:urlset>", "http://a/", NULL},
     {URLSET "<url><loc>http://a/?b=1&amp;c=2&#x26;d</loc></url></urlset>", "http://a/?b=1&c=2&d", NULL},
     {URLSET "<url><loc><![CDATA[http://a/?b&c]]></loc></url></urlset>", "http://a/?b&c", NULL},
@@ -144,8 +144,8 @@ static void robots_name_sitemaps(void **state)
 {
 	(void)state;
 	static const struct row robots[] = {
-	    {"User-agent: *\nDisallow: /\nSitemap: http://a/s.xml\n", "http://a/s.xml", NULL},
-	    {"\xef\xbb\xbfSITEMAP : http://a/s.xml\r\nsitemap:/t.xml\rsitemap:\tu.xml.gz", "http://a/s.xml /t.xml u.xml.gz",
+	    {"User-agent: *\nDisallow: /\nSitemap: http://a/s.xml\n", "+http://a/s.xml", NULL},
+	    {"\xef\xbb\xbfSITEMAP : http://a/s.xml\r\nsitemap:/t.xml\rsitemap:\tu.xml.gz", "+http://a/s.xml +/t.xml +u.xml.gz",
 	     NULL},
 	    {"# Sitemap: http://a/\nSitemaps: x\nSitemap\nSitemap:\n:x\n", "", NULL},
 	    {"", "", NULL},
