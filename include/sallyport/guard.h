@@ -51,10 +51,15 @@ void guard_plan(const struct guard_case *c, struct guard_plan *plan);
 /* Whether the request is anybody's: guard.session_cookies names what is not. */
 bool guard_is_anonymous(const struct http_head *request, const struct policy_strings *cookies);
 
-/* What came for an exact page. content NULL: a response to HEAD, of which only the head can be judged.
- * UNSET: it is one of the page's versions. Else GUARD_CHANGED, or GUARD_ORIGIN_ERROR where it is a 5xx. */
+/* What came for an exact page. UNSET: it is one of the page's versions. Else GUARD_CHANGED, or
+ * GUARD_ORIGIN_ERROR where it is a 5xx. */
 enum reason guard_verdict(const struct baseline *baseline, const struct baseline_page *page,
-			  const struct page_collect *head, const uint8_t *content);
+			  const struct page_collect *head, const uint8_t content[DIGEST_SIZE]);
+/* As much as a head tells: that it may, or cannot, begin one of the versions. All that there is of a
+ * response to HEAD. bytes: of the content, where that is said and not coded. */
+#define GUARD_BYTES_UNKNOWN UINT64_MAX
+enum reason guard_verdict_on_head(const struct baseline *baseline, const struct baseline_page *page,
+				  const struct page_collect *head, uint64_t bytes);
 
 /* So bad that it may not be an honest edit: for whoever is told of it. */
 bool guard_is_severe(enum reason reason);

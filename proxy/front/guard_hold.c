@@ -78,6 +78,28 @@ static enum reason too_long(const struct exchange *x)
 	return x->page->longest > policy_of(x)->max_page ? REASON_GUARD_TOO_LARGE : REASON_GUARD_CHANGED;
 }
 
+static const struct page_collect *collect(struct exchange *x, const struct http_head *head)
+{
+	struct page_collect *page = &x->front->guard->collect;
+	page_collect_begin(page, head->status);
+	for (size_t i = 0; i < head->field_count; i++)
+		page_collect_field(page, http_field_name(head, &head->fields[i]),
+				   http_field_value(head, &head->fields[i]));
+	return page;
+}
+
+static enum reason judge(struct exchange *x, const struct http_head *head, const uint8_t content[DIGEST_SIZE])
+{
+	return guard_verdict(&x->page->known->baseline, &x->page->plan.page, collect(x, head), content);
+}
+
+static enum reason judge_head(struct exchange *x, const struct http_head *head)
+{
+	bool says = head->framing == HTTP_FRAMING_LENGTH && x->page->codings.n == 0;
+	return guard_verdict_on_head(&x->page->known->baseline, &x->page->plan.page, collect(x, head),
+				     says ? head->content_length : GUARD_BYTES_UNKNOWN);
+}
+
 static bool keep_head(struct exchange *x, const struct http_head *head)
 {
 	struct page *page = x->page;
@@ -93,6 +115,9 @@ static enum pump begin_holding(struct exchange *x, const struct http_head *head,
 		return fail(reason, REASON_GUARD_CODING);
 	if (head->framing == HTTP_FRAMING_LENGTH && head->content_length > limit_of(x))
 		return fail(reason, too_long(x));
+	*reason = judge_head(x, head);
+	if (*reason != REASON_UNSET)
+		return PUMP_FAIL;
 	page->digest = guard_digest_take(x->front->guard);
 	if (!page->digest || !keep_head(x, head))
 		return fail(reason, REASON_OVERLOAD);
@@ -101,15 +126,27 @@ static enum pump begin_holding(struct exchange *x, const struct http_head *head,
 	return PUMP_END;
 }
 
-/* Where memory is short, nobody watches. */
-static void begin_watching(struct exchange *x, const struct http_head *head)
+/* A part, or an answer to a condition, is no page. */
+static bool is_judged(const struct exchange *x)
+{
+	return x->status != 206 && x->status != 304 && x->status != 412 && x->status != 416;
+}
+
+/* What the head alone gives away does not even begin to pass. Where memory is short, nobody watches. */
+static enum pump begin_watching(struct exchange *x, const struct http_head *head, enum reason *reason)
 {
 	struct page *page = x->page;
 	page->longest = longest_version(page);
 	page->is_broken = !take_codings(page, head);
+	*reason = x->guard_enforces && is_judged(x) ? judge_head(x, head) : REASON_UNSET;
+	if (*reason != REASON_UNSET) {
+		page->plan.action = GUARD_REFUSE;
+		return PUMP_FAIL;
+	}
 	page->digest = guard_digest_take(x->front->guard);
 	if (page->digest && keep_head(x, head))
 		page->phase = PAGE_WATCHING;
+	return PUMP_AGAIN;
 }
 
 enum pump guard_head(struct exchange *x, struct http_head *head, size_t *head_len, enum reason *reason)
@@ -128,7 +165,7 @@ enum pump guard_head(struct exchange *x, struct http_head *head, size_t *head_le
 	if (page->plan.action == GUARD_HOLD)
 		return begin_holding(x, head, reason);
 	if (page->plan.action == GUARD_WATCH)
-		begin_watching(x, head);
+		return begin_watching(x, head, reason);
 	return PUMP_AGAIN;
 }
 
@@ -295,16 +332,6 @@ static bool read_head_again(struct exchange *x, struct http_head *head, enum rea
 	       http_mark_hop_by_hop(head, reason);
 }
 
-static enum reason judge(struct exchange *x, const struct http_head *head, const uint8_t *content)
-{
-	struct page_collect *collect = &x->front->guard->collect;
-	page_collect_begin(collect, head->status);
-	for (size_t i = 0; i < head->field_count; i++)
-		page_collect_field(collect, http_field_name(head, &head->fields[i]),
-				   http_field_value(head, &head->fields[i]));
-	return guard_verdict(&x->page->known->baseline, &x->page->plan.page, collect, content);
-}
-
 /* A known page goes out as it came, but for its framing: its length is known by now. */
 static enum pump release_page(struct exchange *x, struct http_head *head, enum reason *reason)
 {
@@ -345,7 +372,7 @@ enum pump guard_finish(struct exchange *x, enum reason *reason)
 		return decoded;
 	if (!read_head_again(x, head, reason))
 		return PUMP_FAIL;
-	*reason = judge(x, head, is_head ? NULL : digest);
+	*reason = is_head ? judge_head(x, head) : judge(x, head, digest);
 	return *reason == REASON_UNSET ? release_page(x, head, reason) : PUMP_FAIL;
 }
 
@@ -362,12 +389,6 @@ void guard_watch(struct exchange *x, const char *bytes, size_t len)
 		page->phase = PAGE_ASKING;
 	else
 		page->is_broken = coding_feed(page->decoder, bytes, len) != CODING_MORE;
-}
-
-/* A part, or an answer to a condition, is no page. */
-static bool is_judged(const struct exchange *x)
-{
-	return x->status != 206 && x->status != 304 && x->status != 412 && x->status != 416;
 }
 
 static bool has_passed(const struct exchange *x)
@@ -388,7 +409,7 @@ static enum reason watched_reason(struct exchange *x)
 	if (!read_head_again(x, &x->front->head, &reason))
 		return reason;
 	digest_end(page->digest, digest);
-	return judge(x, &x->front->head, is_head ? NULL : digest);
+	return is_head ? judge_head(x, &x->front->head) : judge(x, &x->front->head, digest);
 }
 
 void guard_end(struct exchange *x)

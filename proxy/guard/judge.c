@@ -86,33 +86,40 @@ void guard_plan(const struct guard_case *c, struct guard_plan *plan)
 		plan_unknown(c, plan);
 }
 
-/* Of a response to HEAD: no content, so any version with this head will do. */
 static bool has_version_like(const struct baseline *baseline, const struct baseline_page *page,
-			     const struct page_head *head)
+			     const struct page_head *head, uint64_t bytes)
 {
 	struct baseline_version version;
 	for (unsigned i = 0; i < page->versions; i++) {
 		baseline_version_of(baseline, page, i, &version);
-		if (page_head_eq(head, &version.head))
+		if (page_head_eq(head, &version.head) &&
+		    (bytes == GUARD_BYTES_UNKNOWN || bytes == version.content_bytes))
 			return true;
 	}
 	return false;
 }
 
-enum reason guard_verdict(const struct baseline *baseline, const struct baseline_page *page,
-			  const struct page_collect *head, const uint8_t *content)
+static enum reason reason_of(bool is_good, const struct page_collect *head)
 {
-	uint8_t found[DIGEST_SIZE];
-	bool is_good = false;
-	if (!head->too_long && content) {
-		page_digest(&head->head, content, found);
-		is_good = baseline_match(baseline, page, found) >= 0;
-	} else if (!head->too_long) {
-		is_good = has_version_like(baseline, page, &head->head);
-	}
 	if (is_good)
 		return REASON_UNSET;
 	return head->head.status >= 500 ? REASON_GUARD_ORIGIN_ERROR : REASON_GUARD_CHANGED;
+}
+
+enum reason guard_verdict_on_head(const struct baseline *baseline, const struct baseline_page *page,
+				  const struct page_collect *head, uint64_t bytes)
+{
+	return reason_of(!head->too_long && has_version_like(baseline, page, &head->head, bytes), head);
+}
+
+enum reason guard_verdict(const struct baseline *baseline, const struct baseline_page *page,
+			  const struct page_collect *head, const uint8_t content[DIGEST_SIZE])
+{
+	uint8_t found[DIGEST_SIZE];
+	if (head->too_long)
+		return reason_of(false, head);
+	page_digest(&head->head, content, found);
+	return reason_of(baseline_match(baseline, page, found) >= 0, head);
 }
 
 bool guard_is_severe(enum reason reason)

@@ -7,12 +7,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-#include "sallyport/fd_pass.h"
-#include "sallyport/log.h"
-
-enum { CONNECTION_BYTES = 16 << 10, ADDED_AT_ONCE = 32 };
+enum { CONNECTION_BYTES = 16 << 10 };
 
 struct httpd {
 	struct MHD_Daemon *daemon;
@@ -119,37 +117,14 @@ struct httpd *httpd_new(const struct httpd_setup *setup, struct err *err)
 	return httpd;
 }
 
-static bool is_connection(int fd)
+bool httpd_add(struct httpd *httpd, int fd)
 {
-	int domain = 0, type = 0;
-	socklen_t len = sizeof(int);
-	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX &&
-	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
-}
-
-static void add(struct httpd *httpd, int fd)
-{
-	const struct sockaddr nameless = {.sa_family = AF_UNIX};
-	if (!is_connection(fd)) {
-		close(fd);
-		return;
-	}
+	const struct sockaddr_un unnamed = {.sun_family = AF_UNIX};
 	/* The library closes what it does not take. */
-	if (MHD_add_connection(httpd->daemon, fd, &nameless, sizeof(nameless)) != MHD_YES)
-		log_warn("a worker's connection was not taken: %s", strerror(errno));
+	bool added = MHD_add_connection(httpd->daemon, fd, (const struct sockaddr *)&unnamed,
+					sizeof(unnamed.sun_family)) == MHD_YES;
 	httpd_kick(httpd);
-}
-
-void httpd_add_from(struct httpd *httpd, int channel)
-{
-	for (int i = 0; i < ADDED_AT_ONCE; i++) {
-		char byte;
-		int fd = fd_receive(channel, &byte, sizeof(byte));
-		if (fd == FD_NONE)
-			return;
-		if (fd >= 0)
-			add(httpd, fd);
-	}
+	return added;
 }
 
 void httpd_free(struct httpd *httpd)

@@ -196,7 +196,25 @@ static enum reason verdict_of(unsigned status, const char *type, const uint8_t *
 	struct guard_plan plan = plan_of(home());
 	page_collect_begin(&head, status);
 	page_collect_field(&head, SPAN("Content-Type"), span_from_str(type));
-	return guard_verdict(&known, &plan.page, &head, content);
+	return content ? guard_verdict(&known, &plan.page, &head, content)
+		       : guard_verdict_on_head(&known, &plan.page, &head, GUARD_BYTES_UNKNOWN);
+}
+
+static enum reason length_verdict(const char *type, uint64_t bytes)
+{
+	static struct page_collect head;
+	struct guard_plan plan = plan_of(home());
+	page_collect_begin(&head, 200);
+	page_collect_field(&head, SPAN("Content-Type"), span_from_str(type));
+	return guard_verdict_on_head(&known, &plan.page, &head, bytes);
+}
+
+static void a_head_tells_already_what_cannot_be_known(void **state)
+{
+	(void)state;
+	assert_int_equal(length_verdict("text/html", SMALL), REASON_UNSET);
+	assert_int_equal(length_verdict("text/html", SMALL + 1), REASON_GUARD_CHANGED);
+	assert_int_equal(length_verdict("text/css", SMALL), REASON_GUARD_CHANGED);
 }
 
 static void only_a_known_version_is_good(void **state)
@@ -225,7 +243,8 @@ static void a_head_beyond_measure_is_never_good(void **state)
 	page_collect_field(&head, SPAN("Content-Type"), SPAN("text/html"));
 	head.too_long = true;
 	assert_int_equal(guard_verdict(&known, &plan.page, &head, small_digest), REASON_GUARD_CHANGED);
-	assert_int_equal(guard_verdict(&known, &plan.page, &head, NULL), REASON_GUARD_CHANGED);
+	assert_int_equal(guard_verdict_on_head(&known, &plan.page, &head, GUARD_BYTES_UNKNOWN),
+			 REASON_GUARD_CHANGED);
 }
 
 static bool is_anonymous(const char *fields)
@@ -270,6 +289,7 @@ int main(void)
 	    cmocka_unit_test(excluded_paths_are_left_alone),
 	    cmocka_unit_test(who_only_watches_delays_nothing),
 	    cmocka_unit_test(only_a_known_version_is_good),
+	    cmocka_unit_test(a_head_tells_already_what_cannot_be_known),
 	    cmocka_unit_test(a_head_beyond_measure_is_never_good),
 	    cmocka_unit_test(sessions_are_told_by_their_cookies_and_credentials),
 	};
