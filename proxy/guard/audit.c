@@ -62,7 +62,7 @@ static size_t line_prefix(const struct audit_head *before, char out[PREFIX_SIZE]
 {
 	char last[KEY_HEX_SIZE];
 	keys_hex(before->last, last);
-	return (size_t)snprintf(out, PREFIX_SIZE, "{\"n\": %" PRIu64 ", \"last\": \"%s\", ",
+	return (size_t)snprintf(out, PREFIX_SIZE, "{\"n\":%" PRIu64 ",\"last\":\"%s\",",
 				before->lines + 1, last);
 }
 

@@ -9,7 +9,7 @@
  * SHA-256 of the line before, so none can be changed, taken out or put in unseen; that the last
  * ones are not missing shows in the head, which is kept (signed) elsewhere.
  *
- *   {"n": 2, "last": "<digest of line 1>", "time": …, "who": …, "what": …, …}
+ *   {"n":2,"last":"<digest of line 1>","time":…,"who":…,"what":…,…}
  */
 #define AUDIT_FILE "audit.log"
 
@@ -36,7 +36,7 @@ void audit_head_unpack(const uint8_t bytes[AUDIT_HEAD_SIZE], struct audit_head *
 void audit_init(struct audit *audit, const struct audit_head *head);
 void audit_release(struct audit *audit);
 /* members: what stands in the object behind number and digest, without braces:
- * "\"who\": \"keeper\"". Waits for audit_write. */
+ * "\"who\":\"keeper\"". Waits for audit_write. */
 MUST_CHECK bool audit_add(struct audit *audit, struct span members, struct err *err);
 /* Appends what waits and syncs; behind the head nothing else stands then. */
 MUST_CHECK bool audit_write(struct audit *audit, int directory, struct err *err);

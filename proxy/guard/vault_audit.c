@@ -20,8 +20,7 @@ static bool put_head(struct vault *vault, const struct audit_head *head, struct 
 	return meta_put(vault, AUDIT_META, bytes, sizeof(bytes), err);
 }
 
-/* False: somebody took it away, or it is not ours. */
-static bool get_head(struct vault *vault, struct audit_head *out)
+bool audit_head_get(struct vault *vault, struct audit_head *out)
 {
 	uint8_t bytes[AUDIT_HEAD_SIZE];
 	bool is_there;
@@ -54,7 +53,7 @@ bool vault_audit_open(struct vault *vault, struct err *err)
 {
 	struct err why = {"the end of " AUDIT_FILE " is not known"};
 	struct audit_head head = {0};
-	bool is_known = get_head(vault, &head);
+	bool is_known = audit_head_get(vault, &head);
 	audit_init(&vault->audit, &head);
 	if (!is_known || !audit_check_end(vault->directory, &head, &why)) {
 		vault_tell(vault, VAULT_BAD_AUDIT, "%s", why.text);

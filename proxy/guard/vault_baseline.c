@@ -45,6 +45,12 @@ static bool read_row(struct vault *vault, sqlite3_stmt *stmt, struct row *out)
 	return false;
 }
 
+bool baseline_read(struct vault *vault, sqlite3_stmt *stmt)
+{
+	struct row row;
+	return read_row(vault, stmt, &row);
+}
+
 static bool save_row(struct vault *vault, const struct row *row, struct err *err)
 {
 	uint8_t signature[SIGNATURE_SIZE];
@@ -232,10 +238,10 @@ static bool write_next(struct vault *vault, const struct strbuf *file, struct er
 	return err_set(err, "%s", why.text);
 }
 
-static bool make(struct vault *vault, const char *reason, uint64_t now_s, struct strbuf *out,
-		 struct err *err)
+static bool make(struct vault *vault, uint64_t number, const char *reason, uint64_t now_s,
+		 struct strbuf *out, struct err *err)
 {
-	struct row row = {.about = {.number = baseline_next_number(vault), .made_s = now_s}};
+	struct row row = {.about = {.number = number, .made_s = now_s}};
 	snprintf(row.about.reason, sizeof(row.about.reason), "%s", reason);
 	if (row.about.number == 0)
 		return err_set(err, "the vault's baselines cannot be read");
@@ -247,15 +253,22 @@ static bool make(struct vault *vault, const char *reason, uint64_t now_s, struct
 	       write_next(vault, out, err);
 }
 
-bool vault_baseline_make(struct vault *vault, const char *reason, uint64_t now_s, struct strbuf *out,
-			 struct err *err)
+bool baseline_make_from(struct vault *vault, uint64_t number, const char *reason, uint64_t now_s,
+			struct strbuf *out, struct err *err)
 {
+	uint64_t next = baseline_next_number(vault);
 	if (!vault_begin(vault, err))
 		return false;
-	if (make(vault, reason, now_s, out, err))
+	if (make(vault, next > number || next == 0 ? next : number, reason, now_s, out, err))
 		return vault_commit(vault, err);
 	vault_abort(vault);
 	return false;
+}
+
+bool vault_baseline_make(struct vault *vault, const char *reason, uint64_t now_s, struct strbuf *out,
+			 struct err *err)
+{
+	return baseline_make_from(vault, 0, reason, now_s, out, err);
 }
 
 /* ---- the file ---- */

@@ -18,6 +18,7 @@ enum {
 	RECORD_MAX = 1 << 16,
 	BASELINE_FILE_MAX = 1 << 30,
 	CONTENT_FILE_MAX = 1 << 30,
+	OLD_KEYS_MAX = 32, /* the newest count */
 	TOLD_MAX = 16, /* findings about single records that are told before they are only counted */
 };
 
@@ -36,7 +37,9 @@ struct vault {
 	uint64_t findings;
 	unsigned told;
 	bool tell_all;        /* while it verifies */
-	bool trusts_disk;     /* while it adopts: a record is taken whoever signed it */
+	/* Keys whose signatures count as well, while records are signed anew. */
+	uint8_t also[OLD_KEYS_MAX][SIGN_PUBLIC_SIZE];
+	unsigned also_n;
 	struct strbuf record; /* the one that is being signed or checked */
 	struct verified *verified;
 	unsigned depth;  /* of transactions */
@@ -51,6 +54,14 @@ void vault_tell(struct vault *vault, enum vault_finding finding, const char *fmt
     __attribute__((format(printf, 3, 4)));
 /* Some disk said no, errno says why: a finding. Returns false. */
 bool vault_tell_errno(struct vault *vault, const struct err *err);
+
+/* ---- the catalogue (vault_open.c) ---- */
+
+/* Ends all statements, and the database with them. */
+void catalogue_close(struct vault *vault);
+void catalogue_reset(struct vault *vault); /* the statements alone */
+/* Hardens a database that is open, and finds out whether it is a whole catalogue of this format. */
+MUST_CHECK bool catalogue_accept(struct vault *vault, struct err *err);
 
 /* ---- statements (vault_sql.c). A NULL statement makes each of these fail ---- */
 
@@ -87,7 +98,7 @@ MUST_CHECK bool sql_create(struct vault *vault, struct err *err);
 /* Tells what SQLite says went wrong last. Returns false. */
 bool sql_fail(struct vault *vault, struct err *err);
 
-/* ---- meta (vault_open.c): a name and a signed value ---- */
+/* ---- meta (vault_meta.c): a name and a signed value ---- */
 
 /* False: not there, of another size or not signed; told. */
 bool meta_get(struct vault *vault, const char *name, void *out, size_t len, bool *is_there);
@@ -107,6 +118,32 @@ MUST_CHECK bool record_sign(struct vault *vault, uint8_t out[SIGNATURE_SIZE], st
 bool record_is_signed(struct vault *vault, sqlite3_stmt *stmt, int at);
 void record_forget(struct vault *vault); /* what is known to be signed: the key is another now */
 void record_release(struct vault *vault);
+
+/* ---- reading a row of each table: false where it is damaged or not signed, which is told. The
+ * record is left as it would be signed ---- */
+
+bool meta_read(struct vault *vault, sqlite3_stmt *stmt);    /* of ALL_META */
+bool old_key_read(struct vault *vault, sqlite3_stmt *stmt); /* of OLD_KEYS */
+bool site_read(struct vault *vault, sqlite3_stmt *stmt, struct vault_site *out);
+bool page_read(struct vault *vault, sqlite3_stmt *stmt, struct vault_page *out);
+bool host_read(struct vault *vault, sqlite3_stmt *stmt); /* of ALL_HOSTS */
+bool baseline_read(struct vault *vault, sqlite3_stmt *stmt); /* of BASELINES */
+
+/* ---- keys (vault_keys.c) ---- */
+
+MUST_CHECK enum vault_opened vault_key_open(struct vault *vault, struct err *err);
+/* Makes key and catalogue agree. */
+MUST_CHECK bool vault_key_settle(struct vault *vault, struct err *err);
+/* A key that signed here once. */
+MUST_CHECK bool old_key_add(struct vault *vault, const uint8_t key[SIGN_PUBLIC_SIZE], uint64_t now_s,
+			    struct err *err);
+/* Its old keys count as well from now on. */
+void old_keys_accept(struct vault *vault);
+/* Signs with vault->key whatever is signed with a key that counts. *versions: how many of these.
+ * Records that nobody signed stay as they are. */
+MUST_CHECK bool resign_all(struct vault *vault, uint64_t *versions, struct err *err);
+/* Which key the catalogue is signed with. */
+MUST_CHECK bool meta_put_key(struct vault *vault, struct err *err);
 
 /* ---- sizes and places ---- */
 
@@ -137,6 +174,9 @@ MUST_CHECK bool token_save(struct vault *vault, const struct vault_token *token,
 /* The number that the next baseline will have. */
 uint64_t baseline_next_number(struct vault *vault);
 
+/* With this number, if that is not lower than the next one. */
+MUST_CHECK bool baseline_make_from(struct vault *vault, uint64_t number, const char *reason,
+				   uint64_t now_s, struct strbuf *out, struct err *err);
 /* vault_baseline_load that tells nobody. */
 MUST_CHECK bool baseline_load(struct vault *vault, struct strbuf *out, struct err *err);
 /* A baseline that was made but not put in its place by a writer that was killed. */
@@ -144,6 +184,8 @@ void baseline_settle(struct vault *vault);
 
 /* ---- audit (vault_audit.c) ---- */
 
+/* False: somebody took it away, or it is not ours. */
+bool audit_head_get(struct vault *vault, struct audit_head *out);
 /* The head of a chain that has no line yet. */
 MUST_CHECK bool vault_audit_begin(struct vault *vault, struct err *err);
 /* Finds the end of the chain, and makes file and catalogue agree. */

@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "guard/files.h"
-#include "guard/keys.h"
 #include "guard/vault_inner.h"
 
 enum { APPLICATION_ID = 0x53505654 /* "SPVT" */, BUSY_MS = 5000, PATH_ROOM = PATH_MAX + 32 };
@@ -116,50 +115,6 @@ static enum vault_opened take_lock(struct vault *vault, struct err *err)
 		return VAULT_OPENED;
 	err_set(err, "the vault %s is in use by a running sallyport", vault->path);
 	return VAULT_BUSY;
-}
-
-/* ---- the key ---- */
-
-static enum vault_opened make_key(struct vault *vault, struct err *err)
-{
-	vault->key = sign_key_new(err);
-	if (!vault->key || !keys_save(vault->directory, KEY_FILE, vault->key, err))
-		return VAULT_REFUSED;
-	vault_tell(vault, VAULT_KEY_MADE, "a new key was made for the vault %s", vault->path);
-	return VAULT_OPENED;
-}
-
-static enum vault_opened load_key(struct vault *vault, struct err *err)
-{
-	switch (keys_load(vault->directory, KEY_FILE, &vault->key, err)) {
-	case KEYS_READ: return VAULT_OPENED;
-	case KEYS_ABSENT: return make_key(vault, err);
-	default: return VAULT_REFUSED;
-	}
-}
-
-static bool save_public(struct vault *vault, struct err *err)
-{
-	uint8_t there[SIGN_PUBLIC_SIZE];
-	sign_key_public(vault->key, vault->public_part);
-	return (keys_load_public(vault->directory, there, NULL) == KEYS_READ &&
-		memcmp(there, vault->public_part, sizeof(there)) == 0) ||
-	       keys_save_public(vault->directory, vault->public_part, err);
-}
-
-static enum vault_opened open_key(struct vault *vault, struct err *err)
-{
-	if (vault->writes) {
-		enum vault_opened opened = load_key(vault, err);
-		if (opened != VAULT_OPENED)
-			return opened;
-		return save_public(vault, err) ? VAULT_OPENED : VAULT_REFUSED;
-	}
-	switch (keys_load_public(vault->directory, vault->public_part, err)) {
-	case KEYS_READ: return VAULT_OPENED;
-	case KEYS_ABSENT: err_set(err, "the vault %s has no key", vault->path); return VAULT_MISSING;
-	default: return VAULT_REFUSED;
-	}
 }
 
 /* ---- the catalogue ---- */
@@ -293,12 +248,23 @@ static enum vault_opened open_catalogue(struct vault *vault, struct err *err)
 	return opened;
 }
 
-static void close_catalogue(struct vault *vault)
+void catalogue_reset(struct vault *vault)
 {
 	for (unsigned i = 0; i < SQL_COUNT; i++) {
 		sqlite3_finalize(vault->statements[i]);
 		vault->statements[i] = NULL;
 	}
+}
+
+bool catalogue_accept(struct vault *vault, struct err *err)
+{
+	harden(vault->db);
+	return check_format(vault, err) == VAULT_OPENED;
+}
+
+void catalogue_close(struct vault *vault)
+{
+	catalogue_reset(vault);
 	sqlite3_close(vault->db);
 	vault->db = NULL;
 }
@@ -316,7 +282,7 @@ static enum vault_opened begin_anew(struct vault *vault, struct err *err)
 {
 	struct err why = *err;
 	long long now = (long long)time(NULL);
-	close_catalogue(vault);
+	catalogue_close(vault);
 	if (!set_aside(vault, VAULT_CATALOGUE, now, err) ||
 	    !set_aside(vault, VAULT_CATALOGUE "-wal", now, err) ||
 	    !set_aside(vault, VAULT_CATALOGUE "-shm", now, err) ||
@@ -325,113 +291,6 @@ static enum vault_opened begin_anew(struct vault *vault, struct err *err)
 		return VAULT_REFUSED;
 	vault_tell(vault, VAULT_SET_ASIDE, "%s; it was renamed, and the vault begins anew", why.text);
 	return open_catalogue(vault, err);
-}
-
-/* ---- meta ---- */
-
-static void record_meta(struct vault *vault, const char *name, const void *value, size_t len)
-{
-	record_begin(vault, "meta");
-	record_text(vault, name);
-	record_bytes(vault, value, len);
-}
-
-bool meta_get(struct vault *vault, const char *name, void *out, size_t len, bool *is_there)
-{
-	sqlite3_stmt *stmt = sql(vault, SQL_META_GET);
-	sql_text(stmt, 1, name);
-	*is_there = sql_row(vault, stmt);
-	bool ok = *is_there && col_blob(stmt, 0, out, len);
-	if (ok) {
-		record_meta(vault, name, out, len);
-		ok = record_is_signed(vault, stmt, 1);
-	}
-	if (*is_there && !ok)
-		vault_tell(vault, VAULT_BAD_SIGNATURE, "the vault's record of its %s is not signed by us",
-			   name);
-	sql_end(stmt);
-	return ok;
-}
-
-bool meta_put(struct vault *vault, const char *name, const void *value, size_t len, struct err *err)
-{
-	uint8_t signature[SIGNATURE_SIZE];
-	record_meta(vault, name, value, len);
-	if (!record_sign(vault, signature, err))
-		return false;
-	sqlite3_stmt *stmt = sql(vault, SQL_META_PUT);
-	sql_text(stmt, 1, name);
-	sql_blob(stmt, 2, value, len);
-	sql_blob(stmt, 3, signature, SIGNATURE_SIZE);
-	return sql_run(vault, stmt, err);
-}
-
-/* ---- which key the catalogue has ---- */
-
-static bool catalogue_key(struct vault *vault, uint8_t out[SIGN_PUBLIC_SIZE])
-{
-	sqlite3_stmt *stmt = sql(vault, SQL_META_GET);
-	sql_text(stmt, 1, "key");
-	bool ok = sql_row(vault, stmt) && col_blob(stmt, 0, out, SIGN_PUBLIC_SIZE);
-	sql_end(stmt);
-	return ok;
-}
-
-static bool take_next_key(struct vault *vault, struct sign_key *next, struct err *err)
-{
-	sign_key_free(vault->key);
-	vault->key = next;
-	return file_rename(vault->directory, KEY_FILE_NEXT, KEY_FILE, err) && save_public(vault, err);
-}
-
-/* A change of keys that was cut short is ended: forwards where the catalogue has the new one. */
-static bool end_rotation(struct vault *vault, const uint8_t has[SIGN_PUBLIC_SIZE], struct err *err)
-{
-	struct sign_key *next = NULL;
-	uint8_t next_public[SIGN_PUBLIC_SIZE];
-	enum keys_read read = keys_load(vault->directory, KEY_FILE_NEXT, &next, err);
-	if (read != KEYS_READ)
-		return read == KEYS_ABSENT;
-	sign_key_public(next, next_public);
-	if (memcmp(next_public, has, SIGN_PUBLIC_SIZE) == 0)
-		return take_next_key(vault, next, err);
-	sign_key_free(next);
-	return unlinkat(vault->directory, KEY_FILE_NEXT, 0) == 0 ||
-	       err_set(err, "cannot remove %s/" KEY_FILE_NEXT ": %s", vault->path, strerror(errno));
-}
-
-static bool name_key(struct vault *vault, struct err *err)
-{
-	return meta_put(vault, "key", vault->public_part, SIGN_PUBLIC_SIZE, err);
-}
-
-/* A catalogue that was just made. */
-static bool begin_records(struct vault *vault, struct err *err)
-{
-	if (!vault_begin(vault, err))
-		return false;
-	if (name_key(vault, err) && vault_audit_begin(vault, err))
-		return vault_commit(vault, err);
-	vault_abort(vault);
-	return false;
-}
-
-static bool settle_key(struct vault *vault, struct err *err)
-{
-	uint8_t has[SIGN_PUBLIC_SIZE];
-	char hex[KEY_HEX_SIZE];
-	if (!catalogue_key(vault, has))
-		return !vault->writes || begin_records(vault, err);
-	if (vault->writes && !end_rotation(vault, has, err))
-		return false;
-	if (memcmp(has, vault->public_part, SIGN_PUBLIC_SIZE) == 0)
-		return true;
-	keys_hex(has, hex);
-	vault_tell(vault, VAULT_KEY_LOST,
-		   "the records in the vault %s were signed with the key %s, which is not there any more: "
-		   "they count as absent (see: sallyport help vault adopt)",
-		   vault->path, hex);
-	return !vault->writes || name_key(vault, err);
 }
 
 /* ---- all of it ---- */
@@ -445,7 +304,7 @@ static enum vault_opened open_parts(struct vault *vault, const struct vault_opti
 	if (opened == VAULT_OPENED)
 		opened = open_content(vault, err);
 	if (opened == VAULT_OPENED)
-		opened = open_key(vault, err);
+		opened = vault_key_open(vault, err);
 	if (opened == VAULT_OPENED)
 		opened = open_catalogue(vault, err);
 	if (opened == VAULT_DAMAGED && options->writes && options->anew)
@@ -455,7 +314,7 @@ static enum vault_opened open_parts(struct vault *vault, const struct vault_opti
 
 static bool settle(struct vault *vault, struct err *err)
 {
-	if (!settle_key(vault, err) || !vault_audit_open(vault, err))
+	if (!vault_key_settle(vault, err) || !vault_audit_open(vault, err))
 		return false;
 	if (vault->writes) {
 		baseline_settle(vault);
@@ -501,7 +360,7 @@ void vault_close(struct vault *vault)
 		return;
 	while (vault->depth > 0)
 		vault_abort(vault);
-	close_catalogue(vault);
+	catalogue_close(vault);
 	audit_release(&vault->audit);
 	record_release(vault);
 	sign_key_free(vault->key);

@@ -51,7 +51,7 @@ static bool fill_page(sqlite3_stmt *stmt, struct vault_page *out)
 	return true;
 }
 
-static bool read_page(struct vault *vault, sqlite3_stmt *stmt, struct vault_page *out)
+bool page_read(struct vault *vault, sqlite3_stmt *stmt, struct vault_page *out)
 {
 	bool ok = fill_page(stmt, out);
 	record_page(vault, out);
@@ -63,7 +63,7 @@ static bool read_page(struct vault *vault, sqlite3_stmt *stmt, struct vault_page
 
 static bool read_one(struct vault *vault, sqlite3_stmt *stmt, struct vault_page *out)
 {
-	bool found = sql_row(vault, stmt) && read_page(vault, stmt, out);
+	bool found = sql_row(vault, stmt) && page_read(vault, stmt, out);
 	sql_end(stmt);
 	return found;
 }
@@ -90,7 +90,7 @@ void vault_pages(struct vault *vault, uint64_t site, vault_on_page *on_page, voi
 	bool more = true;
 	sql_int(stmt, 1, site);
 	while (more && sql_row(vault, stmt))
-		if (read_page(vault, stmt, &page))
+		if (page_read(vault, stmt, &page))
 			more = on_page(context, &page);
 	sqlite3_finalize(stmt);
 }

@@ -66,7 +66,7 @@ static bool is_remembered(struct vault *vault, const uint8_t seen[DIGEST_SIZE])
 	return entry != NULL;
 }
 
-/* Appends the signature to the record; the record is spent. */
+/* Appends the signature to the record. */
 static void digest_signed(struct vault *vault, const uint8_t signature[SIGNATURE_SIZE],
 			  uint8_t out[DIGEST_SIZE])
 {
@@ -89,18 +89,29 @@ bool record_sign(struct vault *vault, uint8_t out[SIGNATURE_SIZE], struct err *e
 	return true;
 }
 
+static bool verify(const struct vault *vault, const uint8_t signature[SIGNATURE_SIZE])
+{
+	const struct strbuf *record = &vault->record;
+	if (sign_verify(vault->public_part, record->data, record->len, signature))
+		return true;
+	for (unsigned i = 0; i < vault->also_n; i++)
+		if (sign_verify(vault->also[i], record->data, record->len, signature))
+			return true;
+	return false;
+}
+
+/* The record is left as it was put together: it may be signed anew then. */
 bool record_is_signed(struct vault *vault, sqlite3_stmt *stmt, int at)
 {
 	uint8_t signature[SIGNATURE_SIZE], seen[DIGEST_SIZE];
 	size_t len = vault->record.len;
 	if (vault->record.truncated || !col_blob(stmt, at, signature, SIGNATURE_SIZE))
 		return false;
-	if (vault->trusts_disk)
-		return true;
 	digest_signed(vault, signature, seen);
+	vault->record.len = len;
 	if (is_remembered(vault, seen))
 		return true;
-	if (!sign_verify(vault->public_part, vault->record.data, len, signature))
+	if (!verify(vault, signature))
 		return false;
 	remember(vault, seen);
 	return true;

@@ -46,7 +46,7 @@ static bool fill_site(sqlite3_stmt *stmt, struct vault_site *out)
 	       col_text(stmt, 3, out->reason, sizeof(out->reason));
 }
 
-static bool read_site(struct vault *vault, sqlite3_stmt *stmt, struct vault_site *out)
+bool site_read(struct vault *vault, sqlite3_stmt *stmt, struct vault_site *out)
 {
 	bool ok = fill_site(stmt, out);
 	record_site(vault, out);
@@ -60,7 +60,7 @@ bool vault_site_get(struct vault *vault, uint64_t id, struct vault_site *out)
 {
 	sqlite3_stmt *stmt = sql(vault, SQL_SITE_GET);
 	sql_int(stmt, 1, id);
-	bool found = sql_row(vault, stmt) && read_site(vault, stmt, out);
+	bool found = sql_row(vault, stmt) && site_read(vault, stmt, out);
 	sql_end(stmt);
 	return found;
 }
@@ -71,7 +71,7 @@ void vault_sites(struct vault *vault, vault_on_site *on_site, void *context)
 	struct vault_site site;
 	bool more = true;
 	while (more && sql_row(vault, stmt))
-		if (read_site(vault, stmt, &site))
+		if (site_read(vault, stmt, &site))
 			more = on_site(context, &site);
 	sqlite3_finalize(stmt);
 }
@@ -131,7 +131,7 @@ struct host_row {
 	uint64_t since_s;
 };
 
-static bool read_host(struct vault *vault, uint64_t site, sqlite3_stmt *stmt, struct host_row *out)
+static bool read_host_of(struct vault *vault, uint64_t site, sqlite3_stmt *stmt, struct host_row *out)
 {
 	*out = (struct host_row){.since_s = col_int(stmt, 2)};
 	bool ok = col_text(stmt, 0, out->host, sizeof(out->host)) &&
@@ -150,7 +150,13 @@ void vault_hosts(struct vault *vault, uint64_t site, vault_on_host *on_host, voi
 	bool more = true;
 	sql_int(stmt, 1, site);
 	while (more && sql_row(vault, stmt))
-		if (read_host(vault, site, stmt, &row))
+		if (read_host_of(vault, site, stmt, &row))
 			more = on_host(context, row.host, row.who, row.since_s);
 	sqlite3_finalize(stmt);
+}
+
+bool host_read(struct vault *vault, sqlite3_stmt *stmt)
+{
+	struct host_row row;
+	return read_host_of(vault, col_int(stmt, 4), stmt, &row);
 }

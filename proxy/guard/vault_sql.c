@@ -1,6 +1,5 @@
 /* Statements: prepared once, values bound, every failure told. A read that fails reads as
  * nothing there, a write that fails as not done. */
-#include <errno.h>
 #include <string.h>
 
 #include "guard/vault_inner.h"
@@ -13,6 +12,9 @@ static const char *const texts[SQL_COUNT] = {
 
 static enum vault_finding finding_of(int code)
 {
+	/* it says so of its log's index where there is no room for that */
+	if (code == SQLITE_IOERR_SHMSIZE)
+		return VAULT_DISK_FULL;
 	switch (code & 0xff) {
 	case SQLITE_FULL: return VAULT_DISK_FULL;
 	case SQLITE_CORRUPT:
@@ -21,21 +23,10 @@ static enum vault_finding finding_of(int code)
 	}
 }
 
-/* SQLite calls a file that may not grow a failed write, and says why in errno only. */
-static bool is_full(struct vault *vault)
-{
-	int code = sqlite3_extended_errcode(vault->db), why = sqlite3_system_errno(vault->db);
-	return code == SQLITE_FULL ||
-	       ((code & 0xff) == SQLITE_IOERR && (why == ENOSPC || why == EDQUOT || why == EFBIG));
-}
-
 bool sql_fail(struct vault *vault, struct err *err)
 {
 	const char *why = sqlite3_errmsg(vault->db);
-	enum vault_finding finding = is_full(vault)
-					 ? VAULT_DISK_FULL
-					 : finding_of(sqlite3_extended_errcode(vault->db));
-	vault_tell(vault, finding, "the catalogue of the vault: %s", why);
+	vault_tell(vault, finding_of(sqlite3_extended_errcode(vault->db)), "the catalogue of the vault: %s", why);
 	return err_set(err, "the catalogue of the vault: %s", why);
 }
 

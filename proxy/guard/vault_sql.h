@@ -69,7 +69,8 @@
 	ROW(ROLLBACK, "ROLLBACK")                                                                  \
 	ROW(META_GET, "SELECT value, signature FROM meta WHERE name = ?1")                         \
 	ROW(META_PUT, "INSERT OR REPLACE INTO meta(name, value, signature) VALUES(?1, ?2, ?3)")    \
-	ROW(OLD_KEYS, "SELECT key, until_s, signature FROM old_keys ORDER BY until_s")             \
+	ROW(ALL_META, "SELECT name, value, signature FROM meta")                                   \
+	ROW(OLD_KEYS, "SELECT key, until_s, signature FROM old_keys ORDER BY until_s DESC")        \
 	ROW(OLD_KEY_PUT,                                                                           \
 	    "INSERT OR REPLACE INTO old_keys(key, until_s, signature) VALUES(?1, ?2, ?3)")         \
 	ROW(SITES, "SELECT " SITE_COLUMNS " FROM sites ORDER BY name")                             \
@@ -175,7 +176,16 @@
 	    " VALUES(?1, ?2, ?3, ?4, ?5, ?6)")                                                     \
 	ROW(BASELINES_TRIM, "DELETE FROM baselines WHERE number <= ?1")                            \
 	ROW(BASELINE_NEXT, "SELECT coalesce(max(number), 0) + 1 FROM baselines")                   \
-	ROW(COUNT_PAGES, "SELECT count(*) FROM pages")                                             \
+	ROW(ALL_PAGES, "SELECT " PAGE_COLUMNS " FROM pages")                                       \
+	ROW(ALL_HOSTS, "SELECT host, who, since_s, signature, site FROM hosts")                    \
+	ROW(RESIGN_META, "UPDATE meta SET signature = ?1 WHERE name = ?2")                         \
+	ROW(RESIGN_OLD_KEY, "UPDATE old_keys SET signature = ?1 WHERE key = ?2")                   \
+	ROW(RESIGN_SITE, "UPDATE sites SET signature = ?1 WHERE site = ?2")                        \
+	ROW(RESIGN_PAGE, "UPDATE pages SET signature = ?1 WHERE page = ?2")                        \
+	ROW(RESIGN_VERSION, "UPDATE versions SET signature = ?1 WHERE version = ?2")               \
+	ROW(RESIGN_HOST, "UPDATE hosts SET signature = ?1 WHERE host = ?2 AND site = ?3")          \
+	ROW(RESIGN_TOKEN, "UPDATE tokens SET signature = ?1 WHERE token = ?2")                     \
+	ROW(RESIGN_BASELINE, "UPDATE baselines SET signature = ?1 WHERE number = ?2")              \
 	ROW(EVICT_OF_PAGES,                                                                        \
 	    "SELECT version, state, bytes, content FROM (SELECT version, state, bytes, content,"   \
 	    " needed,"                                                                             \
