@@ -18,6 +18,7 @@ int cli_status(int argc, char **argv);
 int cli_reload(int argc, char **argv);
 int cli_pause(int argc, char **argv);
 int cli_resume(int argc, char **argv);
+int cli_vault(int argc, char **argv);
 int cli_stop(int argc, char **argv);
 int cli_version(int argc, char **argv);
 int cli_help(int argc, char **argv);

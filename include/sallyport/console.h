@@ -7,6 +7,7 @@
 #include "sallyport/site_state.h"
 #include "sallyport/stats.h"
 #include "sallyport/strbuf.h"
+#include "sallyport/vault_order.h"
 
 /* The control API and page (libmicrohttpd) on a Unix socket and, where set, on
  * loopback TCP. It owns nothing: orders go to the master, figures come from
@@ -19,6 +20,7 @@
  *   POST /api/reload       200 {"ok":true} or 409 {"ok":false,"errors":"…"}
  *   POST /api/pause        {"leg":"shield","site":"shop","duration_ms":1800000}; 0 ends a pause.
  *                          200 {"ok":true}, 400 or 409 {"ok":false,"errors":"…"}
+ *   POST /api/vault/VERB   {"site":"shop", …}, see serve/console_vault.c; the answer has "said"
  *   POST /api/stop         202
  *   GET  /                 the page; its files are read once, from www/console by data_path
  *
@@ -30,9 +32,11 @@
  *   "version": "0.1.0", "now_ms": milliseconds since 1970, "slots": workers alive,
  *   "counters": {"requests": 1, …}, by the names in STATS (stats.h), summed over workers,
  *   "responses": {"closed": 0, "1xx": 0, "2xx": 1, …},
+ *   "guard": {"baseline": 7, "vault_ok": true, …, "sites": [{"site": "shop", "state": "guarded", …}]},
+ *      where a site is guarded
  *   "reasons": [{"name": "rule", "status": 403, "text": "…", "count": 1}], those that occurred */
 
-enum console_order { CONSOLE_ORDER_UNSET = 0, CONSOLE_STATUS, CONSOLE_RELOAD, CONSOLE_STOP, CONSOLE_PAUSE };
+enum console_order { CONSOLE_ORDER_UNSET = 0, CONSOLE_STATUS, CONSOLE_RELOAD, CONSOLE_STOP, CONSOLE_PAUSE, CONSOLE_VAULT };
 
 struct console;
 
@@ -46,6 +50,8 @@ struct console_setup {
 	 * pause: for PAUSE, borrowed; else NULL. */
 	void (*order)(void *context, enum console_order order, uint64_t ticket,
 		      const struct pause_request *pause);
+	/* The same for orders about the vault. NULL: there are none. */
+	void (*order_vault)(void *context, uint64_t ticket, const struct vault_order *order);
 	void *context;
 };
 

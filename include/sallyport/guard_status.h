@@ -23,6 +23,8 @@ struct guard_site_figures {
 	uint32_t waiting;      /* found, and never fetched yet */
 	uint32_t enrolled;     /* 0: enrolment goes on, 1: all that was found was fetched once */
 	uint32_t origins_down; /* that gave no answer the last time */
+	uint32_t confirmed;    /* 0: an operator has to approve the first baseline */
+	uint32_t pad;
 	uint64_t fetches, failures;
 	uint64_t window_until_s; /* a publish window is open; 0: none */
 	char name[SITE_NAME_SIZE];

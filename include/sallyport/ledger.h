@@ -74,7 +74,8 @@ struct page {
 	uint64_t gone_s;            /* since when every look says 404 or 410; 0: no */
 	uint32_t gone_rounds;
 	bool gone_told;
-	bool is_held;               /* an operator is waited for */
+	uint8_t held;               /* how bad what an operator is waited for is; 0: nothing is held */
+	uint64_t visitors_s;        /* when it was last held from visitors, 0: never */
 	uint32_t good_run;          /* good looks since it was not */
 	bool was_published;         /* in the window that is open */
 	uint64_t published_s;
@@ -120,6 +121,7 @@ struct origin_look {
 struct ledger_site {
 	struct ledger *ledger;
 	const struct plan_site *plan;
+	bool is_loaded;             /* what the vault knew of it is here */
 	bool in_plan;               /* while a plan is taken over */
 	struct page *pages;         /* the newest first */
 	unsigned n_pages, n_queries;

@@ -100,6 +100,13 @@ static int find_server(const char *command, struct control_options *options)
 	return CLI_NO;
 }
 
+int control_find_server(const char *command, const char *socket, const char *policy,
+			struct control_options *options)
+{
+	*options = (struct control_options){.given_socket = socket, .policy = policy};
+	return find_server(command, options);
+}
+
 int control_read_options(int argc, char **argv, bool as_json_known, struct control_options *options)
 {
 	int status = read_options(argc, argv, as_json_known, options);
@@ -228,7 +235,12 @@ int control_order(const char *command, const struct control_options *options, co
 	ok = answer.status / 100 == 2 && json_bool(said, "ok");
 	if (ok) {
 		control_print(stderr, json_text(said, "warnings", ""));
-		puts(done);
+		if (done) {
+			puts(done);
+		} else {
+			control_print(stdout, json_text(said, "said", ""));
+			puts("");
+		}
 	} else {
 		print_errors(command, said, answer.status);
 	}

@@ -27,6 +27,10 @@ int control_read_options(int argc, char **argv, bool as_json_known,
 int control_read_operands(int argc, char **argv, const char *synopsis, const char *operands[],
 			  int n, struct control_options *options);
 
+/* The same for commands that read their options themselves; socket and policy may be NULL. */
+int control_find_server(const char *command, const char *socket, const char *policy,
+			struct control_options *options);
+
 /* Asks once. content: sent along, NULL for none. wait_s: how long the answer may take. False: no server answered. The answer
  * is to be released either way. */
 MUST_CHECK bool control_ask(const struct control_options *options, const char *method,
@@ -34,7 +38,8 @@ MUST_CHECK bool control_ask(const struct control_options *options, const char *m
 			    struct control_answer *answer, struct err *err);
 void control_answer_release(struct control_answer *answer);
 
-/* For orders: asks, prints `done` or the server's errors. Returns an enum cli_status. */
+/* For orders: asks, prints `done`, or what the server says of it where that is NULL, or its errors. Returns
+ * an enum cli_status. */
 int control_order(const char *command, const struct control_options *options, const char *path,
 		  const char *content, unsigned wait_s, const char *done);
 

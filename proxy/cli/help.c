@@ -50,6 +50,26 @@ static const struct cli_command commands[] = {
      "reload changes nothing about it; a restart of the server ends it.\n"},
     {"resume", cli_resume, "[--socket PATH | -c FILE] shield|guard SITE", "end a pause before its time",
      SOCKET_HELP},
+    {"vault", cli_vault, "VERB SITE [--url PATH | --all] [OPTIONS] [--socket PATH | -c FILE]",
+     "decide what is known to be good",
+     SOCKET_HELP
+     "\n"
+     "  approve SITE --url PATH | --all    what was held, or is being learned, is good\n"
+     "  reject SITE --url PATH | --all     it is not: nobody needs to be asked again\n"
+     "  rollback SITE [--url PATH] --to T  what was good then is good again. T: a time (UTC,\n"
+     "                                     2026-11-23T21:08:24Z), how long ago (2h), or, with\n"
+     "                                     --url, the number of a version\n"
+     "  pin, unpin SITE --url PATH         a version is good whatever else becomes good\n"
+     "  forget SITE --url PATH             nothing is known of the page any more\n"
+     "  publish SITE --for 10min           meanwhile what changes is good; 0s ends it\n"
+     "  token SITE --for 10min             print a word that orders this once, for pipelines;\n"
+     "                                     --valid 1h: how long it can be used\n"
+     "  enrol SITE [--url PATH]            learn a page, or look for pages again\n"
+     "  seal, release SITE                 copies only; no more\n"
+     "\n"
+     "  --version N         a version other than the one that waits\n"
+     "  --token WORD        of publish: a token that carries the order\n"
+     "  --why TEXT          for the audit\n"},
     {"stop", cli_stop, "[--socket PATH | -c FILE]", "let the running server finish and end",
      SOCKET_HELP},
     {"version", cli_version, "", "print the version", ""},

@@ -59,6 +59,57 @@ static void print_paused(const struct json_value *status)
 		printf("  paused        %" PRIu64 " others\n", others - json_count(paused));
 }
 
+static void print_guarded_site(const struct json_value *site)
+{
+	fputs("  guard         ", stdout);
+	control_print(stdout, json_text(site, "site", "-"));
+	fputs(": ", stdout);
+	control_print(stdout, json_text(site, "state", "-"));
+	if (span_eq(json_text(site, "mode", ""), SPAN("monitor")))
+		fputs(", only watched", stdout);
+	struct span why = json_text(site, "why", "");
+	if (why.len > 0) {
+		fputs(" (", stdout);
+		control_print(stdout, why);
+		fputs(")", stdout);
+	}
+	printf("\n                %" PRIu64 " of %" PRIu64 " pages known, %" PRIu64
+	       " being learned, %" PRIu64 " varying, %" PRIu64 " held",
+	       json_number(site, "exact"), json_number(site, "pages"), json_number(site, "learning"),
+	       json_number(site, "varying"), json_number(site, "held"));
+	if (!json_bool(site, "enrolled"))
+		printf("; enrolling, %" PRIu64 " to be fetched", json_number(site, "waiting"));
+	if (!json_bool(site, "confirmed"))
+		fputs("; waits for approval of its first baseline", stdout);
+	puts("");
+	fputs("                last look ", stdout);
+	control_print(stdout, json_text(site, "looked", "never"));
+	if (json_number(site, "origins_down") > 0)
+		printf(", %" PRIu64 " of its origins do not answer", json_number(site, "origins_down"));
+	if (json_member(site, "window_until")) {
+		fputs(", publish window until ", stdout);
+		control_print(stdout, json_text(site, "window_until", "-"));
+	}
+	puts("");
+}
+
+static void print_guard(const struct json_value *guard)
+{
+	const struct json_value *sites = json_member(guard, "sites");
+	if (!guard)
+		return;
+	printf("  baseline      %" PRIu64 ", made ", json_number(guard, "baseline"));
+	control_print(stdout, json_text(guard, "baseline_made", "never"));
+	puts(json_bool(guard, "scout_ok") ? "" : "; no scout runs");
+	if (!json_bool(guard, "vault_ok") || json_text(guard, "vault_error", "").len > 0) {
+		fputs("  vault         ", stdout);
+		control_print(stdout, json_text(guard, "vault_error", "is not open"));
+		puts("");
+	}
+	for (size_t i = 0; i < json_count(sites); i++)
+		print_guarded_site(json_element(sites, i));
+}
+
 static void print_counters(const struct json_value *counters)
 {
 	printf("  requests      %" PRIu64 ", of them refused %" PRIu64
@@ -119,6 +170,7 @@ static int print_status(const struct control_options *options, const struct cont
 	} else if (answer->status == 200 && status) {
 		print_server(status);
 		print_paused(status);
+		print_guard(json_member(status, "guard"));
 		print_counters(json_member(status, "counters"));
 		print_processes(json_member(status, "processes"));
 		print_reasons(json_member(status, "reasons"));

@@ -132,6 +132,14 @@ static enum learn_step note_bad(struct page *page, const struct look *look, enum
 	return step;
 }
 
+static bool is_pinned(const struct page *page)
+{
+	for (unsigned i = 0; i < page->n_good; i++)
+		if (page->good[i].pinned)
+			return true;
+	return false;
+}
+
 static enum learn_step look_at_known(struct page *page, const struct look *look)
 {
 	struct page_mark *mark = page_good(page, look->digest);
@@ -149,8 +157,8 @@ static enum learn_step look_at_known(struct page *page, const struct look *look)
 	}
 	if (is_missing)
 		return note_bad(page, look, LEARN_GONE);
-	/* a 5xx is a failure, not a page; a foreign host is none that a window was opened for */
-	if (look->is_published && look_is_page(look->status) && !look->is_severe)
+	/* a foreign host is none that a window was opened for */
+	if (look->is_published && look_is_page(look->status) && !look->is_severe && !is_pinned(page))
 		return LEARN_PUBLISH;
 	return note_bad(page, look, LEARN_HOLD);
 }

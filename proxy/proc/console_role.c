@@ -31,6 +31,13 @@ static void pass_on(void *context, enum console_order order, uint64_t ticket,
 	helper_report(REPORT_ASKED, &asked, sizeof(asked));
 }
 
+static void pass_vault_on(void *context, uint64_t ticket, const struct vault_order *order)
+{
+	(void)context;
+	struct vault_asked asked = {.ticket = ticket, .order = *order};
+	helper_report(REPORT_VAULT, &asked, sizeof(asked));
+}
+
 static void answer(const struct ipc_message *message)
 {
 	struct answer_head head;
@@ -62,6 +69,7 @@ static bool open_console(struct err *err)
 	    .unix_fd = unix_fd,
 	    .tcp_fd = ipc_take_fd(&life.message, CONSOLE_FD_TCP),
 	    .order = pass_on,
+	    .order_vault = pass_vault_on,
 	};
 	close(stats_fd);
 	close(guard_fd);

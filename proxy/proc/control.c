@@ -7,7 +7,7 @@
 #include "sallyport/json.h"
 #include "sallyport/log.h"
 
-static void answer(uint64_t ticket, bool ok, const char *text, size_t len)
+void control_answer(uint64_t ticket, bool ok, const char *text, size_t len)
 {
 	struct err err = {{0}};
 	const struct answer_head head = {.ticket = ticket, .ok = ok};
@@ -137,9 +137,9 @@ static void answer_status(uint64_t ticket)
 	pauses_describe(&json);
 	add_processes(&json);
 	if (json_end(&json, &text) && !text.truncated)
-		answer(ticket, true, text.data, text.len);
+		control_answer(ticket, true, text.data, text.len);
 	else
-		answer(ticket, false, "{}", 2);
+		control_answer(ticket, false, "{}", 2);
 	strbuf_release(&text);
 }
 
@@ -150,7 +150,7 @@ static void await_reload(uint64_t ticket)
 	static const char busy[] = "too many callers wait for a reload";
 	struct waiters *waiters = master.coming ? &master.next : &master.waiting;
 	if (waiters->n >= WAITERS_MAX) {
-		answer(ticket, false, busy, sizeof(busy) - 1);
+		control_answer(ticket, false, busy, sizeof(busy) - 1);
 		return;
 	}
 	waiters->tickets[waiters->n++] = ticket;
@@ -160,7 +160,7 @@ static void await_reload(uint64_t ticket)
 static void answer_all(struct waiters *waiters, bool ok, const char *text)
 {
 	for (unsigned i = 0; i < waiters->n; i++)
-		answer(waiters->tickets[i], ok, text, strlen(text));
+		control_answer(waiters->tickets[i], ok, text, strlen(text));
 	waiters->n = 0;
 }
 
@@ -194,7 +194,7 @@ static void pause_or_resume(uint64_t ticket, const struct pause_request *request
 {
 	struct err err = {{0}};
 	bool ok = pauses_order(request, &err);
-	answer(ticket, ok, err.text, strlen(err.text));
+	control_answer(ticket, ok, err.text, strlen(err.text));
 }
 
 void control_asked(const struct asked_report *asked)
@@ -205,7 +205,7 @@ void control_asked(const struct asked_report *asked)
 	case CONSOLE_PAUSE: pause_or_resume(asked->ticket, &asked->pause); break;
 	case CONSOLE_STOP:
 		log_info("told to stop through the console");
-		answer(asked->ticket, true, "", 0);
+		control_answer(asked->ticket, true, "", 0);
 		master_stop();
 		break;
 	default: log_debug("the console passed on an order that there is not: %u", asked->order);

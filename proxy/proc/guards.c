@@ -207,6 +207,32 @@ static void take_report(const struct ipc_message *message)
 		log_debug("the keeper reports a site that there is not");
 }
 
+static void pass_answer_on(const struct ipc_message *message)
+{
+	struct answer_head head;
+	if (message->len < sizeof(head))
+		return;
+	memcpy(&head, message->payload, sizeof(head));
+	control_answer(head.ticket, head.ok != 0, message->payload + sizeof(head),
+		       message->len - sizeof(head));
+}
+
+static void refuse(uint64_t ticket, const char *why)
+{
+	control_answer(ticket, false, why, strlen(why));
+}
+
+void guards_ask(const struct vault_asked *asked)
+{
+	struct err err = {{0}};
+	if (!master.keeper)
+		refuse(asked->ticket, "no site is guarded: guard.mode of all is \"off\"");
+	else if (master.keeper->state != HELPER_RUNNING)
+		refuse(asked->ticket, "the keeper is not there now; it is being started");
+	else if (!ipc_send(master.keeper->channel, ORDER_VAULT, asked, sizeof(*asked), NULL, 0, &err))
+		refuse(asked->ticket, err.text);
+}
+
 void guards_said(struct helper *helper, struct ipc_message *message)
 {
 	if (helper != master.keeper)
@@ -215,4 +241,6 @@ void guards_said(struct helper *helper, struct ipc_message *message)
 		take_baseline(message);
 	else if (message->type == REPORT_GUARD)
 		take_report(message);
+	else if (message->type == REPORT_ANSWER)
+		pass_answer_on(message);
 }

@@ -103,13 +103,22 @@ static void on_channel(struct watch *watch, unsigned events)
 		loop_stop(life->loop);
 }
 
+static bool is_ready;
+
+void helper_ready(void)
+{
+	if (!is_ready)
+		helper_report(REPORT_READY, NULL, 0);
+	is_ready = true;
+}
+
 int helper_serve(struct helper_life *life)
 {
 	struct err err = {{0}};
 	life->channel = (struct watch){.on_event = on_channel, .fd = ROLE_CHANNEL_FD};
 	if (!loop_watch_input(life->loop, &life->channel, &err))
 		return helper_fail(&err);
-	helper_report(REPORT_READY, NULL, 0);
+	helper_ready();
 	if (loop_run(life->loop, &err))
 		return 0;
 	log_error("%s", err.text);

@@ -29,7 +29,9 @@ MUST_CHECK bool helper_close_sandbox(const struct helper_life *life, const char 
 MUST_CHECK bool helper_close_store(const struct helper_life *life, const char *store, struct err *err);
 /* The same for one that connects: to the ports of the order, and to those of DNS. */
 MUST_CHECK bool helper_close_dial(const struct helper_life *life, struct err *err);
-/* Reports READY and serves. Returns the exit status. */
+/* Reports READY, where it has to be told before what helper_serve would do. */
+void helper_ready(void);
+/* Reports READY where nobody did, and serves. Returns the exit status. */
 int helper_serve(struct helper_life *life);
 /* Reports why it cannot go on. Returns the exit status. */
 int helper_fail(const struct err *err);

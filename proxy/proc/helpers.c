@@ -313,6 +313,7 @@ static bool is_of_guard(const struct helper *helper)
 static void helper_said(struct helper *helper, struct ipc_message *message)
 {
 	const struct asked_report *asked = ipc_payload(message, sizeof(*asked));
+	const struct vault_asked *order = ipc_payload(message, sizeof(*order));
 	if (message->type == REPORT_READY && helper->state == HELPER_STARTING) {
 		if (helper->role == ROLE_SCRIBE)
 			scribe_is_ready(helper);
@@ -325,6 +326,8 @@ static void helper_said(struct helper *helper, struct ipc_message *message)
 	} else if (message->type == REPORT_ASKED && helper == master.console && asked) {
 		const struct asked_report copy = *asked;
 		control_asked(&copy);
+	} else if (message->type == REPORT_VAULT && helper == master.console && order) {
+		guards_ask(order);
 	} else if (is_of_guard(helper) && helper->state == HELPER_RUNNING) {
 		guards_said(helper, message);
 	}

@@ -185,6 +185,8 @@ MUST_CHECK bool guards_give_baseline(int channel, struct err *err);
 /* Keeper, scout or lifeboat: is ready, said something else, has died. */
 void guards_ready(struct helper *helper);
 void guards_said(struct helper *helper, struct ipc_message *message);
+/* An order about the vault, from the console; its answer comes from the keeper. */
+void guards_ask(const struct vault_asked *asked);
 void guards_forget(const struct helper *helper);
 
 /* pauses.c */
@@ -200,6 +202,7 @@ void pauses_describe(struct json_writer *json);
 
 /* control.c */
 void control_asked(const struct asked_report *asked);
+void control_answer(uint64_t ticket, bool ok, const char *text, size_t len);
 /* Tells those who waited for the reload that failed, and makes way for those of the next. */
 void control_reload_failed(const char *text);
 /* The same for one that went well: they are told once it has settled. */

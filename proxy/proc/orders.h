@@ -6,6 +6,7 @@
 #include "sallyport/crypto.h"
 #include "sallyport/site_state.h"
 #include "sallyport/stats.h"
+#include "sallyport/vault_order.h"
 
 /* What our processes say to one another. Both ends are always the same binary, so
  * payloads are plain structures; a reader checks size, counts, ranges and the
@@ -44,6 +45,7 @@ enum order {
 	ORDER_PLAN,     /* struct plan_order; fd: the plan. To the keeper: a new policy is in force */
 	ORDER_PARTNER,  /* empty; fd: a channel. Keeper and scout speak over it, scout_orders.h */
 	ORDER_JOB,      /* struct scout_job */
+	ORDER_VAULT,    /* struct vault_asked. To the keeper */
 	/* up */
 	REPORT_COMPILED, /* struct compiled_report; fd: the plan, where a site is guarded */
 	REPORT_READY,    /* empty */
@@ -55,6 +57,8 @@ enum order {
 	REPORT_SITES,    /* struct sites_report, as far as it is filled; several, before COMPILED */
 	REPORT_BASELINE, /* struct baseline_order; fd: the baseline. From the keeper */
 	REPORT_GUARD,    /* struct guard_report. From the keeper */
+	REPORT_VAULT,    /* struct vault_asked: the console passes an order on */
+	REPORT_ANSWER,   /* struct answer_head, then the text. From the keeper, for the console */
 	REPORT_SAMPLE,   /* struct scout_sample; fd: the content */
 	REPORT_LINKS,    /* struct scout_links, as far as its text is filled */
 };
@@ -188,6 +192,11 @@ struct asked_report {
 	uint32_t pad;
 	uint64_t ticket;
 	struct pause_request pause; /* CONSOLE_PAUSE only */
+};
+
+struct vault_asked {
+	uint64_t ticket;
+	struct vault_order order;
 };
 
 struct answer_head {

@@ -17,14 +17,16 @@
 #include "serve/console_page.h"
 #include "serve/console_pause.h"
 #include "serve/console_report.h"
+#include "serve/console_vault.h"
 #include "serve/httpd.h"
 
 enum {
 	CONNECTIONS_MAX = 64,
 	IDLE_S = 15,
-	CONTENT_BYTES = 4096, /* of a request */
+	CONTENT_BYTES = 16384, /* of a request */
 	REPORT_BYTES = 1 << 20,
 	STATUS_WAIT_MS = 5000,
+	VAULT_WAIT_MS = 30000,
 	RELOAD_WAIT_MS = 120000, /* compiling a large policy takes a while */
 };
 
@@ -58,6 +60,7 @@ struct call {
 	enum call_stage stage;
 	struct strbuf content;
 	struct pause_request pause;
+	struct vault_order *vault; /* an order about the vault; NULL: it is none */
 	uint64_t ticket;
 	struct timer deadline;
 	bool is_late; /* the master did not answer in time */
@@ -116,8 +119,9 @@ static enum MHD_Result reply(struct call *call, unsigned status, struct span con
 	return reply_allowing(call->connection, status, content, type, NULL);
 }
 
-/* {"ok":true} or {"ok":false,"errors":"…"}; text may be empty. */
-static enum MHD_Result reply_order(struct call *call, unsigned status, bool ok, struct span text)
+/* {"ok":true} or {"ok":false,"errors":"…"}; text may be empty, and is called `good` where ok. */
+static enum MHD_Result reply_as(struct call *call, unsigned status, bool ok, struct span text,
+				const char *good)
 {
 	struct json_writer writer;
 	struct strbuf out;
@@ -125,12 +129,17 @@ static enum MHD_Result reply_order(struct call *call, unsigned status, bool ok, 
 	json_begin(&writer);
 	json_add_bool(&writer, "ok", ok);
 	if (!ok || text.len > 0)
-		json_add_text(&writer, ok ? "warnings" : "errors", text);
+		json_add_text(&writer, ok ? good : "errors", text);
 	enum MHD_Result result = MHD_NO;
 	if (json_end(&writer, &out))
 		result = reply(call, status, strbuf_span(&out), JSON_TYPE);
 	strbuf_release(&out);
 	return result;
+}
+
+static enum MHD_Result reply_order(struct call *call, unsigned status, bool ok, struct span text)
+{
+	return reply_as(call, status, ok, text, "warnings");
 }
 
 /* ---- endpoints ---- */
@@ -153,8 +162,9 @@ static enum MHD_Result answer_status(struct call *call)
 	struct strbuf out;
 	enum MHD_Result result;
 	strbuf_init(&out, REPORT_BYTES);
-	if (call->ok && console_report_status(call->door->console->setup.stats,
-					      strbuf_span(&call->text), &out, &err))
+	const struct console_setup *setup = &call->door->console->setup;
+	if (call->ok && console_report_status(setup->stats, setup->guard, strbuf_span(&call->text),
+					      &out, &err))
 		result = reply(call, MHD_HTTP_OK, strbuf_span(&out), JSON_TYPE);
 	else
 		result =
@@ -168,7 +178,8 @@ static enum MHD_Result answer_metrics(struct call *call)
 	struct strbuf out;
 	enum MHD_Result result = MHD_NO;
 	strbuf_init(&out, REPORT_BYTES);
-	console_report_metrics(call->door->console->setup.stats, &out);
+	console_report_metrics(call->door->console->setup.stats, call->door->console->setup.guard,
+			       &out);
 	if (!out.truncated)
 		result = reply(call, MHD_HTTP_OK, strbuf_span(&out),
 			       "text/plain; version=0.0.4; charset=utf-8");
@@ -188,6 +199,16 @@ static enum MHD_Result answer_stop(struct call *call)
 			   strbuf_span(&call->text));
 }
 
+static enum MHD_Result answer_vault(struct call *call)
+{
+	return reply_as(call, call->ok ? MHD_HTTP_OK : MHD_HTTP_CONFLICT, call->ok,
+			strbuf_span(&call->text), "said");
+}
+
+/* What it orders stands in its path: console_vault.c. */
+static const struct endpoint vault_endpoint = {NULL, "POST", answer_vault, CONSOLE_VAULT,
+					       VAULT_WAIT_MS};
+
 static const struct endpoint endpoints[] = {
     {"/livez", "GET", answer_alive, CONSOLE_ORDER_UNSET, 0},
     {"/readyz", "GET", answer_ready, CONSOLE_STATUS, STATUS_WAIT_MS},
@@ -204,7 +225,7 @@ static const struct endpoint *find_endpoint(const char *path)
 		if (strcmp(endpoints[i].path, path) == 0)
 			return &endpoints[i];
 	}
-	return NULL;
+	return console_vault_verb(path) != VERB_UNSET ? &vault_endpoint : NULL;
 }
 
 /* HEAD is GET without the content, which libmicrohttpd leaves out by itself. */
@@ -264,8 +285,11 @@ static enum MHD_Result ask_master(struct call *call)
 	MHD_suspend_connection(call->connection);
 	loop_arm(console->loop, &call->deadline,
 		 loop_now_ms(console->loop) + call->endpoint->wait_ms);
-	console->setup.order(console->setup.context, call->endpoint->order, call->ticket,
-			     call->endpoint->order == CONSOLE_PAUSE ? &call->pause : NULL);
+	if (call->endpoint->order == CONSOLE_VAULT)
+		console->setup.order_vault(console->setup.context, call->ticket, call->vault);
+	else
+		console->setup.order(console->setup.context, call->endpoint->order, call->ticket,
+				     call->endpoint->order == CONSOLE_PAUSE ? &call->pause : NULL);
 	return MHD_YES;
 }
 
@@ -338,6 +362,20 @@ static enum MHD_Result answer_page(struct call *call, const char *path, const ch
 	return reply(call, MHD_HTTP_OK, content, type);
 }
 
+/* What the order says in its content. */
+static bool read_order(struct call *call, const char *path, struct err *err)
+{
+	struct span content = strbuf_span(&call->content);
+	if (call->endpoint->order == CONSOLE_PAUSE)
+		return console_read_pause(content, &call->pause, err);
+	if (call->endpoint->order != CONSOLE_VAULT)
+		return true;
+	call->vault = calloc(1, sizeof(*call->vault));
+	if (!call->vault || !call->door->console->setup.order_vault)
+		return err_set(err, "the console takes no orders about a vault");
+	return console_read_vault(console_vault_verb(path), content, call->vault, err);
+}
+
 static enum MHD_Result begin_answer(struct call *call, const char *path, const char *method)
 {
 	const char *why_not = refusal(call, method);
@@ -350,8 +388,7 @@ static enum MHD_Result begin_answer(struct call *call, const char *path, const c
 		return reply_allowing(call->connection, MHD_HTTP_METHOD_NOT_ALLOWED, SPAN(""), NULL,
 				      call->endpoint->method);
 	struct err err = {{0}};
-	if (call->endpoint->order == CONSOLE_PAUSE &&
-	    !console_read_pause(strbuf_span(&call->content), &call->pause, &err))
+	if (!read_order(call, path, &err))
 		return reply_order(call, MHD_HTTP_BAD_REQUEST, false, span_from_str(err.text));
 	if (call->endpoint->order != CONSOLE_ORDER_UNSET)
 		return ask_master(call);
@@ -396,6 +433,7 @@ static void end_call(void *context, struct MHD_Connection *connection, void **st
 	}
 	strbuf_release(&call->text);
 	strbuf_release(&call->content);
+	free(call->vault);
 	free(call);
 	*state = NULL;
 }

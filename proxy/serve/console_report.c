@@ -8,6 +8,7 @@
 #include <inttypes.h>
 
 #include "sallyport/clock.h"
+#include "serve/console_guard.h"
 
 struct totals {
 #define STAT_MEMBER(name, help) uint64_t name;
@@ -76,8 +77,8 @@ static void write_reasons(struct json_writer *writer, const struct totals *total
 	json_close(writer);
 }
 
-bool console_report_status(const struct stats *stats, struct span master, struct strbuf *out,
-			   struct err *err)
+bool console_report_status(const struct stats *stats, const struct guard_status *guard,
+			   struct span master, struct strbuf *out, struct err *err)
 {
 	struct totals totals;
 	struct json_writer writer;
@@ -94,6 +95,7 @@ bool console_report_status(const struct stats *stats, struct span master, struct
 	json_add_number(&writer, "now_ms", clock_wall_us() / 1000);
 	json_add_members(&writer, said);
 	json_add_number(&writer, "slots", totals.slots);
+	console_guard_status(guard, &writer);
 	write_counters(&writer, &totals);
 	write_reasons(&writer, &totals);
 	json_free(said);
@@ -116,7 +118,8 @@ static void write_metric(struct strbuf *out, const char *name, const char *suffi
 	    name, suffix, help, name, suffix, type, name, suffix, value);
 }
 
-void console_report_metrics(const struct stats *stats, struct strbuf *out)
+void console_report_metrics(const struct stats *stats, const struct guard_status *guard,
+			    struct strbuf *out)
 {
 	struct totals totals;
 	add_up(&totals, stats);
@@ -140,4 +143,5 @@ void console_report_metrics(const struct stats *stats, struct strbuf *out)
 	for (size_t i = REASON_UNSET + 1; i < REASON_COUNT; i++)
 		strbuf_addf(out, "sallyport_reasons_total{reason=\"%s\"} %" PRIu64 "\n",
 			    reason_name((enum reason)i), totals.reasons[i]);
+	console_guard_metrics(guard, out);
 }

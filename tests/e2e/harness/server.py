@@ -123,6 +123,7 @@ class Server:
             "log": {"access": str(self.directory / "access.log"),
                     "events": str(self.directory / "events.log"), "format": "json"},
             "process": {"workers": 1, "runtime": str(self.runtime)},
+            "vault": {"directory": str(self.directory / "vault")},
         }
 
     @staticmethod

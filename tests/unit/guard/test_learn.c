@@ -147,6 +147,10 @@ static void a_pinned_version_stays(void **state)
 	}
 	assert_int_equal(page->n_good, PAGE_GOOD_MAX);
 	assert_non_null(page_good(page, brain_digest('a')));
+	/* and no window changes it */
+	struct look look = look_of('z', 1000, 1, true);
+	look.is_published = true;
+	assert_int_equal(learn_look(page, &page->site->plan->policy, &look), LEARN_HOLD);
 }
 
 static void a_window_takes_what_comes_and_drops_what_went(void **state)

@@ -1,0 +1,534 @@
+"""What the guard learns, when it counts, and what an operator decides: the real processes before scripted
+origins."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+from harness import Client, test
+from harness.guarded import (QUICK, in_state, learned, obeyed, order, page, process, serve, site, start)
+from harness.origin import reply
+from harness.server import is_sanitized, own_address
+
+HOME = '<html><title>Home</title><a href="/about.html">About</a> <img src="/logo.png"></html>'
+PAGES = {"/": HOME, "/about.html": "<html><title>About</title>We sell things.</html>",
+         "/logo.png": page(b"\x89PNG" + bytes(300), "image/png")}
+BAD = "<html><title>Hacked by somebody</title></html>"
+
+
+def body(server, target="/", **options):
+    response = server.get(target, **options)
+    return response.status, response.body.decode(errors="replace")
+
+
+def is_copy(response):
+    return response.field("Age") is not None
+
+
+def held(t, server, count=1, seconds=10.0):
+    t.eventually(lambda: site(server).get("held") == count,
+                 lambda: f"{count} are held: {site(server)}\n{server.errors()[-2000:]}", seconds, 0.05)
+
+
+# ---- enrolment
+
+@test
+def a_site_is_enrolled_from_seeds_sitemaps_and_links(t):
+    sitemap = ('<?xml version="1.0"?><urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">'
+               "<url><loc>http://site.example/mapped.html</loc></url></urlset>")
+    origin = t.origin()
+    pages = PAGES | {"/robots.txt": page("User-agent: *\nSitemap: http://site.example/map.xml\n", "text/plain"),
+                     "/map.xml": page(sitemap, "application/xml"), "/mapped.html": "<p>mapped</p>",
+                     "/seed.html": '<a href="/deep1">1</a>', "/deep1": '<a href="/deep2">2</a>',
+                     "/deep2": '<a href="/deep3">3</a>', "/deep3": "too deep"}
+    server = start(t, pages, {"seeds": ["/", "/seed.html"], "depth": 2}, origins=[origin])
+    learned(t, server, 7)
+    in_state(t, server, "guarded")
+    fetched = {request.target for request in origin.requests}
+    t.check("/mapped.html" in fetched and "/deep2" in fetched, f"what was fetched: {fetched}")
+    t.check("/deep3" not in fetched, "nothing deeper than guard.depth is fetched")
+
+
+@test
+def the_scout_is_a_stranger(t):
+    origin = t.origin()
+    server = start(t, PAGES, origins=[origin])
+    origin.on("/", page(HOME, Set_Cookie="session=1; Path=/"))
+    learned(t, server)
+    for request in origin.requests:
+        t.equal(request.field("Host"), "site.example", "Host")
+        for name in ("Cookie", "Authorization", "Range", "If-None-Match", "If-Modified-Since"):
+            t.equal(request.all(name), [], f"{name} of {request.target}")
+
+
+@test
+def the_rate_is_kept(t):
+    origin = t.origin()
+    links = "".join(f'<a href="/{n}">{n}</a>' for n in range(100))
+    start(t, {"/": links} | {f"/{n}": str(n) for n in range(100)}, {"rate": "20/s"}, origins=[origin])
+    begin = time.monotonic()
+    t.eventually(lambda: len(origin.requests) >= 20, "fetches", 10.0)
+    time.sleep(1.0)
+    spent = time.monotonic() - begin
+    t.check(len(origin.requests) <= spent * 20 + 8, f"{len(origin.requests)} fetches in {spent:.1f} s")
+
+
+@test
+def excluded_paths_are_not_fetched(t):
+    origin = t.origin()
+    server = start(t, PAGES | {"/": HOME + '<a href="/private/x">x</a>', "/private/x": "x"},
+                   {"exclude": ["/private"]}, origins=[origin])
+    learned(t, server, 3)
+    t.equal(origin.requests_for("/private/x"), [], "fetches of what is excluded")
+
+
+@test
+def what_visitors_ask_for_is_learned_too(t):
+    server = start(t, PAGES | {"/hidden.html": "no link leads here"})
+    learned(t, server, 3)
+    t.equal(body(server, "/hidden.html")[0], 200, "status")
+    learned(t, server, 4)
+
+
+@test
+def a_page_that_is_not_there_takes_no_room(t):
+    server = start(t, PAGES)
+    learned(t, server, 3)
+    for n in range(20):
+        server.get(f"/wp-admin/{n}.php")
+    time.sleep(1.0)
+    t.equal(site(server)["pages"], 3, "pages")
+
+
+# ---- learning
+
+@test
+def html_has_to_settle_and_images_have_not(t):
+    server = start(t, PAGES, {"settle": "1 h"})
+    t.eventually(lambda: site(server).get("exact") == 1, "the image is known", 10.0, 0.05)
+    t.equal(site(server)["learning"], 2, "HTML is still learned")
+    obeyed(t, server, "approve", "--url", "/")
+    t.equal(site(server)["exact"], 2, "what is known after the approval of one page")
+    obeyed(t, server, "approve", "--all")
+    t.equal(site(server)["exact"], 3, "what is known after the approval of all")
+
+
+@test
+def a_page_that_is_another_each_time_varies(t):
+    count = iter(range(10 ** 6))
+
+    def changing(connection, request):
+        connection.send(page(f"<p>{next(count)}</p>"))
+    server = start(t, PAGES | {"/about.html": changing})
+    t.eventually(lambda: site(server).get("varying") == 1, lambda: f"it varies: {site(server)}", 10.0, 0.05)
+    first, second = body(server, "/about.html"), body(server, "/about.html")
+    t.check(first[0] == second[0] == 200 and first != second, "it passes")
+
+
+@test
+def two_forms_that_alternate_are_both_known(t):
+    forms = [page("<p>A</p>"), page("<p>B</p>")]
+    turn = iter(range(10 ** 6))
+
+    def alternating(connection, request):
+        connection.send(forms[next(turn) % 2])
+    server = start(t, PAGES | {"/about.html": alternating})
+    learned(t, server, 3)
+    for _ in range(6):
+        response = server.get("/about.html")
+        t.check(response.status == 200 and not is_copy(response), "it passes unchanged")
+
+
+@test
+def with_confirm_nothing_counts_before_the_operator_says_so(t):
+    server = start(t, PAGES, {"confirm": True})
+    learned(t, server, 3)
+    t.equal(site(server)["state"], "learning", "state")
+    t.check(not site(server)["confirmed"], "it waits")
+    serve(server.origin, PAGES | {"/": "<p>an edit</p>"})
+    t.equal(body(server)[1], "<p>an edit</p>", "what a visitor gets meanwhile")
+    serve(server.origin, PAGES)
+    obeyed(t, server, "approve", "--all")
+    in_state(t, server, "guarded")
+    serve(server.origin, PAGES | {"/": "<p>an edit</p>"})
+    t.equal(body(server)[1], HOME, "what a visitor gets from then on")
+
+
+# ---- holds and decisions
+
+@test
+def an_edit_is_held_until_it_is_approved(t):
+    server = start(t, PAGES)
+    learned(t, server, 3)
+    serve(server.origin, PAGES | {"/about.html": "<html><title>About</title>We sell more.</html>"})
+    response = server.get("/about.html")
+    t.check(is_copy(response) and b"sell things" in response.body, "the copy is served at once")
+    held(t, server)
+    t.equal(site(server)["state"], "guarded", "one page seals nothing")
+    t.equal(body(server)[1], HOME, "other pages pass")
+    obeyed(t, server, "approve", "--url", "/about.html")
+    t.equal(body(server, "/about.html")[1], "<html><title>About</title>We sell more.</html>",
+            "the next request gets the edit")
+    t.equal(site(server)["held"], 0, "held")
+
+
+@test
+def a_rejected_version_waits_for_nobody(t):
+    server = start(t, PAGES)
+    learned(t, server, 3)
+    serve(server.origin, PAGES | {"/about.html": "<p>no</p>"})
+    held(t, server)
+    t.eventually(lambda: order(server, "reject", "--url", "/about.html").returncode == 0, "it is rejected", 5.0, 0.1)
+    for _ in range(5):
+        t.check(b"sell things" in server.get("/about.html").body, "the copy")
+        time.sleep(0.2)
+    t.equal(site(server)["held"], 0, "held")
+
+
+@test
+def what_comes_back_by_itself_is_held_no_more(t):
+    server = start(t, PAGES)
+    learned(t, server, 3)
+    serve(server.origin, PAGES | {"/about.html": "<p>a slip</p>"})
+    held(t, server)
+    serve(server.origin, PAGES)
+    held(t, server, 0)
+
+
+@test
+def a_version_is_gone_back_to_and_pinned(t):
+    server = start(t, PAGES)
+    learned(t, server, 3)
+    serve(server.origin, PAGES | {"/about.html": "<p>second</p>"})
+    held(t, server)
+    t.eventually(lambda: order(server, "approve", "--url", "/about.html").returncode == 0, "it is approved", 5.0, 0.1)
+    before = time.time()
+    time.sleep(1.1)
+    obeyed(t, server, "rollback", "--url", "/about.html", "--to", "1")
+    t.check("sell things" in body(server, "/about.html")[1], "version 1")
+    moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(before))
+    obeyed(t, server, "rollback", "--to", moment)
+    t.equal(body(server, "/about.html")[1], "<p>second</p>", "what was good then")
+    obeyed(t, server, "pin", "--url", "/about.html", "--version", "1")
+    t.check("sell things" in body(server, "/about.html")[1], "the pinned one, though the origin has the second")
+    obeyed(t, server, "unpin", "--url", "/about.html", "--version", "1")
+
+
+@test
+def a_page_that_is_forgotten_passes(t):
+    server = start(t, PAGES)
+    learned(t, server, 3)
+    serve(server.origin, {**PAGES, "/about.html": "<p>new</p>"})
+    t.check("sell things" in body(server, "/about.html")[1], "the copy")
+    obeyed(t, server, "forget", "--url", "/about.html")
+    t.equal(body(server, "/about.html")[1], "<p>new</p>", "what the origin has")
+
+
+# ---- publishing
+
+@test
+def in_a_window_what_changes_is_good(t):
+    server = start(t, PAGES)
+    learned(t, server, 3)
+    obeyed(t, server, "publish", "--for", "1min")
+    t.check("window_until" in site(server), "the status says so")
+    serve(server.origin, PAGES | {"/about.html": "<p>new edition</p>"})
+    t.eventually(lambda: body(server, "/about.html")[1] == "<p>new edition</p>" and
+                 not is_copy(server.get("/about.html")), "it is good", 10.0, 0.1)
+    obeyed(t, server, "publish", "--for", "0s")
+    t.check("window_until" not in site(server), "the window is closed")
+    serve(server.origin, PAGES)
+    t.equal(body(server, "/about.html")[1], "<p>new edition</p>", "the old edition is good no more")
+
+
+@test
+def a_token_opens_a_window_once(t):
+    server = start(t, PAGES)
+    learned(t, server, 3)
+    token = obeyed(t, server, "token", "--for", "1min")
+    t.check(len(token) >= 32 and token.isalnum(), f"a word: {token}")
+    t.check(token not in pathlib.Path(server.directory / "vault/audit.log").read_text(), "it is written nowhere")
+    content = json.dumps({"site": "site", "token": token}).encode()
+
+    def post():
+        client = Client(server.control_socket)
+        t.later(client.close)
+        client.send(b"POST /api/vault/publish HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                    b"Content-Length: %d\r\n\r\n" % len(content) + content)
+        return client.read_response()
+    t.equal(post().status, 200, "status of its first use")
+    t.check("window_until" in site(server), "a window is open")
+    t.equal(post().status, 409, "status of its second use")
+    result = order(server, "publish", "--for", "1min", "--token", "wrong")
+    t.equal(result.returncode, 1, "exit status with a token that there is not")
+
+
+@test
+def a_window_lets_no_redirect_to_a_foreign_host_in(t):
+    server = start(t, PAGES)
+    learned(t, server, 3)
+    obeyed(t, server, "publish", "--for", "1min")
+    serve(server.origin, PAGES | {"/about.html": page("", status="302 Found", Location="http://evil.example/")})
+    held(t, server)
+    t.check("sell things" in body(server, "/about.html")[1], "the copy")
+
+
+# ---- sealing
+
+def deface(server, pages=("/", "/about.html"), origin=None):
+    serve(origin or server.origin, PAGES | {path: page(BAD) for path in pages})
+
+
+@test
+def two_defaced_pages_seal_a_site_until_it_is_good_again(t):
+    server = start(t, PAGES, {"recover": 2})
+    learned(t, server, 3)
+    deface(server)
+    in_state(t, server, "sealed")
+    t.check("no honest edit" in site(server)["why"], f"why: {site(server)['why']}")
+    post = server.client()
+    t.later(post.close)
+    post.send(b"POST /login HTTP/1.1\r\nHost: site.example\r\nContent-Length: 3\r\n\r\na=b")
+    t.equal(post.read_response().status, 503, "status of a POST")
+    t.equal(body(server)[1], HOME, "what a visitor gets")
+    serve(server.origin, PAGES)
+    in_state(t, server, "guarded", 20.0)
+    t.check(not is_copy(server.get("/")), "visitors get the origin's pages")
+
+
+@test
+def one_defaced_page_seals_nothing(t):
+    server = start(t, PAGES)
+    learned(t, server, 3)
+    deface(server, ("/about.html",))
+    held(t, server)
+    time.sleep(1.5)
+    t.equal(site(server)["state"], "guarded", "state")
+
+
+@test
+def one_of_two_origins_that_is_defaced_is_found(t):
+    origins = [t.origin(), t.origin()]
+    server = start(t, PAGES, {"recover": 2}, origins=origins)
+    learned(t, server, 3)
+    deface(server, origin=origins[1])
+    in_state(t, server, "sealed")
+    time.sleep(1.0)
+    t.equal(site(server)["state"], "sealed", "one good origin is not enough")
+    serve(origins[1], PAGES)
+    in_state(t, server, "guarded", 20.0)
+
+
+@test
+def a_page_that_only_search_engines_see_is_found(t):
+    def cloaked(connection, request):
+        is_bot = any("bot" in value.lower() for value in request.all("User-Agent"))
+        connection.send(page("<p>cheap pills</p>") if is_bot else page(HOME))
+    server = start(t, PAGES)
+    learned(t, server, 3)
+    server.origin.on("/", cloaked)
+    held(t, server)
+    t.check("search engines or phones get another page" in server.errors(), server.errors()[-1000:])
+    t.check(not is_copy(server.get("/")), "ordinary visitors get the origin's page")
+
+
+@test
+def an_origin_that_is_down_seals_nothing(t):
+    server = start(t, PAGES)
+    learned(t, server, 3)
+    server.origin.close()
+    t.eventually(lambda: site(server)["origins_down"] == 1, "the status says that it is down", 10.0, 0.1)
+    time.sleep(1.0)
+    t.equal((site(server)["state"], site(server)["held"]), ("guarded", 0), "state, held")
+    t.equal(body(server)[1], HOME, "what a visitor gets")
+
+
+@test
+def an_operator_seals_and_releases(t):
+    server = start(t, PAGES, {"recover": 1})
+    learned(t, server, 3)
+    obeyed(t, server, "seal", "--why", "a drill")
+    t.equal((site(server)["state"], site(server)["why"]), ("sealed", "sealed by order: a drill"), "state, why")
+    t.check(is_copy(server.get("/")), "a copy")
+    time.sleep(1.5)
+    t.equal(site(server)["state"], "sealed", "only an operator opens it")
+    obeyed(t, server, "release")
+    t.equal(site(server)["state"], "guarded", "state")
+    t.check(not is_copy(server.get("/")), "the origin's page")
+    t.equal(order(server, "release").returncode, 1, "exit status where nothing is sealed")
+
+
+# ---- lives
+
+@test(each={role: role for role in ("keeper", "scout", "lifeboat")})
+def what_is_known_outlives_a_death(t, role):
+    server = start(t, PAGES)
+    learned(t, server, 3)
+    os.kill(process(server, role)["pid"], signal.SIGKILL)
+    serve(server.origin, PAGES | {"/": "<p>an edit</p>"})
+    t.equal(body(server)[1], HOME, "the copy, without a pause")
+    t.eventually(lambda: process(server, role)["restarts"] == 1 and process(server, role)["state"] == "running",
+                 "it runs again", 5.0, 0.05)
+    held(t, server)
+    t.equal(site(server)["exact"], 3, "pages that are known")
+
+
+@test
+def new_workers_and_generations_know_it_too(t):
+    server = start(t, PAGES)
+    learned(t, server, 3)
+    server.origin.close()
+    os.kill(server.workers()[0], signal.SIGKILL)
+    t.eventually(lambda: server.workers() and body(server)[1] == HOME, "a new worker serves the copy", 5.0, 0.05)
+    t.equal(server.reload().status, 200, "status of the reload")
+    t.equal(body(server)[1], HOME, "the new generation serves the copy")
+
+
+@test
+def a_restart_serves_copies_at_once_while_the_origin_is_down(t):
+    server = start(t, PAGES)
+    learned(t, server, 3)
+    server.process.terminate()
+    server.process.wait(10)
+    server.origin.close()
+    server.start()
+    t.eventually(lambda: body(server)[1] == HOME, lambda: f"the copy\n{server.errors()[-1500:]}", 2.0, 0.01)
+    in_state(t, server, "guarded")
+
+
+@test
+def a_seal_outlasts_a_restart(t):
+    server = start(t, PAGES)
+    learned(t, server, 3)
+    obeyed(t, server, "seal")
+    server.process.terminate()
+    server.process.wait(10)
+    server.start()
+    in_state(t, server, "sealed")
+
+
+@test(seconds=30.0)
+def a_vault_that_cannot_be_read_is_learned_anew_loudly(t):
+    server = start(t, PAGES)
+    learned(t, server, 3)
+    server.process.terminate()
+    server.process.wait(10)
+    vault = server.directory / "vault"
+    for path in vault.glob("catalogue.db*"):
+        path.write_bytes(b"this is no database" * 1000)
+    serve(server.origin, PAGES | {"/": "<p>an edit</p>"})
+    server.start()
+    t.eventually(lambda: "learning begins anew" in server.errors(), lambda: f"it says so: {server.errors()}", 5.0)
+    t.equal(body(server)[1], "<p>an edit</p>", "no copy is served")
+    learned(t, server, 1)
+    t.equal(body(server)[1], "<p>an edit</p>", "what is known now")
+
+
+@test
+def a_reload_changes_what_is_guarded(t):
+    server = start(t, PAGES)
+    learned(t, server, 3)
+    roles = ("keeper", "scout", "lifeboat")
+    server.write_policy({"site": {"guard": {"mode": "off"}}})
+    t.equal(server.reload().status, 200, "status of the reload")
+    t.eventually(lambda: not [p for p in server.processes() if p["role"] in roles], "none of them runs", 5.0)
+    server.write_policy({"site": {"guard": {"mode": "enforce", "exclude": ["/about.html"]}}})
+    t.equal(server.reload().status, 200, "status of the reload")
+    t.eventually(lambda: site(server).get("exact") == 2, lambda: f"two are known: {site(server)}", 5.0)
+    keeper = process(server, "keeper")["pid"]
+    server.write_policy({"site": {"guard": {"rate": "7/s"}}})
+    t.equal(server.reload().status, 200, "status of the reload")
+    t.equal(process(server, "keeper")["pid"], keeper, "the keeper, which only gets a new plan")
+
+
+@test
+def the_keeper_has_no_network_and_writes_nowhere_else(t):
+    if is_sanitized():
+        t.skip("sanitized builds run without the sandbox")
+    server = start(t, PAGES)
+    learned(t, server, 3)
+    status = pathlib.Path(f"/proc/{process(server, 'keeper')['pid']}/status").read_text()
+    t.check("Seccomp:\t2" in status and "NoNewPrivs:\t1" in status, status)
+    t.check("CapEff:\t0000000000000000" in status, status)
+    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in (server.directory / "vault").iterdir()}
+    t.equal(modes.get("key"), "0o600", f"mode of the key: {modes}")
+
+
+# ---- the rest
+
+@test
+def metrics_and_status_tell_how_it_is(t):
+    server = start(t, PAGES)
+    learned(t, server, 3)
+    metrics = server.api("GET", "/metrics").body.decode()
+    for line in ('sallyport_guard_state{site="site",state="guarded"} 1',
+                 'sallyport_guard_pages{site="site",known="exact"} 3', "sallyport_guard_vault_ok 1"):
+        t.check(line in metrics, f"{line} in {metrics[-2500:]}")
+    said = server.command("status", "-c", str(server.file)).stdout
+    for part in ("guard         site: guarded", "3 of 3 pages known", "baseline      "):
+        t.check(part in said, f"{part!r} in\n{said}")
+
+
+@test
+def a_paused_guard_holds_nothing(t):
+    server = start(t, PAGES)
+    learned(t, server, 3)
+    serve(server.origin, PAGES | {"/": "<p>an edit</p>"})
+    t.equal(server.command("pause", "guard", "site", "1h", "-c", str(server.file)).returncode, 0, "exit status")
+    t.equal(body(server)[1], "<p>an edit</p>", "what a visitor gets")
+    t.equal(server.command("resume", "guard", "site", "-c", str(server.file)).returncode, 0, "exit status")
+    t.equal(body(server)[1], HOME, "and afterwards")
+
+
+@test(each={"no verb": (), "no such verb": ("bless", "site"), "no site": ("approve", "--all"),
+            "neither url nor all": ("approve", "site"), "both": ("approve", "site", "--url", "/", "--all"),
+            "no path": ("approve", "site", "--url", "about"), "no goal": ("rollback", "site"),
+            "a version of no page": ("rollback", "site", "--to", "3"),
+            "no duration": ("token", "site"), "too long": ("publish", "site", "--for", "25h"),
+            "two sites": ("enrol", "site", "other"), "an option that there is not": ("seal", "site", "--force")})
+def wrong_use_of_vault_is_2(t, operands):
+    server = t.server()
+    result = server.command("vault", *operands)
+    t.equal(result.returncode, 2, f"exit status: {result.stderr}")
+    t.check("sallyport vault" in result.stderr, f"what it says: {result.stderr}")
+
+
+@test
+def orders_without_a_guard_or_a_site_say_so(t):
+    plain = t.server()
+    result = order(plain, "approve", "--all")
+    t.equal(result.returncode, 1, "exit status")
+    t.check("no site is guarded" in result.stderr, result.stderr)
+    server = start(t, PAGES)
+    learned(t, server, 3)
+    result = order(server, "approve", "--all", name="sitte")
+    t.check('did you mean "site"?' in result.stderr, result.stderr)
+    result = order(server, "approve", "--url", "/nothing")
+    t.check("nothing is known of /nothing" in result.stderr, result.stderr)
+    result = order(server, "approve", "--url", "/")
+    t.check("waits for a decision" in result.stderr, result.stderr)
+
+
+@test(heavy=True, seconds=120.0)
+def learning_500_pages_takes_little_memory(t):
+    if is_sanitized():
+        t.skip("sanitizers take memory of their own")
+    filler = "".join(f"<p>{n} {'lorem ipsum ' * 20}</p>" for n in range(180))
+    links = "".join(f'<a href="/{n}">{n}</a>' for n in range(500))
+    pages = {"/": links} | {f"/{n}": f"<html><title>{n}</title>{filler}</html>" for n in range(500)}
+    server = start(t, pages, {"rate": "500/s", "max_pages": 600})
+    most, end = 0, time.monotonic() + 90
+    while time.monotonic() < end:
+        now = site(server)
+        used = sum(server.memory(entry["pid"]) for entry in server.processes()
+                   if entry["role"] in ("keeper", "scout", "lifeboat"))
+        most = max(most, used)
+        if now.get("enrolled") and now["exact"] == 501:
+            break
+        time.sleep(0.2)
+    t.equal(site(server)["exact"], 501, "pages that are known")
+    t.note(f"{most >> 20} MiB in keeper, scout and lifeboat")
+    t.check(most < 100 << 20, f"{most >> 20} MiB")
