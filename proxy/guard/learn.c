@@ -197,14 +197,14 @@ void learn_accept(struct page *page)
 	page->changed_s = 0;
 }
 
-/* Drops what was seen last before that time, but what is pinned and `but`. */
+/* Drops what was not seen after that second, but what is pinned and `but`. */
 static unsigned retire_before(struct page *page, uint64_t time_s, const uint8_t *but,
 			      uint8_t retired[PAGE_GOOD_MAX][DIGEST_SIZE])
 {
 	unsigned n = 0;
 	for (unsigned i = page->n_good; i-- > 0;) {
 		const struct page_mark *old = &page->good[i];
-		if (old->pinned || old->last_s >= time_s ||
+		if (old->pinned || old->last_s > time_s ||
 		    (but && memcmp(old->digest, but, DIGEST_SIZE) == 0))
 			continue;
 		memcpy(retired[n++], old->digest, DIGEST_SIZE);
