@@ -24,7 +24,7 @@ PACKAGES      := gcc make pkg-config libc6-dev libssl-dev libmicrohttpd-dev libc
                  libjansson-dev libcurl4-openssl-dev libc-ares-dev libcap-ng-dev libseccomp-dev uthash-dev \
                  libvectorscan-dev zlib1g-dev libbrotli-dev libzstd-dev libexpat1-dev
 PACKAGES_TEST := binutils cppcheck curl libcmocka-dev python3
-PACKAGES_ALL  := clang libclang-rt-14-dev nginx-light wrk apache2-bin nodejs tomcat10-common default-jre-headless
+PACKAGES_ALL  := clang libclang-rt-14-dev nginx-light haproxy wrk apache2-bin nodejs tomcat10-common default-jre-headless
 PACKAGES_BENCH := nginx-light haproxy wrk python3
 PACKAGES_IMAGE := buildah debootstrap python3
 
@@ -77,11 +77,11 @@ UNIT    := $(sort $(wildcard tests/unit/*/test_*.c))
 UNIT_BINARIES := $(UNIT:%.c=$(O)/%)
 FUZZERS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BINARIES := $(FUZZERS:%.c=$(O)/%)
-ALL_C   := proxy/main.c $(SOURCES) $(UNIT) $(FUZZERS) tests/fuzz/replay.c
+ALL_C   := proxy/main.c $(SOURCES) $(UNIT) $(FUZZERS) tests/fuzz/replay.c tests/bench/micro.c
 JOBS    := -j$(shell nproc 2>/dev/null || echo 2)
 
 .PHONY: all run test test-all test-binaries test-unit test-fuzz test-e2e test-e2e-all test-image \
-        hardening asan asan-unit asan-fuzz asan-e2e fuzz fuzz-run lint layers bench install image \
+        hardening asan asan-unit asan-fuzz asan-e2e fuzz fuzz-run lint layers bench bench-micro install image \
         clean help deps deps-test deps-all FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -196,6 +196,14 @@ bench: all
 	@tests/install-packages $(PACKAGES_BENCH)
 	@python3 tests/bench/run.py
 
+# ONLY=iis: works whose names have that word.
+bench-micro: $(O)/tests/bench/micro
+	@$< $(ONLY)
+
+$(O)/tests/bench/micro: $(O)/tests/bench/micro.o $(O)/libsallyport.a
+	$(call say,link,$@)
+	$(Q)$(CC) $(LDFLAGS_BASE) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
+
 # ---- lint: warnings are errors, file by file, so that only what changed is looked at ----
 
 LINT      := $(BUILD)/lint
@@ -259,6 +267,7 @@ help:
 	@echo 'make asan       unit, corpus and end-to-end tests with AddressSanitizer and UBSan'
 	@echo 'make fuzz       libFuzzer on every target, FUZZ_SECONDS=$(FUZZ_SECONDS) each'
 	@echo 'make bench      measure side by side with nginx and HAProxy'
+	@echo 'make bench-micro    nanoseconds to canonicalise, parse and judge, without a server'
 	@echo 'make install    DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)'
 	@echo 'make image      build the container image $(IMAGE) with docker, podman or buildah'
 	@echo 'make deps, deps-test, deps-all    install Debian packages only'

@@ -33,8 +33,6 @@ struct throttle_path {
 	struct policy_where where;
 };
 
-enum ban_action { BAN_ACTION_UNSET = 0, BAN_REJECT, BAN_CLOSE };
-
 /* The group shield.throttle, as it was read, and behind it what its finish made of that. */
 struct throttle_policy {
 	struct policy_rate per_client; /* count 0: no rate */
@@ -44,7 +42,7 @@ struct throttle_policy {
 	uint64_t strikes; /* 0: no bans */
 	uint64_t strike_window_ms;
 	uint64_t ban_ms;
-	int ban_action; /* enum ban_action */
+	int ban_action; /* enum verdict_action */
 	bool dry_run;
 	struct policy_where where;
 
@@ -71,6 +69,9 @@ void address_policy_compile(struct address_policy *addresses, struct policy_wher
 /* Once the site's name is known. */
 void throttle_policy_name(struct throttle_policy *policy, const char *site_name);
 
+/* The longest of its paths that a canonical path is under; NULL: none. */
+const struct throttle_path *throttle_path_of(const struct throttle_policy *policy, struct span path);
+
 struct admission_request {
 	const struct addr *visitor;
 	struct span path; /* canonical */
@@ -90,7 +91,7 @@ static inline bool admission_is_on(const struct address_policy *addresses,
 	return policy->is_on || addresses->deny_set.n > 0 || addresses->allow_set.n > 0;
 }
 
-/* ALLOW or REJECT (CLOSE for a ban, where the policy says so), with verdict.retry_after_s
+/* ALLOW or REJECT (for a ban also CLOSE or TARPIT, where the policy says so), with verdict.retry_after_s
  * where waiting helps. */
 void admission_judge(const struct address_policy *addresses, const struct throttle_policy *policy,
 		     struct throttle_table *table, const struct admission_request *request,

@@ -17,7 +17,7 @@
  * Cookie, Authorization, Content-Type, X-Forwarded-*, Forwarded, Via, … */
 bool http_mark_hop_by_hop(struct http_head *head, enum reason *reason);
 
-/* How often our name stands in Via: how many sallyports a request came through.
+/* How often our name stands in Via and CDN-Loop: how many sallyports a request came through.
  * A chain of a few is somebody's design; a long one is a loop. */
 unsigned http_via_hops(const struct http_head *head);
 
@@ -33,13 +33,15 @@ struct http_forward_request {
 	bool say_length;                /* framing NONE: say Content-Length: 0 where the request had it or the method wants it */
 	uint64_t content_length;
 	bool forward_expect;            /* Expect: 100-continue goes on to the origin */
+	bool bare;                      /* for a process of ours: the request line, Host, framing and request id alone */
 	bool upgrade;                   /* reserved */
+	bool hide_via;                  /* no Via: loops end by CDN-Loop (RFC 8586) instead */
 	struct span accept_encoding;    /* in place of the visitor's, whose field is dropped; ptr NULL: none */
 	const char *request_id;         /* X-Request-Id, NUL-terminated; NULL: none. A visitor's own is replaced */
 };
 
 /* HTTP/1.1 request head for the origin, "Connection" left out (keep-alive). Via is
- * "1.1 sallyport" (appended, with the version received). 0: it does not fit in room.
+ * "1.1 sallyport" (appended, with the version received), or with hide_via CDN-Loop "sallyport". 0: it does not fit in room.
  *
  * What a proxy says about the visitor (RFC 7239 and its forerunners; proxy/http/fields.def
  * has the list) is believed from a trusted peer only:
@@ -49,6 +51,7 @@ struct http_forward_request {
  *   X-Real-IP, Client-IP, X-Forward*, X-Original-*, X-SSL-*, X-Remote-*, Client-Cert, …
  *                                    kept                    dropped
  *   Via                              kept, ours added        kept, ours added (loops end by it)
+ *   CDN-Loop                         kept                    kept; with hide_via ours added
  *   X-Request-Id                     replaced, or dropped where request_id is NULL
  *   X-Original-URL, X-Rewrite-URL, Proxy: always dropped, since back ends that know them
  *   take them in place of the URL that was judged, or (CVE-2016-5385) as their own setting.

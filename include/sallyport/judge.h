@@ -12,14 +12,19 @@ struct subject {
 	/* Empty segments, where they were accepted, are merged in here: most servers read
 	 * them so, and nobody shall get round a route, a rule or a throttle by a slash more. */
 	struct url_canon canon;
+	/* target.query is what the origin gets and what is judged. This is what was sent, where a
+	 * finding that the site rewrites made them differ; ptr NULL: they are the same. */
+	struct span raw_query;
 	struct span forward_path;  /* what the origin gets: the canonical path, with such segments kept */
 	struct span host;          /* as the origin is told: Host field, or the authority of an absolute target */
 	struct url_host host_name; /* the same, parsed; name.ptr NULL: none was said */
 	const struct site *site;   /* NULL: none */
 	const struct route *route;
+	bool is_challenge;         /* ACME's: the route is the internal one, and nothing may refuse or redirect it */
 	enum shield_mode mode;     /* of the site's shield for this path; the caller may lower it */
 };
 
+/* For a path twice and a query once, which share the bytes of the target. */
 #define JUDGE_ROOM(target_len) (2 * URL_CANON_ROOM(target_len))
 
 /* Marks the head's hop-by-hop fields, splits and canonicalises its target, and

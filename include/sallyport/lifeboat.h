@@ -5,7 +5,7 @@
 #include "sallyport/loop.h"
 
 /* The lifeboat: contents of the vault, by the digest that names them, to workers that hold its
- * channel (origins_setup.service_fds). Which content stands for which page, and how it is
+ * channel (enum internal_origin). Which content stands for which page, and how it is
  * presented, is the worker's affair: it has the baseline. So no byte of a visitor reaches this
  * process. It reads a file whole, and compares it with its name, before the first byte of it leaves.
  *

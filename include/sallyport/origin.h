@@ -37,10 +37,7 @@ struct origins_setup {
 	struct loop *loop;
 	const struct settings *settings;
 	struct origin_health *health; /* ORIGIN_SLOTS */
-	/* By enum local_service, -1: there is none. To connect, one end of a new pair of sockets is
-	 * sent there, and whoever reads the other end of this channel serves it. No path, no
-	 * address, no permission: who holds the channel may ask. */
-	int service_fds[SERVICE_COUNT];
+	const int *internal_fds;      /* INTERNAL_COUNT channels to internal origins */
 	struct stats_slot *stats;
 	struct memory *memory;
 	struct resolver *resolver;
@@ -54,6 +51,8 @@ struct origins *origins_new(const struct origins_setup *setup, struct err *err);
 void origins_free(struct origins *origins);
 /* Active probes begin. */
 void origins_start(struct origins *origins);
+/* Closes the unused connection that is worth least, for its descriptor. False: there is none. */
+bool origins_give_way(struct origins *origins);
 /* No more probes; pooled connections are closed, and those released later too. */
 void origins_drain(struct origins *origins);
 
@@ -65,6 +64,7 @@ struct origin_conn {
 	struct origin *origin;
 	struct origin_conn *prev, *next; /* in the pool: the last used first */
 	struct hold in;                  /* bytes of a response head that is not whole */
+	const struct addr *source, *destination; /* of its claim, while it is connecting */
 	bool connecting;
 	bool reused;                     /* it came from the pool: it may have gone stale */
 	void (*on_event)(struct origin_conn *conn, unsigned events);
@@ -77,6 +77,9 @@ struct origin_claim {
 	void (*on_event)(struct origin_conn *conn, unsigned events); /* for the connection claimed */
 	void (*on_turn)(struct origin_claim *claim); /* QUEUED: try origin_take again */
 	void *owner;
+	/* Whose connection it will be, where the route has send_proxy: told the origin once it is through, and
+	 * then it serves one request. Borrowed until then; NULL: nobody's. */
+	const struct addr *source, *destination;
 	bool fresh;                          /* no pooled connection */
 	const struct origin *failed;         /* avoided where there is another; may be NULL */
 	struct origin_conn *conn;            /* the result */

@@ -1,6 +1,7 @@
 #ifndef SALLYPORT_SETTINGS_H
 #define SALLYPORT_SETTINGS_H
 
+#include "sallyport/error_page.h"
 #include "sallyport/site.h"
 
 /* A whole policy, compiled. Immutable once read; all of it lives in one arena. */
@@ -8,6 +9,9 @@
 struct listen_settings {
 	const char *address;
 	struct addr addr;
+	struct policy_strings proxy_protocol;
+	struct cidr *proxy_from;      /* proxy_from_count of them; none: no connection has a PROXY header */
+	size_t proxy_from_count;
 	struct policy_where where;
 };
 
@@ -32,6 +36,7 @@ struct timeout_settings {      /* milliseconds */
 	uint64_t between_bytes;    /* 60 s */
 	uint64_t origin_idle;      /* pooled connection kept, 30 s */
 	uint64_t linger;           /* after a refusal, 2 s */
+	uint64_t tarpit;           /* how long a refused connection is held, 10 s */
 	uint64_t drain;            /* how long an old generation or a SIGTERM waits for running exchanges, 30 s */
 };
 
@@ -41,6 +46,7 @@ struct quota_settings {
 	uint64_t memory;           /* per worker, 256 MiB */
 	uint64_t collect_bytes;    /* uploads up to this are collected, 64 KiB */
 	uint64_t origin_idle;      /* pooled connections per origin and worker, 64 */
+	uint64_t tarpit;           /* refused connections held by each worker, 256 */
 	uint64_t held;             /* pages that wait for their verdict, per worker, 64 MiB */
 	uint64_t copies;           /* known-good copies at hand, per worker, 32 MiB */
 	uint64_t generations;      /* draining at once, 4 */
@@ -77,7 +83,9 @@ struct settings {
 	struct cidr *trusted;         /* trusted_count of them */
 	size_t trusted_count;
 	struct policy_list rules;     /* of struct rule_settings: worms.cfg and the like */
-	const char *error_pages;      /* directory of www/errors, NULL: built in */
+	const char *acme_webroot;     /* NULL: ACME challenges are paths like others */
+	const char *error_pages;      /* directory of page.html; NULL: what comes with the program */
+	struct error_page error_page; /* read from there */
 	struct limit_settings limits;
 	struct timeout_settings timeouts;
 	struct quota_settings quotas;
@@ -86,8 +94,9 @@ struct settings {
 	struct console_settings console;
 	struct vault_settings vault;
 	struct site_table *table;
-	struct route *lifeboat;       /* the way to known-good copies; NULL: no site is guarded */
-	size_t origin_count, route_count; /* with services */
+	size_t origin_count, route_count; /* internal ones too */
+	struct route *internals[INTERNAL_COUNT]; /* NULL where there is none; internal_count of them */
+	size_t internal_count;
 	struct rule_spec *rule_specs; /* of rules */
 	struct shield **shields;      /* every shield once, for shield_scratch_new */
 	size_t shield_count;
@@ -109,7 +118,8 @@ void settings_overrides_from_environment(struct settings_overrides *overrides);
 
 /* Reads and compiles. path NULL: no file. Where nothing sets `rules`, those that come with the
  * program (conf/policy.d/worms.cfg) count. NULL where errors were reported. The result owns
- * everything it points to. Reads the files that the policy includes; opens nothing else. */
+ * everything it points to. Reads the files that the policy
+ * includes or names; opens nothing else. */
 struct settings *settings_load(const char *path, const struct settings_overrides *overrides,
 			       struct policy_errors *errors);
 /* The same from text, for tests and fuzzing: without the rules that come with the program. */

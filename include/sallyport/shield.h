@@ -15,6 +15,7 @@
  *
  *   what                 reasons                                       setting
  *   CONNECT, TRACE       method-connect, method-trace                  none: in every mode
+ *   host                 host-denied                                   shield.deny.hosts
  *   method               method-denied, method-listed                  shield.methods, .deny.methods
  *   lengths              url-, path-, segment-, query-too-long, …      shield.limits
  *   fields, cookies      site-too-many-fields, cookie-too-large, …     shield.limits, .fields,
@@ -34,9 +35,21 @@
  * excluded. Findings in the query come after them: a worm is known by its path,
  * and its name says more than the odd bytes of its payload. */
 
+/* REJECT is answered with a status; CLOSE ends the connection without a word; TARPIT holds it
+ * for timeouts.tarpit first, saying nothing, or is a REJECT where quotas.tarpit wait already. */
 enum verdict_action {
-	VERDICT_UNSET = 0, VERDICT_ALLOW, VERDICT_REJECT, VERDICT_CLOSE,
+	VERDICT_UNSET = 0,
+	VERDICT_ALLOW,
+	VERDICT_REJECT,
+	VERDICT_CLOSE,
+	VERDICT_TARPIT,
 	VERDICT_COPY, /* a known-good copy in place of what an origin says, or does not say */
+};
+
+/* How a refusal is said where it is not by REJECT and the reason's own status. */
+struct verdict_answer {
+	int action;      /* enum verdict_action; UNSET: as usual */
+	uint64_t status; /* 0: as usual; also what TARPIT says where it has no room */
 };
 
 struct verdict {
@@ -97,6 +110,7 @@ enum finding_action {
 };
 
 /* Sites name their own actions; UNSET is the profile's. By enum url_finding_rank. */
+struct shield_settings;
 struct finding_actions {
 	uint8_t path[URL_FINDING_KINDS], query[URL_FINDING_KINDS];
 };
@@ -106,6 +120,12 @@ enum finding_action shield_path_action(enum shield_profile profile, enum origin_
 				       enum url_finding_rank finding);
 enum finding_action shield_query_action(enum shield_profile profile,
 					enum url_finding_rank finding);
+/* What a site with these settings does about it, by its own choice or its profile's; the setting that
+ * says so; and how much it weighs where it is scored. */
+enum finding_action shield_finding_action(const struct shield_settings *settings,
+					  enum url_finding_rank finding, bool in_query);
+const char *shield_finding_setting(enum url_finding_rank finding, bool in_query);
+unsigned shield_finding_weight(enum url_finding_rank finding);
 /* May a site choose the action for it? */
 bool shield_action_is_possible(enum url_finding_rank finding, bool in_query,
 			       enum finding_action action);
@@ -129,6 +149,7 @@ void shield_profile_limits(enum shield_profile profile, struct shield_limits *ou
  * the `always` ones. Extensions with or without the dot; "." is none. Content types may end
  * in "*". Sequences are looked for in the path as sent and as decoded, and in the query alike. */
 struct shield_lists {
+	const char **deny_hosts; /* "*.shop.example" for all below shop.example */
 	const char **deny_methods, **deny_extensions, **deny_content_types, **deny_fields;
 	const char **deny_url, **deny_query;
 	const char **allow_extensions, **allow_content_types; /* NULL: all */
@@ -152,6 +173,13 @@ struct rule_spec {
 	const char *pattern; /* PCRE syntax as vectorscan takes it; case is ignored, "." is any byte */
 	const char *message;
 	const char *cve;     /* may be NULL */
+	struct verdict_answer answer;
+};
+
+/* A site's own answer to a reason; verdict_answer.h says to which. */
+struct reason_answer {
+	enum reason reason;
+	struct verdict_answer answer;
 };
 
 /* What a site's policy says, in plain values. */
@@ -170,13 +198,15 @@ struct shield_settings {
 	size_t rule_count;
 	const struct shield_path *paths;
 	size_t path_count;
+	const struct reason_answer *answers;
+	size_t answer_count;
 };
 
 struct shield;
 struct shield_scratch; /* vectorscan's working memory: one per worker */
 
-/* Compiles. The result lives outside of the arena: free it. It borrows the methods,
- * rules and paths, not *settings itself. NULL: err names the first bad rule, *bad_rule its index (or
+/* Compiles. The result lives outside of the arena: free it. It borrows all that
+ * *settings points to, not *settings itself. NULL: err names the first bad rule, *bad_rule its index (or
  * rule_count where it is no rule's fault: no memory, or a CPU without SSSE3). */
 struct shield *shield_new(const struct shield_settings *settings, size_t *bad_rule,
 			  struct err *err);
@@ -193,6 +223,10 @@ struct shield_request {
 	const struct http_head *head;
 	const struct url_target *target;
 	const struct url_canon *canon;
+	/* The path as the origin gets it, where it is not canon->path because empty segments are kept
+	 * for it; ptr NULL: it is. Limits hold for both readings. */
+	struct span forward_path;
+	struct span host; /* without port; ptr NULL: none was said */
 	/* At least head->target_len + 1 bytes, for the decoded query; not the one that canon
 	 * points into. Nothing points into it afterwards. */
 	char *buf;
@@ -207,9 +241,13 @@ struct shield_request {
  * stricter of both modes holds, so that /quiet/..%2fadmin is no way around the site's. */
 enum shield_mode shield_mode_at(const struct shield *shield, const struct url_canon *canon);
 
-/* The verdict on a request whose framing is sound: ALLOW or REJECT. Allocates nothing. Of several
+/* The verdict on a request whose framing is sound: ALLOW, REJECT, or what the site and its rules
+ * answer instead. Allocates nothing. Of several
  * rules that match, the first in the policy's order is named. */
 void shield_judge(const struct shield *shield, struct shield_scratch *scratch,
 		  const struct shield_request *request, struct verdict *verdict);
+/* Gives a refusal that was made elsewhere for this site (an address, a rate, content that is
+ * longer than was said) the site's answer to its reason. */
+void shield_answer(const struct shield *shield, struct verdict *verdict);
 
 #endif

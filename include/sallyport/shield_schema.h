@@ -21,7 +21,7 @@ struct shield_policy_findings {
 };
 
 struct shield_policy_deny {
-	struct policy_strings methods, extensions, content_types, fields, url, query;
+	struct policy_strings hosts, methods, extensions, content_types, fields, url, query;
 };
 
 struct shield_policy_allow {
@@ -33,6 +33,13 @@ struct shield_policy_field {
 	const char *name;
 	uint64_t max;
 	struct policy_strings deny;
+	struct policy_where where;
+};
+
+/* One of `answers`. */
+struct shield_policy_answer {
+	struct policy_strings reasons;
+	struct verdict_answer answer;
 	struct policy_where where;
 };
 
@@ -50,6 +57,9 @@ struct shield_policy {
 	struct shield_policy_allow allow;
 	struct policy_list fields; /* struct shield_policy_field */
 	struct field_rule *field_rules; /* the same as the shield takes them */
+	struct policy_list answers; /* struct shield_policy_answer */
+	struct reason_answer *reason_answers; /* the same by reason */
+	size_t reason_answer_count;
 	struct policy_where where;
 };
 

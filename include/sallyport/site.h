@@ -4,6 +4,7 @@
 #include "sallyport/addr.h"
 #include "sallyport/guard_schema.h"
 #include "sallyport/policy.h"
+#include "sallyport/proxy_header.h"
 #include "sallyport/response_policy.h"
 #include "sallyport/shield_schema.h"
 
@@ -22,24 +23,31 @@ struct health_settings {
 	struct policy_where where;
 };
 
-/* Services of ours that workers ask as they ask an origin, but reach without any network: see
- * origins_setup.service_fds. */
-enum local_service { SERVICE_NONE = 0, SERVICE_LIFEBOAT, SERVICE_COUNT };
+/* Origins that are processes of our own, without a name or an address: a worker sends them one end of
+ * a socket pair, over a channel that it was born with. So nobody else reaches them, and a worker needs
+ * no right to a file to do so. */
+enum internal_origin {
+	INTERNAL_NONE = 0,
+	INTERNAL_CHALLENGES, /* answers ACME challenges */
+	INTERNAL_LIFEBOAT,   /* has the contents of the vault */
+	INTERNAL_COUNT,
+};
 
 /* One origin server. Its index is its place in the shared health table. */
 struct origin_spec {
 	const char *url;   /* as written */
 	const char *host;  /* name or literal, without brackets */
-	const char *authority; /* "host:port", for logs */
+	const char *authority; /* "host:port", for logs; IPv6 in brackets */
+	const char *host_field; /* Host where neither visitor nor policy has one: the authority, without port 80 */
 	uint16_t port;
 	bool tls;
 	bool is_literal;   /* addr is set; else the name is resolved */
 	struct addr addr;
-	uint8_t service;   /* enum local_service; then there is no address */
-	uint32_t index;    /* of all origins of the policy, services last, 0 to ORIGIN_SLOTS - 1 */
+	int internal;      /* enum internal_origin; then it has no addr */
+	uint32_t index;    /* of all origins of the policy, 0 to ORIGIN_SLOTS - 1 */
 };
 
-enum { ORIGINS_MAX = 1024, SITES_MAX = 1024, ORIGIN_SLOTS = ORIGINS_MAX + SERVICE_COUNT };
+enum { ORIGINS_MAX = 1024, SITES_MAX = 1024, ORIGIN_SLOTS = ORIGINS_MAX + INTERNAL_COUNT - 1 };
 
 /* Requests of a site whose path starts with prefix (on a segment boundary) go to these origins. */
 struct route {
@@ -50,6 +58,7 @@ struct route {
 	size_t origin_count;
 	int balance;             /* enum balance */
 	uint64_t max_connections; /* to each origin by each worker; 0: no limit */
+	int send_proxy;          /* enum proxy_version */
 	const char *host;        /* Host sent to the origin; NULL: the visitor's */
 	struct health_settings health;
 	struct policy_where where;
@@ -69,6 +78,8 @@ struct site {
 	struct shield *shield;                  /* sites with equal settings share one */
 	struct response_policy response;
 	struct guard_policy guard;
+	bool via;                /* requests carry Via */
+	bool acme;               /* its ACME challenges are ours to answer */
 	struct policy_where where;
 	uint32_t index;
 };

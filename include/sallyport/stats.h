@@ -20,6 +20,7 @@
 	STAT(origin_retries, "requests sent again on a fresh connection")                          \
 	STAT(origin_failures, "requests that an origin failed")                                    \
 	STAT(shed, "slow connections ended because memory was short")                              \
+	STAT(tarpitted, "refused connections that were held without a word")                       \
 	STAT(log_dropped, "log records dropped because the ring was full")                         \
 	STAT(pages_judged, "pages held until they were known to be good, or not")                  \
 	STAT(copies_served, "known-good copies in place of an origin's answer")                    \
@@ -30,6 +31,7 @@
 	STAT(adopted, "idle connections taken over from the last generation")                      \
 	GAUGE(connections, "client connections open")                                              \
 	GAUGE(connections_idle, "client connections between requests")                             \
+	GAUGE(connections_tarpit, "refused connections that are held without a word")              \
 	GAUGE(exchanges, "requests under way")                                                     \
 	GAUGE(origin_open, "origin connections open")                                              \
 	GAUGE(origin_idle, "origin connections in the pool")                                       \

@@ -48,7 +48,8 @@
  * 1 in 2^39, for a newcomer to a full bucket 1 in 260,000.
  *
  * TIME of 42 bits comes around after 50 days. Before, stale cells are cleared: the calls sweep
- * the table as they go, all of it within five hours. What lies further ahead than
+ * the table as they go, all of it within five hours, a few microseconds each; where calls are so
+ * rare that this falls three weeks behind, one sweeps all (milliseconds). What lies further ahead than
  * THROTTLE_HORIZON_US (and an hour, for clocks that differ) is no time of ours and counts as
  * free.
  *

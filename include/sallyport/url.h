@@ -57,6 +57,9 @@ enum url_finding {
 	/* Those of them that change the canonical form where they are rewritten */
 	URL_FINDINGS_REWRITABLE =
 	    URL_BACKSLASH | URL_ENCODED_SLASH | URL_PARAMETER | URL_EMPTY_SEGMENT,
+	/* What may be rewritten in a query; see url/rewrite.c for how. */
+	URL_FINDINGS_OF_QUERY_REWRITABLE = URL_ESCAPE_INVALID | URL_ESCAPE_UNICODE | URL_RAW_BYTE |
+					   URL_ESCAPE_CONTROL | URL_UTF8_OVERLONG,
 };
 
 /* The most severe of several; URL_FINDING_NONE of none. */
@@ -81,6 +84,7 @@ struct url_canon_options {
 	unsigned heeded;  /* findings that are reported; others may cost no time */
 	unsigned weighty; /* of these, what evidence is for, before all others */
 	unsigned rewrite; /* of URL_FINDINGS_REWRITABLE: what changes the path */
+	unsigned query_rewrite; /* of URL_FINDINGS_OF_QUERY_REWRITABLE: what changes the query */
 	/* A dot segment at the end is DOTS_AMBIGUOUS: Tomcat takes the slash before it away, too */
 	bool last_dots;
 };
@@ -101,12 +105,17 @@ void url_canon_path_as(struct span path, const struct url_canon_options *options
 /* The same, looking for URL_FINDINGS_SPELLING and rewriting nothing else. */
 void url_canon_path(struct span path, char *buf, struct url_canon *out);
 
-/* Those of `heeded` that a raw query has (it is never rewritten), and where the first of the
+/* Those of `heeded` that a raw query has, and where the first of the
  * most severe kind stands: evidence.ptr is NULL where there is none. NAME_CONTROL is
  * not found here: it takes splitting. */
 unsigned url_scan_query_for(struct span query, unsigned heeded, struct span *evidence);
 /* The same for URL_FINDINGS_SPELLING. */
 unsigned url_scan_query(struct span query, struct span *evidence);
+/* The query with what `rewrite` names (bits of URL_FINDINGS_OF_QUERY_REWRITABLE) in canonical
+ * spelling, and all else byte for byte; without such findings it comes out as it went in. Into
+ * buf of URL_REWRITE_ROOM(query.len) bytes. Idempotent; what was rewritten is not found again. */
+#define URL_REWRITE_ROOM(query_len) (5 * (query_len))
+struct span url_rewrite_query(struct span query, unsigned rewrite, char *buf);
 /* The query decoded once for rules ('+' is a space; what is no escape stays), into
  * buf of query.len bytes. Points into query itself where nothing is to decode. */
 struct span url_decode_query(struct span query, char *buf);

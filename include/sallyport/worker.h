@@ -33,8 +33,8 @@ struct worker_setup {
 	int log_event_fd;               /* the scribe's eventfd */
 	int nomination_event_fd;        /* the keeper's */
 	int adopt_fd;                   /* idle connections of older generations come here; -1: none */
+	int internal_fds[INTERNAL_COUNT]; /* by enum internal_origin: channels to processes of ours */
 	int hand_over_fd;               /* … and are sent here when draining; -1: none */
-	int lifeboat_fd;                /* connections to the lifeboat are sent here; -1: there is none */
 	/* Called once when a drain has ended. */
 	void (*on_drained)(void *context);
 	void *context;

@@ -92,7 +92,8 @@ static void write_text(const struct check *check, const struct policy_errors *er
 	if (settings)
 		strbuf_addf(out, "%s: ok: %zu sites, %zu origins, %zu listeners, %zu rules\n",
 			    check->path ? check->path : "command line or environment",
-			    settings->sites.n, settings->origin_count, settings->listens.n,
+			    settings->sites.n, settings->origin_count - settings->internal_count,
+			    settings->listens.n,
 			    settings->rules.n);
 }
 

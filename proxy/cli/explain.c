@@ -4,33 +4,20 @@
  *
  * The URL is taken byte for byte: nothing is normalised before it is judged. */
 #include <getopt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/explain.h"
 #include "sallyport/cli.h"
-#include "sallyport/json.h"
 #include "sallyport/judge.h"
 
-enum { OUTPUT_MAX = 1 << 20, FIELDS_GIVEN = 64, SHOWN_MAX = 2048, OPTION_JSON = 256 };
-
-struct explain {
-	const char *path;
-	struct settings_overrides overrides;
-	const char *method;
-	const char *url;
-	const char *fields[FIELDS_GIVEN];
-	size_t field_count;
-	bool as_json;
-
-	struct settings *settings;
-	struct strbuf head;
-	struct json_writer json;
-	struct strbuf out;
-};
+enum { OPTION_JSON = 256, OPTION_FROM };
 
 static const struct option options[] = {
     {"config", required_argument, NULL, 'c'}, {"request", required_argument, NULL, 'X'},
     {"header", required_argument, NULL, 'H'}, {"json", no_argument, NULL, OPTION_JSON},
+    {"from", required_argument, NULL, OPTION_FROM},
     {NULL, 0, NULL, 0},
 };
 
@@ -50,10 +37,13 @@ static int read_options(int argc, char **argv, struct explain *e)
 			e->fields[e->field_count++] = optarg;
 			break;
 		case OPTION_JSON: e->as_json = true; break;
+		case OPTION_FROM: e->from = optarg; break;
 		case ':': return cli_wrong_use("explain", "%s needs a value", argv[optind - 1]);
 		default: return cli_wrong_use("explain", "unknown option %s", argv[optind - 1]);
 		}
 	}
+	if (e->from && !addr_parse_ip(span_from_str(e->from), 0, &e->visitor))
+		return cli_wrong_use("explain", "\"%s\" is no address", e->from);
 	if (optind + 1 != argc)
 		return cli_wrong_use("explain", "one URL is needed");
 	e->url = argv[optind];
@@ -63,62 +53,6 @@ static int read_options(int argc, char **argv, struct explain *e)
 	if (!e->path && !e->overrides.listen)
 		e->overrides.listen = ":8080";
 	return CLI_DONE;
-}
-
-/* Bytes as they may stand on a terminal: what is not printable ASCII as \xHH. */
-static void add_shown(struct strbuf *out, struct span s)
-{
-	for (size_t i = 0; i < s.len && i < SHOWN_MAX; i++) {
-		unsigned char c = (unsigned char)s.ptr[i];
-		if (c >= 0x20 && c < 0x7f && c != '\\')
-			strbuf_add_char(out, (char)c);
-		else
-			strbuf_addf(out, "\\x%02X", c);
-	}
-	if (s.len > SHOWN_MAX)
-		strbuf_addf(out, "... (%zu bytes)", s.len);
-}
-
-/* One step: its name, what it found, and the setting that decides about it (or NULL). */
-static void say(struct explain *e, const char *step, const char *setting, const struct strbuf *text)
-{
-	if (e->as_json) {
-		json_open_object(&e->json, NULL);
-		json_add_text(&e->json, "step", span_from_str(step));
-		json_add_text(&e->json, "text", strbuf_span(text));
-		if (setting)
-			json_add_text(&e->json, "setting", span_from_str(setting));
-		json_close(&e->json);
-		return;
-	}
-	strbuf_addf(&e->out, "%-10s ", step);
-	strbuf_add_span(&e->out, strbuf_span(text));
-	if (setting)
-		strbuf_addf(&e->out, "   [%s]", setting);
-	strbuf_add_char(&e->out, '\n');
-}
-
-static void sayf(struct explain *e, const char *step, const char *setting, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
-static void sayf(struct explain *e, const char *step, const char *setting, const char *fmt, ...)
-{
-	struct strbuf text;
-	va_list ap;
-	strbuf_init(&text, 4096);
-	va_start(ap, fmt);
-	strbuf_vaddf(&text, fmt, ap);
-	va_end(ap);
-	say(e, step, setting, &text);
-	strbuf_release(&text);
-}
-
-static void say_span(struct explain *e, const char *step, struct span s)
-{
-	struct strbuf text;
-	strbuf_init(&text, 4 * SHOWN_MAX + 1024);
-	add_shown(&text, s);
-	say(e, step, NULL, &text);
-	strbuf_release(&text);
 }
 
 static bool is_given(const struct explain *e, const char *name)
@@ -168,65 +102,76 @@ static void write_head(struct explain *e)
 	strbuf_add_str(&e->head, "\r\n");
 }
 
-static void say_findings(struct explain *e, const char *step, unsigned findings, struct span evidence)
-{
-	struct strbuf text;
-	strbuf_init(&text, 8192);
-	for (unsigned bit = 1; findings != 0; bit <<= 1) {
-		if (!(findings & bit))
-			continue;
-		strbuf_addf(&text, "%s%s", text.len ? ", " : "", url_finding_name(bit));
-		findings &= ~bit;
-	}
-	if (evidence.ptr) {
-		strbuf_add_str(&text, "; the first at ");
-		add_shown(&text, evidence);
-	}
-	say(e, step, NULL, &text);
-	strbuf_release(&text);
-}
-
 static void say_path(struct explain *e, const struct subject *s)
 {
 	static const char *const forms[] = {
 	    [URL_ORIGIN] = "origin-form", [URL_ABSOLUTE] = "absolute-form", [URL_ASTERISK] = "asterisk-form"};
 	if (s->target.form == URL_FORM_UNSET)
 		return;
-	sayf(e, "target", NULL, "%s", forms[s->target.form]);
+	explain_sayf(e, "target", NULL, "%s", forms[s->target.form]);
 	if (!s->canon.path.ptr)
 		return;
-	say_span(e, "path", s->target.path);
+	explain_span(e, "path", s->target.path);
 	if (!span_eq(s->canon.path, s->target.path))
-		say_span(e, "canonical", s->canon.path);
+		explain_span(e, "canonical", s->canon.path);
 	if (!span_eq(s->canon.decoded, s->canon.path))
-		say_span(e, "decoded", s->canon.decoded);
+		explain_span(e, "decoded", s->canon.decoded);
 	if (!span_eq(s->forward_path, s->canon.path))
-		say_span(e, "forwarded", s->forward_path);
-	if (s->canon.findings)
-		say_findings(e, "findings", s->canon.findings, s->canon.evidence);
-	if (s->target.query.ptr) {
-		struct span evidence = {0};
-		unsigned findings = url_scan_query(s->target.query, &evidence);
-		say_span(e, "query", s->target.query);
-		if (findings)
-			say_findings(e, "findings", findings, evidence);
+		explain_span(e, "forwarded", s->forward_path);
+	if (s->target.query.ptr)
+		explain_span(e, "query", s->raw_query.ptr ? s->raw_query : s->target.query);
+	if (s->raw_query.ptr)
+		explain_span(e, "rewritten", s->target.query);
+}
+
+/* No host of the site stands for the one that was asked for. */
+static bool is_default(const struct explain *e, const struct subject *s)
+{
+	if (!e->settings->default_site || strcmp(e->settings->default_site, s->site->name) != 0)
+		return false;
+	for (size_t i = 0; i < s->site->hosts.n; i++) {
+		struct span host = span_from_str(s->site->hosts.items[i]);
+		if (host.ptr[0] == '*' ? span_iends(s->host_name.name, span_from(host, 1))
+				       : span_ieq(s->host_name.name, host))
+			return false;
 	}
+	return true;
 }
 
 static void say_place(struct explain *e, const struct subject *s)
 {
 	if (s->host.ptr)
-		say_span(e, "host", s->host);
+		explain_span(e, "host", s->host);
 	if (!s->site)
 		return;
-	sayf(e, "site", NULL, "%s", s->site->name);
+	explain_sayf(e, "site", is_default(e, s) ? "default_site" : "sites[].hosts", "%s", s->site->name);
 	static const char *const modes[] = {
 	    [SHIELD_OFF] = "off", [SHIELD_MONITOR] = "monitor", [SHIELD_ENFORCE] = "enforce"};
-	if (s->mode != SHIELD_MODE_UNSET && (int)s->mode != s->site->shield_policy.mode)
-		sayf(e, "mode", "sites[].shield.paths", "%s", modes[s->mode]);
+	if (s->mode != SHIELD_MODE_UNSET)
+		explain_sayf(e, "mode",
+			     (int)s->mode == s->site->shield_policy.mode ? "sites[].shield.mode"
+									 : "sites[].shield.paths",
+			     "%s", modes[s->mode]);
 	if (s->route)
-		sayf(e, "route", NULL, "%s to %s%s", s->route->prefix, s->route->origins[0].url,
+		explain_sayf(e, "route", s->route->prefix_len > 1 ? "sites[].routes[].path" : "sites[].origins", "%s to %s%s", s->route->prefix, s->route->origins[0].url,
 		     s->route->origin_count > 1 ? " and others" : "");
+}
+
+/* "reject 403", "would close without a word". */
+static void add_action(struct strbuf *text, const struct verdict *v)
+{
+	strbuf_add_str(text, v->enforced ? "" : "would ");
+	if (v->action == VERDICT_CLOSE)
+		strbuf_add_str(text, "close without a word");
+	else if (v->action == VERDICT_TARPIT)
+		strbuf_addf(text, "tarpit (hold, then close; reject %u where many are held)", v->status);
+	else
+		strbuf_addf(text, "reject %u", v->status);
+}
+
+static const char *verdict_setting(const struct verdict *v)
+{
+	return v->action == VERDICT_ALLOW && v->score > 0 ? "sites[].shield.limits.score" : v->setting;
 }
 
 static void say_verdict(struct explain *e, const struct verdict *v)
@@ -235,21 +180,25 @@ static void say_verdict(struct explain *e, const struct verdict *v)
 	strbuf_init(&text, 4 * SHOWN_MAX + 1024);
 	if (v->action == VERDICT_ALLOW) {
 		strbuf_add_str(&text, "allow");
+		if (v->score > 0)
+			strbuf_addf(&text, "; the score is %u", v->score);
 	} else {
-		strbuf_addf(&text, "%s %u, reason %s: %s", v->enforced ? "reject" : "would reject", v->status,
-			    reason_name(v->reason), reason_text(v->reason));
+		add_action(&text, v);
+		strbuf_addf(&text, ", reason %s: %s", reason_name(v->reason), reason_text(v->reason));
 		if (v->rule)
 			strbuf_addf(&text, "; rule %s", v->rule);
 		if (v->setting && v->limit)
 			strbuf_addf(&text, "; the limit is %llu", (unsigned long long)v->limit);
+		if (v->setting && v->limit && v->value)
+			strbuf_addf(&text, ", the value %llu", (unsigned long long)v->value);
 		if (v->evidence.ptr) {
 			strbuf_add_str(&text, "; evidence ");
-			add_shown(&text, v->evidence);
+			explain_add_shown(&text, v->evidence);
 		}
 		if (!v->enforced)
 			strbuf_add_str(&text, "; monitor mode: the request goes on");
 	}
-	say(e, "verdict", v->setting, &text);
+	explain_say(e, "verdict", verdict_setting(v), &text);
 	strbuf_release(&text);
 }
 
@@ -267,6 +216,20 @@ static struct verdict refusal(const struct settings *settings, enum reason reaso
 	return verdict;
 }
 
+/* True where the visitor's address, if it was told, is refused. */
+static bool judge_address(struct explain *e, const struct subject *s, struct verdict *verdict)
+{
+	const struct address_policy *addresses = &s->site->shield_policy.addresses;
+	static const struct throttle_policy none; /* nobody has asked yet */
+	struct admission_notes notes;
+	struct admission_request request = {.visitor = &e->visitor, .path = s->canon.path, .mode = (int)s->mode};
+	if (!e->from)
+		return false;
+	admission_judge(addresses, &none, NULL, &request, verdict, &notes);
+	shield_answer(s->site->shield, verdict);
+	return verdict->action != VERDICT_ALLOW;
+}
+
 static bool judge_site(struct explain *e, const struct http_head *head, const struct subject *s,
 		       struct verdict *verdict, struct err *err)
 {
@@ -281,6 +244,23 @@ static bool judge_site(struct explain *e, const struct http_head *head, const st
 	shield_scratch_free(scratch);
 	free(buf);
 	return ok;
+}
+
+static bool judge_place(struct explain *e, const struct http_head *head, const struct subject *s,
+			struct verdict *verdict, struct err *err)
+{
+	if (s->is_challenge) { /* whoever asks, and however often */
+		explain_sayf(e, "challenge", "acme_webroot", "an ACME challenge, answered from %s",
+			     e->settings->acme_webroot);
+		*verdict = (struct verdict){.action = VERDICT_ALLOW, .enforced = true};
+		say_verdict(e, verdict);
+		return true;
+	}
+	explain_admission(e, s);
+	if (!judge_address(e, s, verdict))
+		return judge_site(e, head, s, verdict, err);
+	say_verdict(e, verdict);
+	return true;
 }
 
 /* Every step of one request. False: something here failed, not the request. */
@@ -300,19 +280,21 @@ static bool walk(struct explain *e, struct verdict *verdict, struct err *err)
 		say_verdict(e, verdict);
 		return true;
 	}
-	sayf(e, "head", NULL, "well-formed: %u fields, %u bytes", head.field_count, head.len);
+	explain_sayf(e, "head", NULL, "well-formed: %u fields, %u bytes", head.field_count, head.len);
 	char *room = malloc(JUDGE_ROOM((size_t)head.target_len));
 	if (!room)
 		return err_set(err, "out of memory");
 	reason = judge_locate(e->settings, &head, room, &subject);
 	say_path(e, &subject);
 	say_place(e, &subject);
+	if (subject.site && subject.canon.path.ptr && subject.target.form != URL_ASTERISK)
+		explain_findings(e, &subject);
 	bool ok = true;
 	if (reason != REASON_UNSET) {
 		*verdict = refusal(e->settings, reason, (struct span){0});
 		say_verdict(e, verdict);
 	} else {
-		ok = judge_site(e, &head, &subject, verdict, err);
+		ok = judge_place(e, &head, &subject, verdict, err);
 	}
 	free(room);
 	return ok;
@@ -333,11 +315,23 @@ static bool load(struct explain *e)
 	return e->settings != NULL;
 }
 
+static const char *action_name(enum verdict_action action)
+{
+	switch (action) {
+	case VERDICT_ALLOW: return "allow";
+	case VERDICT_CLOSE: return "close";
+	case VERDICT_TARPIT: return "tarpit";
+	default: return "reject";
+	}
+}
+
 static bool finish(struct explain *e, const struct verdict *verdict)
 {
 	if (e->as_json) {
 		json_close(&e->json);
 		json_add_bool(&e->json, "allowed", verdict->action == VERDICT_ALLOW || !verdict->enforced);
+		json_add_text(&e->json, "action", span_from_str(action_name(verdict->action)));
+		json_add_bool(&e->json, "enforced", verdict->enforced);
 		json_add_text(&e->json, "reason", span_from_str(reason_name(verdict->reason)));
 		json_add_number(&e->json, "status", verdict->status);
 		if (verdict->rule)
@@ -359,7 +353,7 @@ static int explain(struct explain *e)
 		json_begin(&e->json);
 		json_open_list(&e->json, "steps");
 	}
-	say_span(e, "request", span_of(e->head.data, strcspn(e->head.data, "\r\n")));
+	explain_span(e, "request", span_of(e->head.data, strcspn(e->head.data, "\r\n")));
 	if (!walk(e, &verdict, &err) || !finish(e, &verdict)) {
 		fprintf(stderr, "sallyport explain: %s\n", err.text);
 		return CLI_NO;

@@ -22,17 +22,19 @@ static const struct cli_command commands[] = {
      "origin, console address and access log where no option does.\n"
      "Signals: TERM and INT finish what runs and end, a second one ends at once; HUP reads the\n"
      "policy again; USR1 opens the log files anew.\n"},
-    {"check", cli_check, "-c FILE [--json] | --settings | --reasons",
+    {"check", cli_check, "-c FILE [--json] | --settings | --findings | --reasons",
      "check a policy; needs no rights and changes nothing",
      POLICY_HELP
      "  --json              for programs\n"
      "  --settings          print the table of all settings, as Markdown\n"
+     "  --findings          print the table of findings by profile and kind of origin, as Markdown\n"
      "  --reasons           print the table of all reasons, as Markdown\n"},
-    {"explain", cli_explain, "[-c FILE] [-X METHOD] [-H FIELD]... [--json] URL",
+    {"explain", cli_explain, "[-c FILE] [-X METHOD] [-H FIELD]... [--from ADDRESS] [--json] URL",
      "show step by step what would become of a request; asks no server",
      POLICY_HELP
      "  -X, --request NAME  the method; else GET\n"
      "  -H, --header FIELD  a field, \"Name: value\"; may be repeated\n"
+     "  --from ADDRESS      the visitor's address, for lists of addresses\n"
      "  --json              for programs\n"
      "\nThe URL, \"/path?query\" or \"http://host/path?query\", is taken byte for byte. Exit status 0: it\n"
      "would go on to an origin; 1: it would be refused.\n"},

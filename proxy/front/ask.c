@@ -64,11 +64,25 @@ static enum step_result try_another(struct exchange *x, enum reason reason)
 	return STEP_MORE;
 }
 
+/* The address that the visitor came to is ours, as the socket has it. */
+static void introduce_visitor(struct exchange *x)
+{
+	struct sockaddr_storage ss = {0};
+	socklen_t len = sizeof(ss);
+	if (x->claim.route->send_proxy == PROXY_VERSION_NONE ||
+	    getsockname(x->client->stream.fd, (struct sockaddr *)&ss, &len) != 0 ||
+	    !addr_from_sockaddr((struct sockaddr *)&ss, len, &x->door))
+		return;
+	x->claim.source = &x->visitor;
+	x->claim.destination = &x->door;
+}
+
 enum step_result step_origin(struct exchange *x)
 {
 	if (x->connect_until_ms == 0) {
 		x->connect_until_ms = now_ms(x) + x->front->settings->timeouts.connect;
 		x->ask_us = loop_now_us(x->front->loop);
+		introduce_visitor(x);
 	}
 	x->claim.owner = x;
 	x->claim.on_event = origin_event;
@@ -92,7 +106,8 @@ enum step_result step_origin(struct exchange *x)
 		x->step = STEP_QUEUE;
 		return STEP_WAIT;
 	default:
-		if (x->claim.reason == REASON_ORIGIN_DOWN || x->claim.reason == REASON_OVERLOAD)
+		if (x->claim.reason == REASON_ORIGIN_DOWN || x->claim.reason == REASON_OVERLOAD ||
+		    x->claim.reason == REASON_NO_SOCKET)
 			return exchange_refuse(x, x->claim.reason);
 		return try_another(x, x->claim.reason);
 	}
@@ -152,11 +167,15 @@ static size_t write_head(struct exchange *x)
 	    .visitor_host = x->subject.host,
 	    .peer = span_of(peer, peer_len),
 	    .peer_trusted = x->client->peer_trusted,
+	    .hide_via = !x->subject.site->via,
 	    .request_id = id,
+	    .bare = x->claim.spec->internal != INTERNAL_NONE,
 	    .accept_encoding = guard_ask_plainly(x, codings),
 	};
+	if (x->subject.is_challenge) /* its token is all that counts */
+		forward.query = (struct span){0};
 	if (!forward.host.ptr || forward.host.len == 0)
-		forward.host = span_from_str(x->claim.spec->host);
+		forward.host = span_from_str(x->claim.spec->host_field);
 	frame_content(x, &forward);
 	return http_forward_request(&forward, f->out, sizeof(f->out));
 }

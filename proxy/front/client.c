@@ -2,9 +2,10 @@
  * connection back for the next one. An idle connection is this structure and
  * nothing else; half a head costs a hold of its size.
  *
- *            first byte        whole head          answered
- *   IDLE ──────────────► HEAD ───────────► EXCHANGE ───────► IDLE
- *                          └── refused ───────┘└── closing ─► LINGER ─► gone
+ *              first byte        whole head          answered
+ * ─┬──► IDLE ──────────────► HEAD ───────────► EXCHANGE ───────► IDLE
+ *  │     ▲                     └── refused ───────┘├── closing ─► LINGER ─► gone
+ *  └► PROXY: behind a balancer, see proxied.c      └── held ────► TARPIT ─► gone
  *
  * LINGER: the answer was sent and our side is shut; what the client still sends
  * is thrown away, for a while, because closing with unread bytes would reset the
@@ -14,8 +15,9 @@
 #include <unistd.h>
 
 #include "front/front.h"
+#include "sallyport/fd_pass.h"
 
-enum { LINGER_BYTES = 64 << 20, HEAD_STEP = 2048 };
+enum { LINGER_BYTES = 64 << 20, LINGER_READS_PER_TURN = 16, HEAD_STEP = 2048 };
 
 static void client_event(struct watch *watch, unsigned events);
 static void client_expired(struct timer *timer);
@@ -67,7 +69,7 @@ static void become_idle(struct client *c)
 	loop_arm(f->loop, &c->timer, c->idle_since_ms + f->settings->timeouts.idle);
 }
 
-struct client *client_new(struct front *f, int fd, const struct addr *peer)
+struct client *client_new(struct front *f, int fd, const struct addr *peer, bool is_proxied)
 {
 	struct client *c = memory_take(&f->memory, sizeof(*c));
 	if (!c)
@@ -88,14 +90,26 @@ struct client *client_new(struct front *f, int fd, const struct addr *peer)
 		c->next->prev = c;
 	f->clients = c;
 	stat_add(&f->stats->connections, 1);
-	become_idle(c);
+	if (is_proxied)
+		proxied_begin(c);
+	else
+		become_idle(c);
 	return c;
+}
+
+void client_begin(struct client *c)
+{
+	become_idle(c);
+	if (c->stream.readable)
+		read_head(c);
 }
 
 /* Everything but its socket, which is about to be closed. */
 static void client_forget(struct client *c)
 {
 	struct front *f = c->front;
+	if (c->state == CLIENT_TARPIT)
+		tarpit_leave(c);
 	enter_state(c, CLIENT_UNSET);
 	loop_forget(f->loop, &c->watch);
 	loop_disarm(f->loop, &c->timer);
@@ -120,7 +134,11 @@ void client_free(struct client *c, bool abort_it)
 
 static void linger_read(struct client *c)
 {
-	while (c->stream.readable) {
+	for (int i = 0; c->stream.readable; i++) {
+		if (i == LINGER_READS_PER_TURN) {
+			loop_defer(c->front->loop, &c->again);
+			return;
+		}
 		ssize_t n = stream_read(&c->stream, c->front->in, sizeof(c->front->in));
 		if (n == STREAM_AGAIN)
 			return;
@@ -146,27 +164,18 @@ static void linger(struct client *c)
 	linger_read(c);
 }
 
-/* Sends the connection to the next generation. False: its queue is full just now. */
+void client_refuse(struct client *c, const struct addr *peer, enum reason reason)
+{
+	reply_refusal(c->front, c->stream.fd, peer, reason);
+	linger(c);
+}
+
+/* Sends the connection to the next generation, and whose it is: the socket may be a balancer's.
+ * False: its queue is full just now. */
 static bool hand_over(struct client *c)
 {
 	struct front *f = c->front;
-	char byte = 0;
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control;
-	struct iovec iov = {&byte, 1};
-	struct msghdr msg = {.msg_iov = &iov,
-			     .msg_iovlen = 1,
-			     .msg_control = control.bytes,
-			     .msg_controllen = sizeof(control.bytes)};
-	memset(&control, 0, sizeof(control));
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(cmsg), &c->stream.fd, sizeof(int));
-	if (sendmsg(f->setup.hand_over_fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+	if (!fd_send(f->setup.hand_over_fd, c->stream.fd, &c->peer, sizeof(c->peer)))
 		return false;
 	stat_add(&f->stats->handed_over, 1);
 	/* The next generation has the socket too: closing ours removes nothing. */
@@ -321,7 +330,9 @@ static bool is_pipelined(const struct client *c)
 static void client_turn(struct task *task)
 {
 	struct client *c = (struct client *)(void *)((char *)task - offsetof(struct client, again));
-	if (c->exchange)
+	if (c->state == CLIENT_LINGER)
+		linger_read(c);
+	else if (c->exchange)
 		exchange_run(c->exchange);
 	else if (is_pipelined(c) && !parse_head(c, hold_ptr(&c->in), c->in.len, true))
 		return;
@@ -333,8 +344,13 @@ static void client_event(struct watch *watch, unsigned events)
 {
 	struct client *c = (struct client *)(void *)((char *)watch - offsetof(struct client, watch));
 	stream_note(&c->stream, events);
-	if (c->state == CLIENT_LINGER)
+	if (c->state == CLIENT_TARPIT) {
+		if (c->stream.peer_closed || (events & LOOP_ERROR))
+			client_free(c, true);
+	} else if (c->state == CLIENT_LINGER)
 		linger_read(c);
+	else if (c->state == CLIENT_PROXY)
+		proxied_read(c);
 	else if (c->exchange && (events & LOOP_ERROR))
 		exchange_abort(c->exchange, REASON_CLIENT_GONE);
 	else if (c->exchange)
@@ -352,9 +368,11 @@ static void client_expired(struct timer *timer)
 	} else if (c->state == CLIENT_HEAD) {
 		f->head = (struct http_head){.base = hold_ptr(&c->in)};
 		begin_exchange(c, hold_ptr(&c->in), c->in.len, true, REASON_HEAD_TIMEOUT, (struct span){0});
+	} else if (c->state == CLIENT_PROXY) {
+		proxied_refuse(c, REASON_PROXY_TIMEOUT);
 	} else {
 		if (c->state == CLIENT_IDLE)
 			stat_add(&f->stats->reasons[REASON_IDLE_TIMEOUT], 1);
-		client_free(c, false);
+		client_free(c, c->state == CLIENT_TARPIT);
 	}
 }

@@ -338,7 +338,7 @@ static struct copy *copy_new(struct copies *copies, const struct baseline_versio
 	memcpy(copy->key, version->content, DIGEST_SIZE);
 	copy->key[DIGEST_SIZE] = banner;
 	copy->timer.on_expiry = load_expired;
-	copy->claim = (struct origin_claim){.route = copies->front->settings->lifeboat,
+	copy->claim = (struct origin_claim){.route = copies->front->settings->internals[INTERNAL_LIFEBOAT],
 					    .owner = copy,
 					    .on_event = load_event,
 					    .on_turn = load_turn};

@@ -150,6 +150,11 @@ static void name_limit(struct exchange *x, enum reason reason)
 		x->verdict.setting = judge_limit(x->front->settings, reason, &x->verdict.limit);
 }
 
+static bool is_silent(const struct verdict *verdict)
+{
+	return verdict->action == VERDICT_CLOSE || verdict->action == VERDICT_TARPIT;
+}
+
 enum step_result exchange_refuse(struct exchange *x, enum reason reason)
 {
 	struct front *f = x->front;
@@ -162,8 +167,13 @@ enum step_result exchange_refuse(struct exchange *x, enum reason reason)
 	name_limit(x, reason);
 	x->verdict.reason = reason;
 	x->verdict.enforced = true;
-	if (x->verdict.action == VERDICT_UNSET || x->verdict.action == VERDICT_ALLOW)
+	if (x->verdict.action == VERDICT_UNSET || x->verdict.action == VERDICT_ALLOW) {
 		x->verdict.action = is_rejection(reason) ? VERDICT_REJECT : VERDICT_ALLOW;
+		if (x->subject.site)
+			shield_answer(x->subject.site->shield, &x->verdict);
+	}
+	if (x->verdict.action == VERDICT_TARPIT && !tarpit_has_room(f))
+		x->verdict.action = VERDICT_REJECT;
 	if (x->verdict.status == 0)
 		x->verdict.status = (uint16_t)reason_status(reason);
 	origin_unclaim(&x->claim);
@@ -172,7 +182,7 @@ enum step_result exchange_refuse(struct exchange *x, enum reason reason)
 	 * refused gets no second try on the same connection. */
 	if (!x->up_read || is_rejection(reason))
 		x->close = true;
-	if (x->head_sent || x->verdict.status == 0 || x->verdict.action == VERDICT_CLOSE) {
+	if (x->head_sent || x->verdict.status == 0 || is_silent(&x->verdict)) {
 		x->close = x->aborted = true;
 		x->step = STEP_END;
 	} else {
@@ -234,6 +244,7 @@ static enum step_result step_end(struct exchange *x)
 	struct client *c = x->client;
 	struct front *f = x->front;
 	bool keep = !x->close, aborted = x->aborted, announced = x->request.close && x->up_read;
+	bool held = aborted && !x->head_sent && x->verdict.action == VERDICT_TARPIT && x->verdict.enforced;
 	exchange_leave_origin(x, x->origin_reusable && x->up_sent);
 	if (x->page)
 		guard_end(x);
@@ -245,7 +256,9 @@ static enum step_result step_end(struct exchange *x)
 	record_exchange(x);
 	c->exchange = NULL;
 	exchange_free(x);
-	if (aborted)
+	if (held && tarpit_has_room(f))
+		tarpit_take(c);
+	else if (aborted)
 		client_free(c, true);
 	else
 		client_next(c, keep, announced);

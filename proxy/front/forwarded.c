@@ -3,13 +3,18 @@
  * visitor. What stands further left may be anybody's invention. */
 #include "front/front.h"
 
-bool is_trusted(const struct settings *settings, const struct addr *addr)
+bool is_in(const struct cidr *networks, size_t n, const struct addr *addr)
 {
-	for (size_t i = 0; i < settings->trusted_count; i++) {
-		if (cidr_has(&settings->trusted[i], addr))
+	for (size_t i = 0; i < n; i++) {
+		if (cidr_has(&networks[i], addr))
 			return true;
 	}
 	return false;
+}
+
+bool is_trusted(const struct settings *settings, const struct addr *addr)
+{
+	return is_in(settings->trusted, settings->trusted_count, addr);
 }
 
 /* The last element of a comma-separated list, taken off it. */

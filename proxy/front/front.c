@@ -12,6 +12,7 @@
 
 #include "front/guard.h"
 #include "sallyport/crypto.h"
+#include "sallyport/fd_pass.h"
 #include "sallyport/log.h"
 
 enum { ADOPTIONS_PER_EVENT = 8, ACCEPT_AGAIN_MS = 50, SHED_AFTER_MS = 1000, SHED_EVERY_MS = 100, FDS_BESIDE = 64, FDS_A_CONNECTION = 2, DATE_EVERY_US = 1000000 };
@@ -36,6 +37,8 @@ static bool is_full(const struct front *f)
 static bool shed_idle(struct front *f)
 {
 	struct client *oldest = f->idle_last;
+	if (tarpit_make_room(f))
+		return true;
 	if (!oldest || loop_now_ms(f->loop) - oldest->idle_since_ms < SHED_AFTER_MS)
 		return false;
 	client_free(oldest, false);
@@ -86,18 +89,23 @@ bool front_has_room(struct front *f)
 	return !memory_is_tight(&f->memory) || shed_slow(f);
 }
 
-static void take_connection(struct front *f, int fd, const struct addr *peer, bool adopted)
+/* listen: where it came in; NULL: an older generation took it in. */
+static void take_connection(struct front *f, int fd, const struct addr *peer,
+			    const struct listen_settings *listen)
 {
 	uint64_t key = addr_client_key(peer);
+	bool is_proxied = listen && listen->proxy_from_count > 0;
 	/* Behind a proxy there are many visitors; and what was taken in is not thrown out. */
-	bool is_counted = !adopted && !is_trusted(f->settings, peer);
+	bool is_counted = listen && !is_proxied && !is_trusted(f->settings, peer);
 	uint32_t limit = is_counted ? (uint32_t)f->settings->quotas.per_client : UINT32_MAX;
-	stat_add(adopted ? &f->stats->adopted : &f->stats->connections_accepted, 1);
-	if (!adopted && is_full(f) && !shed_idle(f)) {
+	stat_add(listen ? &f->stats->connections_accepted : &f->stats->adopted, 1);
+	if (is_proxied && !is_in(listen->proxy_from, listen->proxy_from_count, peer)) {
+		reply_refuse_connection(f, fd, peer, REASON_PROXY_SENDER);
+	} else if (listen && is_full(f) && !shed_idle(f)) {
 		reply_refuse_connection(f, fd, peer, REASON_ALL_CONNECTIONS);
 	} else if (!census_enter(f->census, key, limit)) {
 		reply_refuse_connection(f, fd, peer, REASON_CLIENT_CONNECTIONS);
-	} else if (!front_has_room(f) || !client_new(f, fd, peer)) {
+	} else if (!front_has_room(f) || !client_new(f, fd, peer, is_proxied)) {
 		census_leave(f->census, key);
 		reply_refuse_connection(f, fd, peer, REASON_OVERLOAD);
 	}
@@ -134,6 +142,8 @@ static void listener_event(struct watch *watch, unsigned events)
 {
 	struct listener *listener = (struct listener *)(void *)((char *)watch - offsetof(struct listener, watch));
 	struct front *f = listener->front;
+	const struct listen_settings *listens = f->settings->listens.items;
+	const struct listen_settings *listen = &listens[listener - f->listeners];
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
 	struct addr peer;
@@ -141,63 +151,31 @@ static void listener_event(struct watch *watch, unsigned events)
 	int fd = accept4(watch->fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0) {
 		bool is_short = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
-		if (is_short && !shed_idle(f))
+		if (is_short && !origins_give_way(f->origins) && !shed_idle(f))
 			pause_accepting(f);
 		return;
 	}
 	if (addr_from_sockaddr((struct sockaddr *)&ss, len, &peer))
-		take_connection(f, fd, &peer, false);
+		take_connection(f, fd, &peer, listen);
 	else
 		close(fd);
 }
 
-/* The first one; a sender that put more beside it may not fill our table with them. */
-static int received_fd(struct msghdr *msg)
-{
-	int first = -1;
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
-	if (!cmsg || cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
-		return -1;
-	size_t n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-	for (size_t i = 0; i < n; i++) {
-		int fd;
-		memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(int), sizeof(fd));
-		if (i == 0)
-			first = fd;
-		else
-			close(fd);
-	}
-	return first;
-}
-
-/* An idle connection of the last generation. Both ends of this channel are
- * workers; a peer address that is none makes it worthless, not dangerous. */
+/* An idle connection of the last generation, and whose it is. Both ends of this channel are
+ * workers; an address that is none makes it worthless, not dangerous. */
 static void adopt_event(struct watch *watch, unsigned events)
 {
 	struct front *f = (struct front *)(void *)((char *)watch - offsetof(struct front, adopt));
 	(void)events;
 	for (int i = 0; i < ADOPTIONS_PER_EVENT; i++) {
-		char byte;
-		union {
-			char bytes[CMSG_SPACE(sizeof(int))];
-			struct cmsghdr align;
-		} control;
-		struct iovec iov = {&byte, 1};
-		struct msghdr msg = {.msg_iov = &iov,
-				     .msg_iovlen = 1,
-				     .msg_control = control.bytes,
-				     .msg_controllen = sizeof(control.bytes)};
-		if (recvmsg(watch->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) < 0)
+		struct addr said, peer;
+		int fd = fd_receive(watch->fd, &said, sizeof(said));
+		if (fd == FD_NONE)
 			return;
-		int fd = received_fd(&msg);
-		struct sockaddr_storage ss;
-		socklen_t len = sizeof(ss);
-		struct addr peer;
 		if (fd < 0)
 			continue;
-		if (getpeername(fd, (struct sockaddr *)&ss, &len) == 0 &&
-		    addr_from_sockaddr((struct sockaddr *)&ss, len, &peer))
-			take_connection(f, fd, &peer, true);
+		if (addr_from_sockaddr(&said.u.sa, sizeof(said), &peer))
+			take_connection(f, fd, &peer, NULL);
 		else
 			close(fd);
 	}
@@ -256,6 +234,7 @@ void front_drain(struct front *f, bool hand_over, uint64_t deadline_ms)
 	loop_unwatch(f->loop, &f->adopt);
 	loop_disarm(f->loop, &f->accept_again);
 	loop_arm(f->loop, &f->drain_timer, deadline_ms);
+	tarpit_empty(f);
 	hand_over_again(&f->hand_over_again);
 }
 
@@ -299,12 +278,12 @@ static bool open_origins(struct front *f, struct err *err)
 	    .loop = f->loop,
 	    .settings = f->settings,
 	    .health = f->setup.memory.health,
+	    .internal_fds = f->setup.internal_fds,
 	    .stats = f->stats,
 	    .memory = &f->memory,
 	    .resolver = f->resolver,
 	    .on_change = record_event,
 	    .context = f,
-	    .service_fds = {[SERVICE_NONE] = -1, [SERVICE_LIFEBOAT] = f->setup.lifeboat_fd},
 	};
 	f->origins = origins_new(&setup, err);
 	return f->origins != NULL;
@@ -350,7 +329,7 @@ struct front *front_new(struct loop *loop, const struct worker_setup *setup, str
 	}
 	bool guard_ok = true;
 	f->guard = guard_side_new(f, &guard_ok, err);
-	if (!guard_ok || !crypto_random(&f->id_prefix, sizeof(f->id_prefix), err) || !page_load(f, err) ||
+	if (!guard_ok || !crypto_random(&f->id_prefix, sizeof(f->id_prefix), err) ||
 	    !link_sites(f, err) || !open_scratch(f, err) || !open_origins(f, err))
 		goto fail;
 	return f;
@@ -407,6 +386,5 @@ void front_free(struct front *f)
 	}
 	free(f->site_links);
 	free(f->listeners);
-	free(f->page_text);
 	free(f);
 }

@@ -26,7 +26,6 @@ enum {
 	FRONT_ID_BYTES = REQUEST_ID_SIZE,
 	EXCHANGE_TEXT_BYTES = 3072,          /* request head and canonical path of the usual exchange */
 	EXCHANGE_SPARE = 64,                 /* freed ones kept for the next */
-	PAGE_PARTS = 16,
 	HAND_OVER_AGAIN_MS = 10,
 };
 
@@ -45,12 +44,6 @@ struct listener {
 struct conduit {
 	int read_fd, write_fd; /* 0: none */
 	size_t held;
-};
-
-/* The error page, cut where something is filled in. */
-struct page_part {
-	struct span text;
-	char fill; /* 0, or 'i' request id, 's' status, 'p' phrase */
 };
 
 struct front {
@@ -73,16 +66,14 @@ struct front {
 	struct watch adopt;
 	struct client *clients;              /* all of them */
 	struct client *idle, *idle_last;     /* between requests; the longest idle last */
+	struct client *tarpit, *tarpit_last; /* held without a word; who came first last */
+	uint64_t tarpit_count;
 	uint64_t max_connections;            /* that this worker has descriptors for */
 	uint64_t shed_again_ms;              /* when memory may be won back next */
 
 	bool draining, hand_over, told_drained;
 	struct timer drain_timer;
 	struct timer hand_over_again;
-
-	char *page_text;
-	struct page_part page[PAGE_PARTS];
-	size_t page_parts;
 
 	uint64_t id_prefix, id_count;
 	char date[CLOCK_HTTP_SIZE];
@@ -100,7 +91,15 @@ struct front {
 	char record[LOG_RECORD_MAX];
 };
 
-enum client_state { CLIENT_UNSET = 0, CLIENT_IDLE, CLIENT_HEAD, CLIENT_EXCHANGE, CLIENT_LINGER };
+enum client_state {
+	CLIENT_UNSET = 0,
+	CLIENT_PROXY,
+	CLIENT_IDLE,
+	CLIENT_HEAD,
+	CLIENT_EXCHANGE,
+	CLIENT_LINGER,
+	CLIENT_TARPIT,
+};
 
 struct client {
 	struct stream stream;
@@ -110,7 +109,7 @@ struct client {
 	struct front *front;
 	struct exchange *exchange;
 	struct client *prev, *next; /* front->clients */
-	struct client *idle_prev, *idle_next;
+	struct client *idle_prev, *idle_next; /* front->idle, or front->tarpit */
 	struct hold in;             /* client's bytes not yet understood */
 	uint64_t head_start_us;     /* first byte of the head that is awaited */
 	uint64_t idle_since_ms;
@@ -177,6 +176,7 @@ struct exchange {
 
 	/* the origin */
 	struct origin_claim claim;
+	struct addr door;           /* that the visitor came in by; for send_proxy only */
 	unsigned attempts;
 	bool retried;
 	bool queued;                /* it waited for a place: connecting has its own time */
@@ -219,12 +219,32 @@ struct exchange {
 };
 
 /* client.c */
-struct client *client_new(struct front *front, int fd, const struct addr *peer);
+/* is_proxied: it begins with a PROXY header. */
+struct client *client_new(struct front *front, int fd, const struct addr *peer, bool is_proxied);
+/* Whose it is is known: its first request may come. May end it. */
+void client_begin(struct client *client);
+/* Two lines, and it ends. client: who it would have been. */
+void client_refuse(struct client *client, const struct addr *peer, enum reason reason);
 void client_free(struct client *client, bool abort_it);
 /* The exchange ended. keep: another request may follow. Otherwise, announced: the client
  * said itself that its request, read whole, is the last. */
 void client_next(struct client *client, bool keep, bool announced);
 void client_hand_over_all(struct front *front);
+
+/* tarpit.c */
+bool tarpit_has_room(const struct front *front);
+/* The connection's exchange has ended; it is held now, and closed by its timer, or its peer. */
+void tarpit_take(struct client *client);
+/* Before a connection that is held is forgotten. */
+void tarpit_leave(struct client *client);
+/* Closes the one that is held longest. False: there is none. */
+bool tarpit_make_room(struct front *front);
+void tarpit_empty(struct front *front);
+
+/* proxied.c: the PROXY header before all else. Each may end the connection. */
+void proxied_begin(struct client *client);
+void proxied_read(struct client *client);
+void proxied_refuse(struct client *client, enum reason reason);
 
 /* exchange.c */
 /* A whole head stands in bytes: understood (reason UNSET) or refused for `reason`. Takes what it needs.
@@ -263,9 +283,11 @@ bool response_send(struct exchange *x, size_t head_len, struct span piece);
 bool client_send(struct exchange *x, const struct iovec *iov, int n);
 bool client_flush(struct exchange *x);
 /* reply.c */
-bool page_load(struct front *front, struct err *err);
 enum step_result step_reply(struct exchange *x);
-/* Two lines to a connection that is refused before it says anything. */
+/* Two lines to a connection that is refused, as far as it takes them; none for a reason without status.
+ * Counted and logged. */
+void reply_refusal(struct front *front, int fd, const struct addr *peer, enum reason reason);
+/* The same to one that has said nothing yet, and its end. */
 void reply_refuse_connection(struct front *front, int fd, const struct addr *peer, enum reason reason);
 
 /* deadline.c */
@@ -301,6 +323,7 @@ void record_event(void *front, const struct origin_spec *spec, bool is_down, con
 		  uint32_t folded);
 
 /* forwarded.c: who the visitor is, as trusted proxies tell it. */
+bool is_in(const struct cidr *networks, size_t n, const struct addr *addr);
 bool is_trusted(const struct settings *settings, const struct addr *addr);
 struct addr visitor_of(const struct settings *settings, const struct addr *peer,
 		       const struct http_head *head);

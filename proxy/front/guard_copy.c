@@ -248,7 +248,7 @@ static enum step_result send_copy(struct exchange *x, struct content *content)
 static enum step_result stream(struct exchange *x)
 {
 	x->page->phase = PAGE_STREAMING;
-	x->claim = (struct origin_claim){.route = x->front->settings->lifeboat};
+	x->claim = (struct origin_claim){.route = x->front->settings->internals[INTERNAL_LIFEBOAT]};
 	x->connect_until_ms = 0;
 	x->attempts = 0;
 	x->step = STEP_ORIGIN;

@@ -86,7 +86,7 @@ static bool prepare_digests(struct guard_side *side)
 struct guard_side *guard_side_new(struct front *f, bool *ok, struct err *err)
 {
 	*ok = true;
-	if (!f->settings->lifeboat)
+	if (!f->settings->internals[INTERNAL_LIFEBOAT])
 		return NULL;
 	struct guard_side *side = calloc(1, sizeof(*side));
 	if (side) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "front/guard.h"
+#include "sallyport/challenge.h"
 
 /* As many sallyports may stand one behind the other. */
 enum { HOPS_MAX = 5 };
@@ -67,6 +68,18 @@ static void merge_empty_segments(struct subject *s, char *room)
 	s->canon.decoded = merge_slashes(s->canon.decoded, room + s->canon.path.len);
 }
 
+/* Where the site enforces: who only watches changes nothing. */
+static void rewrite_query(struct subject *s, char *room)
+{
+	unsigned rewrite = shield_canon_options(s->site->shield)->query_rewrite;
+	struct span query = s->target.query, evidence;
+	if (!rewrite || s->mode != SHIELD_ENFORCE || !query.ptr ||
+	    !url_scan_query_for(query, rewrite, &evidence))
+		return;
+	s->raw_query = query;
+	s->target.query = url_rewrite_query(query, rewrite, room);
+}
+
 /* Where empty segments are forwarded there are two readings: the stricter counts. */
 static enum shield_mode stricter_mode(const struct subject *s)
 {
@@ -77,6 +90,15 @@ static enum shield_mode stricter_mode(const struct subject *s)
 		return merged;
 	enum shield_mode other = shield_mode_at(s->site->shield, &kept);
 	return other > merged ? other : merged;
+}
+
+/* What certificates hang on: an ACME challenge, spelt plainly and without content. */
+static bool is_challenge(const struct settings *settings, const struct http_head *head, const struct subject *s)
+{
+	struct span token;
+	return settings->internals[INTERNAL_CHALLENGES] && s->site->acme &&
+	       (head->method == HTTP_GET || head->method == HTTP_HEAD) && head->framing == HTTP_FRAMING_NONE &&
+	       span_eq(s->forward_path, s->canon.path) && challenge_token(s->canon.path, &token);
 }
 
 enum reason judge_locate(const struct settings *settings, struct http_head *head, char *room,
@@ -98,11 +120,16 @@ enum reason judge_locate(const struct settings *settings, struct http_head *head
 		return REASON_TARGET_INVALID;
 	s->site = site_lookup(settings->table, s->host_name.name);
 	canonicalise(s, room);
-	merge_empty_segments(s, room + URL_CANON_ROOM((size_t)head->target_len));
+	_Static_assert(2 * URL_CANON_ROOM(1) >= 2 * URL_CANON_ROOM(0) + URL_REWRITE_ROOM(1),
+		       "a byte of the target has room wherever it stands");
+	size_t path_room = URL_CANON_ROOM(s->target.path.len);
+	merge_empty_segments(s, room + path_room);
 	if (!s->site)
 		return REASON_HOST_UNKNOWN;
-	s->route = site_route(s->site, s->canon.path);
+	s->is_challenge = is_challenge(settings, head, s);
+	s->route = s->is_challenge ? settings->internals[INTERNAL_CHALLENGES] : site_route(s->site, s->canon.path);
 	s->mode = stricter_mode(s);
+	rewrite_query(s, room + 2 * path_room);
 	return REASON_UNSET;
 }
 
@@ -110,7 +137,8 @@ void judge_verdict(const struct http_head *head, const struct subject *s, struct
 		   char *buf, struct verdict *verdict)
 {
 	struct shield_request request = {
-	    .head = head, .target = &s->target, .canon = &s->canon, .buf = buf, .mode = s->mode};
+	    .head = head, .target = &s->target, .canon = &s->canon, .forward_path = s->forward_path,
+	    .host = s->host_name.name,	    .buf = buf, .mode = s->mode};
 	shield_judge(s->site->shield, scratch, &request, verdict);
 }
 
@@ -151,13 +179,21 @@ static void begin_content(struct exchange *x)
 		     (x->request.framing == HTTP_FRAMING_LENGTH && x->up_left == 0);
 }
 
+static void watch_only(struct subject *s)
+{
+	s->mode = SHIELD_MONITOR;
+	if (s->raw_query.ptr)
+		s->target.query = s->raw_query;
+	s->raw_query = (struct span){0};
+}
+
 /* A paused shield watches: what it refuses goes on. Framing is none of its affairs. */
 static void heed_pause(struct exchange *x)
 {
 	const struct site_link *link = &x->front->site_links[x->subject.site->index];
 	if (x->subject.mode == SHIELD_ENFORCE &&
 	    site_is_paused(link, LEG_SHIELD, loop_now_ms(x->front->loop)))
-		x->subject.mode = SHIELD_MONITOR;
+		watch_only(&x->subject);
 }
 
 static void note_monitored(struct exchange *x)
@@ -180,6 +216,8 @@ static bool refuses_client(struct exchange *x)
 	if (!admission_is_on(&policy->addresses, &policy->throttle))
 		return false;
 	admission_judge(&policy->addresses, &policy->throttle, f->throttle, &request, &x->verdict, &notes);
+	if (x->verdict.reason != REASON_BANNED)
+		shield_answer(x->subject.site->shield, &x->verdict);
 	stat_add(&f->stats->throttle_crowded, notes.crowded);
 	stat_add(&f->stats->clients_banned, notes.newly_banned);
 	return x->verdict.action != VERDICT_ALLOW && x->verdict.enforced;
@@ -194,6 +232,15 @@ static void judge_request(struct exchange *x)
 		x->verdict = first;
 }
 
+static bool is_refused(struct exchange *x)
+{
+	heed_pause(x);
+	if (refuses_client(x))
+		return true;
+	judge_request(x);
+	return x->verdict.action != VERDICT_ALLOW && x->verdict.enforced;
+}
+
 enum step_result step_judge(struct exchange *x)
 {
 	struct front *f = x->front;
@@ -204,11 +251,9 @@ enum step_result step_judge(struct exchange *x)
 	enum reason reason = judge_locate(f->settings, &x->request, x->text + x->request.len, &x->subject);
 	if (reason != REASON_UNSET)
 		return exchange_refuse(x, reason);
-	heed_pause(x);
-	if (refuses_client(x))
-		return exchange_refuse(x, x->verdict.reason);
-	judge_request(x);
-	if (x->verdict.action != VERDICT_ALLOW && x->verdict.enforced)
+	if (x->subject.is_challenge)
+		x->verdict = (struct verdict){.action = VERDICT_ALLOW, .enforced = true};
+	else if (is_refused(x))
 		return exchange_refuse(x, x->verdict.reason);
 	note_monitored(x);
 	if (!front_has_room(f))

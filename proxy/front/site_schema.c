@@ -10,7 +10,7 @@
 #define ROUTE(member)  offsetof(struct route, member)
 #define SITE(member)   offsetof(struct site, member)
 
-enum { ROUTES_PER_SITE_MAX = 256, ROUTE_PATH_MAX = 1024, MINUTE_MS = 60000, HOUR_MS = 3600000 };
+enum { HTTP_PORT = 80, ROUTES_PER_SITE_MAX = 256, ROUTE_PATH_MAX = 1024, MINUTE_MS = 60000, HOUR_MS = 3600000 };
 
 /* ---- health ---- */
 
@@ -72,6 +72,27 @@ static const struct policy_choice balances[] = {{"round-robin", BALANCE_ROUND_RO
 						{"least-connections", BALANCE_LEAST_CONNECTIONS},
 						{NULL, 0}};
 
+/* RFC 3986 section 3.2.2: an IPv6 address stands in brackets, or its colons are taken for a port's. */
+static bool compile_authority(struct origin_spec *origin, struct arena *arena)
+{
+	bool is_ipv6 = strchr(origin->host, ':') != NULL;
+	size_t host_len = strlen(origin->host) + (is_ipv6 ? 2 : 0), room = host_len + sizeof(":65535");
+	char *authority = arena_alloc(arena, room), *host_field = arena_alloc(arena, room);
+
+	if (!authority || !host_field)
+		return false;
+	snprintf(authority, room, is_ipv6 ? "[%s]:%u" : "%s:%u", origin->host, origin->port);
+	snprintf(host_field, origin->port == HTTP_PORT ? host_len + 1 : room, "%s", authority);
+	origin->authority = authority;
+	origin->host_field = host_field;
+	return true;
+}
+
+static const struct policy_choice proxy_versions[] = {{"off", PROXY_VERSION_NONE},
+						      {"v1", PROXY_VERSION_1},
+						      {"v2", PROXY_VERSION_2},
+						      {NULL, 0}};
+
 static bool compile_origin(const char *url, struct origin_spec *out, struct policy_context *context,
 			   struct err *err)
 {
@@ -86,11 +107,8 @@ static bool compile_origin(const char *url, struct origin_spec *out, struct poli
 	host = arena_span(context->arena, origin.host);
 	*out = (struct origin_spec){.url = url, .host = host.ptr, .port = origin.port};
 	out->is_literal = addr_parse_ip(origin.host, origin.port, &out->addr);
-	char *authority = arena_alloc(context->arena, host.len + sizeof(":65535"));
-	if (!host.ptr || !authority)
+	if (!host.ptr || !compile_authority(out, context->arena))
 		return err_set(err, "out of memory");
-	snprintf(authority, host.len + sizeof(":65535"), "%.*s:%u", SPAN_ARG(host), origin.port);
-	out->authority = authority;
 	return true;
 }
 
@@ -155,6 +173,8 @@ static const struct setting route_rows[] = {
      .doc = "As the site's `host`, which it has where this is left out."},
     {"max_connections", SETTING_COUNT, ROUTE(max_connections), .max = 1000000, .example = "100",
      .doc = "As the site's `max_connections`, which it has where this is left out or 0."},
+    {"send_proxy", SETTING_ENUM, ROUTE(send_proxy), .choices = proxy_versions,
+     .doc = "As the site's `send_proxy`, which it has where this is left out."},
     {"health", SETTING_GROUP, ROUTE(health), .sub = &health_schema,
      .doc = "As the site's `health`, which it has where this is left out."},
     {0},
@@ -214,6 +234,8 @@ static void inherit(struct route *route, const struct route *root)
 		route->host = root->host;
 	if (route->max_connections == 0)
 		route->max_connections = root->max_connections;
+	if (route->send_proxy == PROXY_VERSION_UNSET)
+		route->send_proxy = root->send_proxy;
 	if (route->health.where.line == 0)
 		route->health = root->health;
 }
@@ -288,12 +310,23 @@ static const struct setting site_rows[] = {
      .doc = "The Host that the origin is told; without it, the one that the visitor asked for."},
     {"max_connections", SETTING_COUNT, SITE(root.max_connections), .standard = "0", .max = 1000000,
      .doc = "Connections to each origin by each worker; more requests wait. 0: no limit."},
+    {"via", SETTING_BOOL, SITE(via), .standard = "true",
+     .doc = "The origin is told by `Via` that a proxy asks. nginx and IIS do not compress what they send to "
+	    "proxies, unless told to (`gzip_proxied any;`). With `false` requests carry no `Via`, but a `CDN-Loop` "
+	    "(RFC 8586), so that loops still end."},
+    {"send_proxy", SETTING_ENUM, SITE(root.send_proxy), .standard = "off", .choices = proxy_versions,
+     .doc = "The PROXY protocol towards the origins: each connection begins with a header of that "
+	    "version that names the visitor, and serves one request. Health checks say that they are "
+	    "nobody's (`UNKNOWN`, `LOCAL`)."},
     {"health", SETTING_GROUP, SITE(root.health), .sub = &health_schema,
      .doc = "When an origin counts as down."},
     {"routes", SETTING_LIST, SITE(route_list), .sub = &route_schema, .max = ROUTES_PER_SITE_MAX,
      .doc = "Paths that other origins serve."},
     {"shield", SETTING_GROUP, SITE(shield_policy), .sub = &shield_schema,
      .doc = "What is asked of this site's requests."},
+    {"acme", SETTING_BOOL, SITE(acme), .standard = "true",
+     .doc = "Whether ACME challenges for this site are answered from `acme_webroot`, where that is set. "
+	    "`false`: they go to its origin, as other paths do."},
     {"response", SETTING_GROUP, SITE(response), .sub = &response_schema,
      .doc = "What becomes of the fields of this site's responses."},
     {"guard", SETTING_GROUP, SITE(guard), .sub = &guard_schema,

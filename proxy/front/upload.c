@@ -26,10 +26,26 @@ static void client_owes(struct exchange *x, bool owes)
 	}
 }
 
-static bool over_limit(const struct exchange *x)
+/* Content whose length was not said beforehand turns out to be too long. True: it is refused; where
+ * the site only watches, it is noted. */
+static bool is_over_limit(struct exchange *x)
 {
-	uint64_t limit = x->subject.site->shield_settings.limits.body;
-	return limit != 0 && x->up_bytes > limit && x->subject.mode == SHIELD_ENFORCE;
+	const struct shield_settings *shield = &x->subject.site->shield_settings;
+	const bool enforced = x->subject.mode == SHIELD_ENFORCE;
+	if (shield->limits.body == 0 || x->up_bytes <= shield->limits.body || x->subject.mode == SHIELD_OFF ||
+	    (!enforced && x->verdict.reason != REASON_UNSET))
+		return false;
+	x->verdict = (struct verdict){.action = enforced ? VERDICT_ALLOW : VERDICT_REJECT,
+				      .reason = enforced ? REASON_UNSET : REASON_CONTENT_TOO_LARGE,
+				      .enforced = enforced,
+				      .setting = "sites[].shield.limits.body",
+				      .limit = shield->limits.body,
+				      .value = x->up_bytes};
+	if (enforced)
+		return true;
+	shield_answer(x->subject.site->shield, &x->verdict);
+	stat_add(&x->front->stats->reasons[REASON_CONTENT_TOO_LARGE], 1);
+	return false;
 }
 
 /* Decodes what was read, in place: *len becomes the length of the content, and
@@ -49,10 +65,8 @@ static enum pump decode(struct exchange *x, char *buf, size_t *len, size_t *used
 		x->up_read = result == HTTP_PARSE_DONE;
 	}
 	x->up_bytes += *len;
-	if (over_limit(x)) {
+	if (is_over_limit(x)) {
 		*reason = REASON_CONTENT_TOO_LARGE;
-		x->verdict.setting = "shield.limits.body";
-		x->verdict.limit = x->subject.site->shield_settings.limits.body;
 		return PUMP_FAIL;
 	}
 	return PUMP_AGAIN;

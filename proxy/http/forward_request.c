@@ -9,7 +9,7 @@
 static bool is_kept(const struct http_field *field, const void *context)
 {
 	const struct http_forward_request *forward = context;
-	if (field->dropped)
+	if (field->dropped || forward->bare)
 		return false;
 	switch (field->id) {
 	case HTTP_FIELD_HOST:
@@ -21,6 +21,7 @@ static bool is_kept(const struct http_field *field, const void *context)
 	case HTTP_FIELD_X_FORWARDED_FOR:
 	case HTTP_FIELD_X_REQUEST_ID:
 	case HTTP_FIELD_OVERRIDE: return false;
+	case HTTP_FIELD_CDN_LOOP: return !forward->hide_via;
 	case HTTP_FIELD_X_FORWARDED_PROTO:
 	case HTTP_FIELD_X_FORWARDED_HOST:
 	case HTTP_FIELD_X_FORWARDED_PORT:
@@ -116,9 +117,17 @@ static void put_forwarding(struct writer *w, const struct http_forward_request *
 	put_forwarded(w, forward, peer);
 }
 
-/* Via carries no trust but ends loops, so it is kept from everybody. */
-static void put_via(struct writer *w, const struct http_head *head)
+/* Via carries no trust but ends loops, so it is kept from everybody. Where it is not to be seen,
+ * CDN-Loop (RFC 8586) says the same and changes no server's behaviour. */
+static void put_via(struct writer *w, const struct http_forward_request *forward)
 {
+	const struct http_head *head = forward->head;
+	if (forward->hide_via) {
+		PUT(w, "CDN-Loop: ");
+		put_elements(w, head, HTTP_FIELD_CDN_LOOP);
+		PUT(w, HTTP_PSEUDONYM "\r\n");
+		return;
+	}
 	PUT(w, "Via: ");
 	put_elements(w, head, HTTP_FIELD_VIA);
 	put(w, head->version == HTTP_1_0 ? SPAN("1.0 " HTTP_PSEUDONYM "\r\n")
@@ -133,8 +142,10 @@ size_t http_forward_request(const struct http_forward_request *forward, char *bu
 	if (forward->accept_encoding.ptr)
 		put_field(&w, SPAN("Accept-Encoding"), forward->accept_encoding);
 	put_framing(&w, forward);
-	put_forwarding(&w, forward);
-	put_via(&w, forward->head);
+	if (!forward->bare) {
+		put_forwarding(&w, forward);
+		put_via(&w, forward);
+	}
 	if (forward->request_id)
 		put_field(&w, SPAN("X-Request-Id"), span_from_str(forward->request_id));
 	PUT(&w, "\r\n");

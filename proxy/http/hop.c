@@ -90,15 +90,23 @@ static bool is_our_hop(struct span hop)
 	return span_ieq(by, SPAN(HTTP_PSEUDONYM));
 }
 
+/* "sallyport" or "sallyport; parameter=value": RFC 8586 section 2. */
+static bool is_our_loop(struct span info)
+{
+	info.len = span_find(info, ';');
+	return span_ieq(span_trim_ows(info), SPAN(HTTP_PSEUDONYM));
+}
+
 unsigned http_via_hops(const struct http_head *head)
 {
 	unsigned hops = 0;
 	for (size_t i = 0; i < head->field_count; i++) {
-		struct span hop, via = http_field_value(head, &head->fields[i]);
-		if (head->fields[i].id != HTTP_FIELD_VIA)
+		struct span hop, list = http_field_value(head, &head->fields[i]);
+		enum http_field_id id = head->fields[i].id;
+		if (id != HTTP_FIELD_VIA && id != HTTP_FIELD_CDN_LOOP)
 			continue;
-		while (span_next_element(&via, &hop))
-			hops += is_our_hop(hop);
+		while (span_next_element(&list, &hop))
+			hops += id == HTTP_FIELD_VIA ? is_our_hop(hop) : is_our_loop(hop);
 	}
 	return hops;
 }

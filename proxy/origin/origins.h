@@ -55,6 +55,13 @@ bool probe_new(struct origin *origin);
 void probe_start(struct origin *origin);
 void probe_free(struct origin *origin);
 
+/* introduce.c. Connections to it are introduced, where its route has send_proxy, and serve one request. */
+bool is_personal(const struct origin *origin);
+/* Sends what the route asks for: a PROXY header from the source to the destination, NULL: it is nobody's
+ * connection but ours. False: the connection is broken. */
+MUST_CHECK bool introduce(const struct origin *origin, int fd, const struct addr *source,
+			  const struct addr *destination);
+
 /* connect.c: a connecting socket, or -1 with *reason. */
 int origin_dial(struct origin *origin, enum reason *reason);
 

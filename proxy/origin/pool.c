@@ -164,6 +164,20 @@ static enum origin_take queue_for(struct origin_route *route, struct origin_clai
 	return ORIGIN_QUEUED;
 }
 
+bool origins_give_way(struct origins *origins)
+{
+	struct origin *fullest = NULL;
+	for (size_t i = 0; i < origins->origin_count; i++) {
+		struct origin *origin = &origins->all[i];
+		if (origin->pooled > 0 && (!fullest || origin->pooled > fullest->pooled))
+			fullest = origin;
+	}
+	if (!fullest)
+		return false;
+	pool_discard(fullest->pool_oldest);
+	return true;
+}
+
 static struct origin_conn *conn_new(struct origin *origin, enum reason *reason)
 {
 	struct origins_setup *setup = &origin->origins->setup;
@@ -173,6 +187,8 @@ static struct origin_conn *conn_new(struct origin *origin, enum reason *reason)
 		return NULL;
 	}
 	int fd = origin_dial(origin, reason);
+	if (fd < 0 && *reason == REASON_NO_SOCKET && origins_give_way(origin->origins))
+		fd = origin_dial(origin, reason);
 	if (fd < 0) {
 		memory_give(setup->memory, conn, sizeof(*conn));
 		return NULL;
@@ -224,7 +240,7 @@ enum origin_take origin_take(struct origins *origins, struct origin_claim *claim
 	if (!conn)
 		conn = conn_new(origin, &claim->reason);
 	if (!conn) {
-		if (claim->reason != REASON_OVERLOAD)
+		if (claim->reason != REASON_OVERLOAD && claim->reason != REASON_NO_SOCKET)
 			origin_failed(origin, claim->reason);
 		claim->failed = origin;
 		return ORIGIN_FAILED;
@@ -232,6 +248,8 @@ enum origin_take origin_take(struct origins *origins, struct origin_claim *claim
 	origin->claimed++;
 	conn->owner = claim->owner;
 	conn->on_event = claim->on_event;
+	conn->source = claim->source;
+	conn->destination = claim->destination;
 	claim->conn = conn;
 	return conn->connecting ? ORIGIN_CONNECTING : ORIGIN_READY;
 }
@@ -248,7 +266,8 @@ bool origin_connected(struct origin_conn *conn)
 	int error = 0;
 	socklen_t len = sizeof(error);
 	conn->connecting = false;
-	if (getsockopt(conn->stream.fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error == 0)
+	if (getsockopt(conn->stream.fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error == 0 &&
+	    introduce(conn->origin, conn->stream.fd, conn->source, conn->destination))
 		return true;
 	origin_failed(conn->origin, error == ETIMEDOUT ? REASON_ORIGIN_CONNECT_TIMEOUT
 						       : REASON_ORIGIN_REFUSED);
@@ -270,7 +289,7 @@ void origin_release(struct origin_conn *conn, bool reusable)
 	struct origin_route *route = origin->route;
 	origin->claimed--;
 	conn->owner = NULL;
-	if (reusable && !origin->origins->draining && is_quiet(conn))
+	if (reusable && !origin->origins->draining && !is_personal(origin) && is_quiet(conn))
 		pool_add(conn);
 	else
 		conn_close(conn, !reusable);
@@ -328,8 +347,10 @@ struct origins *origins_new(const struct origins_setup *setup, struct err *err)
 				goto fail;
 		}
 	}
-	if (setup->settings->lifeboat && !route_init(origins, setup->settings->lifeboat))
-		goto fail;
+	for (size_t i = 0; i < INTERNAL_COUNT; i++) {
+		if (setup->settings->internals[i] && !route_init(origins, setup->settings->internals[i]))
+			goto fail;
+	}
 	return origins;
 fail:
 	err_set(err, "out of memory");

@@ -58,11 +58,11 @@ static void probe_send(struct probe *probe)
 			 "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: sallyport-health-check\r\n"
 			 "Accept: */*\r\nConnection: close\r\n\r\n",
 			 settings_of(probe)->path,
-			 probe->origin->route->route->host ? probe->origin->route->route->host : spec->host);
+			 probe->origin->route->route->host ? probe->origin->route->route->host : spec->host_field);
 	struct iovec iov = {request, (size_t)n};
 	if (n < 0 || (size_t)n >= sizeof(request))
 		probe_end(probe, false, "its path and host are too long");
-	else if (stream_writev(&probe->stream, &iov, 1) != n)
+	else if (!introduce(probe->origin, probe->stream.fd, NULL, NULL) || stream_writev(&probe->stream, &iov, 1) != n)
 		probe_end(probe, false, "the connection was refused or broken");
 	else
 		probe->sent = true;

@@ -184,8 +184,8 @@ static bool describe(const struct settings *settings, const struct policy_errors
 		       "process.runtime") ||
 	    !copy_text(out.log_access, sizeof(out.log_access), settings->log.access,
 		       "log.access") ||
-	    !copy_text(out.log_events, sizeof(out.log_events), settings->log.events,
-		       "log.events") ||
+	    !copy_text(out.log_events, sizeof(out.log_events), settings->log.events, "log.events") ||
+	    !copy_text(out.acme_webroot, sizeof(out.acme_webroot), settings->acme_webroot, "acme_webroot") ||
 	    !describe_guard(settings, &out) || !make_plan(settings, &out, &plan))
 		return false;
 	describe_warnings(errors, &out);

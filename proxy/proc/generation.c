@@ -4,7 +4,7 @@
  * it did to the shared memory is its readers' affair.
  *
  *   COMPILE → compiled → PREPARE → forked → all READY → START → all STARTED → DRAIN → exit 0
- *        └ FAILED, exit 1 ──────────┴────────────┴────────────────┘ */
+ *        └ FAILED, exit 1 ──────────┴────────────┘       └ FAILED ──────────────┘ */
 #include <errno.h>
 #include <signal.h>
 #include <stddef.h>
@@ -84,10 +84,12 @@ static void end(int status)
 	loop_stop(generation.loop);
 }
 
+/* Workers that accept already may have visitors by now: the master's order to drain hands these back. */
 static void give_up(const char *text)
 {
 	report(REPORT_FAILED, text, strlen(text));
-	end(1);
+	if (!generation.is_started)
+		end(1);
 }
 
 static void report_workers(void)
@@ -246,11 +248,12 @@ static struct worker_start worker_start(const struct child *child)
 		    .listen_fds = generation.fds + PREPARE_FD_LISTENERS,
 		    .log_event_fd = generation.fds[PREPARE_FD_LOG_EVENT],
 		    .nomination_event_fd = generation.fds[PREPARE_FD_NOMINATION_EVENT],
-		    .lifeboat_fd = generation.fds[PREPARE_FD_LIFEBOAT],
 		    .adopt_fd = generation.fds[PREPARE_FD_ADOPT],
 		    .hand_over_fd = generation.fds[PREPARE_FD_HAND_OVER],
 		},
 	};
+	for (unsigned i = INTERNAL_NONE + 1; i < INTERNAL_COUNT; i++)
+		start.setup.internal_fds[i] = generation.fds[PREPARE_FD_INTERNAL + i - 1];
 	start.setup.memory.ring += child->slot;
 	start.setup.memory.nominations += child->slot;
 	return start;

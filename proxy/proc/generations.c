@@ -82,6 +82,16 @@ static bool order(struct gen *gen, enum order what, const void *payload, size_t 
 	return false;
 }
 
+static void drain(struct gen *gen, bool hand_over, uint64_t wait_ms)
+{
+	uint64_t now_ms = loop_now_ms(master.loop);
+	const struct drain_order what = {.deadline_ms = now_ms + wait_ms, .hand_over = hand_over};
+	gen->state = GEN_DRAINING;
+	arm(gen, wait_ms + DRAIN_GRACE_MS);
+	if (!order(gen, ORDER_DRAIN, &what, sizeof(what)))
+		kill_gen(gen);
+}
+
 /* ---- failing ---- */
 
 /* No generation serves. The listening sockets are open: visitors wait, for a while. */
@@ -94,11 +104,20 @@ static void plan_recovery(uint64_t started_ms)
 	loop_arm(master.loop, &master.recovery, now_ms + wait_ms);
 }
 
+/* One that was told to start may have visitors: they go to those who serve, or to whoever comes next. */
+static void end_coming(struct gen *gen)
+{
+	if (gen->state == GEN_STARTING && master.has_policy)
+		drain(gen, true, master.policy.drain_ms);
+	else if (gen->state != GEN_NONE)
+		kill_gen(gen);
+}
+
 /* What the coming generation had made so far is taken away. */
 static void take_back(void)
 {
-	if (master.coming && master.coming->state != GEN_NONE)
-		kill_gen(master.coming);
+	if (master.coming)
+		end_coming(master.coming);
 	master.coming = NULL;
 	listeners_rollback(&master.listeners);
 	listeners_rollback(&master.console_listeners);
@@ -194,8 +213,9 @@ static bool send_prepare(struct gen *gen, const struct prepare_order *prepare, s
 	    [PREPARE_FD_LOG_EVENT] = master.event_fd,
 	    [PREPARE_FD_NOMINATIONS] = master.nominations_fd,
 	    [PREPARE_FD_NOMINATION_EVENT] = master.nomination_event_fd,
-	    [PREPARE_FD_LIFEBOAT] = master.lifeboat_fds[1],
 	};
+	for (unsigned i = INTERNAL_NONE + 1; i < INTERNAL_COUNT; i++)
+		fds[PREPARE_FD_INTERNAL + i - 1] = master.internal_fds[i][1];
 	for (unsigned i = 0; i < gen->policy.listens; i++)
 		fds[PREPARE_FD_LISTENERS + i] =
 		    listeners_fd(&master.listeners, &gen->policy.listen[i]);
@@ -269,16 +289,6 @@ void generations_scribe_ready(void)
 
 /* ---- the change ---- */
 
-static void drain(struct gen *gen, bool hand_over, uint64_t wait_ms)
-{
-	uint64_t now_ms = loop_now_ms(master.loop);
-	const struct drain_order what = {.deadline_ms = now_ms + wait_ms, .hand_over = hand_over};
-	gen->state = GEN_DRAINING;
-	arm(gen, wait_ms + DRAIN_GRACE_MS);
-	if (!order(gen, ORDER_DRAIN, &what, sizeof(what)))
-		kill_gen(gen);
-}
-
 /* Before the commit, which forgets what is fresh. */
 static void announce(const struct listeners *listeners, const char *what)
 {
@@ -348,8 +358,8 @@ static bool report_is_sound(const struct compiled_report *r)
 	return r->workers >= 1 && r->workers <= WORKERS_MAX && r->listens <= LISTENERS_MAX &&
 	       r->drain_ms <= UINT32_MAX && ORDERS_TEXT_OK(r->user) && ORDERS_TEXT_OK(r->runtime) &&
 	       ORDERS_TEXT_OK(r->log_access) && ORDERS_TEXT_OK(r->log_events) &&
-	       ORDERS_TEXT_OK(r->vault) && r->scout_ports <= SCOUT_PORTS_MAX &&
-	       ORDERS_TEXT_OK(r->warnings);
+	       ORDERS_TEXT_OK(r->acme_webroot) && ORDERS_TEXT_OK(r->vault) &&
+	       r->scout_ports <= SCOUT_PORTS_MAX && ORDERS_TEXT_OK(r->warnings);
 }
 
 static void compiled(struct gen *gen, struct ipc_message *message)

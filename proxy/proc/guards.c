@@ -29,9 +29,8 @@ bool guards_init(struct err *err)
 	if (master.guard_fd < 0 || master.nominations_fd < 0)
 		return false;
 	master.nomination_event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (master.nomination_event_fd < 0)
-		return err_set(err, "cannot make an event descriptor: %s", strerror(errno));
-	return ipc_pair(master.lifeboat_fds, err);
+	return master.nomination_event_fd >= 0 ||
+	       err_set(err, "cannot make an event descriptor: %s", strerror(errno));
 }
 
 /* ---- starting and ending them ---- */

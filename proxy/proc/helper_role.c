@@ -40,8 +40,8 @@ bool helper_begin(struct helper_life *life, enum role_id role, struct err *err)
 	const struct helper_order *order = ipc_payload(&life->message, sizeof(*order));
 	if (got != IPC_GOT || life->message.type != ORDER_HELP || !order ||
 	    !ORDERS_TEXT_OK(order->user) || !ORDERS_TEXT_OK(order->log_access) ||
-	    !ORDERS_TEXT_OK(order->log_events) || !ORDERS_TEXT_OK(order->vault) ||
-	    order->scout_ports > SCOUT_PORTS_MAX)
+	    !ORDERS_TEXT_OK(order->log_events) || !ORDERS_TEXT_OK(order->acme_webroot) ||
+	    !ORDERS_TEXT_OK(order->vault) || order->scout_ports > SCOUT_PORTS_MAX)
 		return err_set(err, "%s: no order came", life->role->name);
 	life->order = *order;
 	life->loop = loop_new(err);

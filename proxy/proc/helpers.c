@@ -1,4 +1,4 @@
-/* Scribe, console, demo and those of the guard: starting them, starting them again with a hard back-off, and
+/* Scribe, console, demo, acme and those of the guard: starting them, starting them again with a hard back-off, and
  * replacing them. A scribe is replaced whenever log files have to be opened: the new one
  * opens them with the master's rights, stands ready, and starts once the old one has written
  * what it had. So no scribe keeps a right to open files, and a path that cannot be opened
@@ -75,7 +75,8 @@ static unsigned fds_for(enum role_id role, int fds[IPC_FDS_MAX])
 		fds[KEEPER_FD_NOMINATION_EVENT] = master.nomination_event_fd;
 		fds[KEEPER_FD_PLAN] = master.plan_fd;
 		return KEEPER_FDS;
-	case ROLE_LIFEBOAT: fds[LIFEBOAT_FD_CHANNEL] = master.lifeboat_fds[0]; return LIFEBOAT_FDS;
+	case ROLE_LIFEBOAT: fds[n++] = master.internal_fds[INTERNAL_LIFEBOAT][0]; return n;
+	case ROLE_ACME: fds[n++] = master.internal_fds[INTERNAL_CHALLENGES][0]; return n;
 	case ROLE_DEMO: fds[n++] = master.demo_fd; return n;
 	default: return 0;
 	}
@@ -95,6 +96,7 @@ static bool send_help_order(struct helper *helper, const struct compiled_report 
 	memcpy(order.user, policy->user, sizeof(order.user));
 	memcpy(order.log_access, policy->log_access, sizeof(order.log_access));
 	memcpy(order.log_events, policy->log_events, sizeof(order.log_events));
+	memcpy(order.acme_webroot, policy->acme_webroot, sizeof(order.acme_webroot));
 	int fds[IPC_FDS_MAX];
 	unsigned n = fds_for(helper->role, fds);
 	return ipc_send(helper->channel, ORDER_HELP, &order, sizeof(order), fds, n, err);
@@ -267,7 +269,7 @@ static void scribe_is_ready(struct helper *helper)
 	master_step();
 }
 
-/* ---- console and demo ---- */
+/* ---- console, demo and acme ---- */
 
 static void replace_console(void)
 {
@@ -280,6 +282,21 @@ static void replace_console(void)
 		log_error("no console: %s", err.text);
 }
 
+/* It keeps the directory that it was started with. */
+static void follow_webroot(void)
+{
+	static char served[PATH_SIZE];
+	struct err err = {{0}};
+	if (strcmp(served, master.policy.acme_webroot) == 0)
+		return;
+	memcpy(served, master.policy.acme_webroot, sizeof(served));
+	if (master.acme)
+		stop(master.acme);
+	master.acme = served[0] ? start_new(ROLE_ACME, &master.policy, &err) : NULL;
+	if (served[0] && !master.acme)
+		log_error("no ACME challenges: %s", err.text);
+}
+
 void helpers_commit(bool console_changed)
 {
 	struct err err = {{0}};
@@ -287,6 +304,7 @@ void helpers_commit(bool console_changed)
 		succeed_scribe();
 	if (console_changed)
 		replace_console();
+	follow_webroot();
 	if (master.options.demo && !master.demo) {
 		master.demo = start_new(ROLE_DEMO, &master.policy, &err);
 		if (!master.demo)
@@ -368,6 +386,8 @@ static void forget(struct helper *helper)
 		master.console = NULL;
 	if (helper == master.demo)
 		master.demo = NULL;
+	if (helper == master.acme)
+		master.acme = NULL;
 	if (helper == master.scribe)
 		master.scribe = NULL;
 	guards_forget(helper);

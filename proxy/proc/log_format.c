@@ -186,6 +186,7 @@ static const char *action_name(const struct log_record *record)
 	case VERDICT_ALLOW: return "allow";
 	case VERDICT_REJECT: return "reject";
 	case VERDICT_CLOSE: return "close";
+	case VERDICT_TARPIT: return "tarpit";
 	case VERDICT_COPY: return "copy";
 	default: return "-";
 	}

@@ -16,7 +16,7 @@
 
 /* The master's state, all of it of fixed size: what a thousand reloads leave is what one
  * leaves. The parts: master.c (life, signals), generations.c (reload in two phases), helpers.c
- * (scribe, console, demo), guards.c (keeper, scout, lifeboat, baselines), control.c (orders and their answers), pauses.c (sites that an
+ * (scribe, console, demo, acme), guards.c (keeper, scout, lifeboat, baselines), control.c (orders and their answers), pauses.c (sites that an
  * operator has paused).
  *
  * A generation, as the master sees it:
@@ -102,7 +102,6 @@ struct master {
 	int guard_fd;        /* struct guard_status: the keeper writes, the console reads */
 	int nominations_fd;  /* a ring per slot: workers write, the keeper reads */
 	int nomination_event_fd;
-	int lifeboat_fds[2]; /* connections to the lifeboat go in at one end and come out of the other */
 	int plan_fd;         /* of the policy in force, -1: no site is guarded */
 	int baseline_fd;     /* the newest, -1: none */
 	struct baseline_order baseline;
@@ -110,6 +109,7 @@ struct master {
 
 	struct listeners listeners;
 	struct listeners console_listeners;
+	int internal_fds[INTERNAL_COUNT][2]; /* channels: workers send connections in at 1, their process takes them at 0 */
 	int control_fd;
 	char control_path[CONTROL_PATH_SIZE];
 	int demo_fd;
@@ -131,7 +131,7 @@ struct master {
 	bool reload_again;
 
 	struct helper helpers[HELPERS_MAX];
-	struct helper *scribe, *scribe_next, *console, *demo;
+	struct helper *scribe, *scribe_next, *console, *demo, *acme;
 	struct helper *keeper, *scout, *lifeboat;
 	bool scribe_next_is_for_reload;
 	bool reopen_again;
@@ -163,7 +163,7 @@ void helpers_rollback_scribe(void);
 /* The policy in master.policy holds from here on. */
 void helpers_commit(bool console_changed);
 void helpers_reopen_logs(void);
-/* Console and demo at once, the scribe once they have gone. */
+/* All others at once, the scribe once they have gone. */
 void helpers_stop(void);
 void helpers_kill(void);
 void helpers_step(void);

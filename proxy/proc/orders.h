@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include "sallyport/addr.h"
 #include "sallyport/crypto.h"
+#include "sallyport/site.h"
 #include "sallyport/site_state.h"
 #include "sallyport/stats.h"
 #include "sallyport/vault_order.h"
@@ -38,7 +39,7 @@ enum order {
 	ORDER_PREPARE, /* struct prepare_order; fds: see enum prepare_fd */
 	ORDER_START,   /* empty */
 	ORDER_DRAIN,   /* struct drain_order */
-	ORDER_HELP, /* struct helper_order; fds by role: see enum scribe_fd, console_fd, demo_fd */
+	ORDER_HELP, /* struct helper_order; fds by role: see enum scribe_fd, console_fd, demo_fd, acme_fd */
 	ORDER_STOP, /* empty: finish and exit */
 	ORDER_ANSWER, /* struct answer_head, then the text */
 	ORDER_BASELINE, /* struct baseline_order; fd: the baseline. To generations and workers */
@@ -104,6 +105,7 @@ struct compiled_report {
 	char vault[PATH_SIZE];   /* its directory */
 	uint32_t scout_ports;
 	uint16_t scout_port[SCOUT_PORTS_MAX]; /* of guarded sites' origins */
+	char acme_webroot[PATH_SIZE]; /* empty: none */
 	char warnings[WARNINGS_SIZE];
 };
 
@@ -143,8 +145,8 @@ enum prepare_fd {
 	PREPARE_FD_HAND_OVER,
 	PREPARE_FD_NOMINATIONS,
 	PREPARE_FD_NOMINATION_EVENT,
-	PREPARE_FD_LIFEBOAT,
-	PREPARE_FD_LISTENERS, /* from here on, in the order of the policy */
+	PREPARE_FD_INTERNAL, /* channels to internal origins, in the order of enum internal_origin */
+	PREPARE_FD_LISTENERS = PREPARE_FD_INTERNAL + INTERNAL_COUNT - 1, /* from here on, in the order of the policy */
 };
 
 struct prepare_order {
@@ -173,7 +175,8 @@ enum scribe_fd { SCRIBE_FD_RINGS, SCRIBE_FD_STATS, SCRIBE_FD_EVENT, SCRIBE_FDS }
 enum console_fd { CONSOLE_FD_STATS, CONSOLE_FD_GUARD, CONSOLE_FD_UNIX, CONSOLE_FD_TCP /* may be missing */ };
 enum demo_fd { DEMO_FD_LISTENER };
 enum keeper_fd { KEEPER_FD_STATUS, KEEPER_FD_NOMINATIONS, KEEPER_FD_NOMINATION_EVENT, KEEPER_FD_PLAN, KEEPER_FDS };
-enum lifeboat_fd { LIFEBOAT_FD_CHANNEL, LIFEBOAT_FDS };
+enum lifeboat_fd { LIFEBOAT_FD_CHANNEL };
+enum acme_fd { ACME_FD_CHANNEL };
 
 struct helper_order {
 	uint32_t sandbox;
@@ -185,6 +188,7 @@ struct helper_order {
 	uint64_t plan_bytes;
 	uint32_t scout_ports;
 	uint16_t scout_port[SCOUT_PORTS_MAX];
+	char acme_webroot[PATH_SIZE];
 };
 
 struct asked_report {

@@ -25,7 +25,7 @@ static const char *const calls_serve[] = {
     "pipe2", "splice", "tee", "eventfd2", "timerfd_create", "timerfd_settime", NULL,
 };
 
-/* Going out; which kinds of socket is decided by arguments. A pair connects to a service of ours. */
+/* Going out; which kinds of socket is decided by arguments. A pair connects to a process of ours. */
 static const char *const calls_dial[] = {"connect", "socketpair", NULL};
 
 static const char *const calls_read_files[] = {
@@ -82,7 +82,7 @@ static const struct role roles[ROLE_COUNT] = {
         .title = "sallyport: worker",
         .purpose = "speaks with clients and origins",
         .channels = "generation; listening sockets; rings, counters and tables in shared memory; "
-                    "idle connections of older workers",
+                    "idle connections of older workers; processes that are origins",
         .files = ROLE_FILES_NONE,
         .network = ROLE_NETWORK_DIAL,
         .calls = {calls_basic, calls_serve, calls_dial},
@@ -147,6 +147,16 @@ static const struct role roles[ROLE_COUNT] = {
         .network = ROLE_NETWORK_NONE,
         .calls = {calls_basic, calls_serve, calls_read_files},
         .run = lifeboat_role,
+    },
+    [ROLE_ACME] = {
+        .name = "acme",
+        .title = "sallyport: acme",
+        .purpose = "answers ACME challenges out of the webroot of an ACME client",
+        .channels = "master; connections that workers send it",
+        .files = ROLE_FILES_NAMED,
+        .network = ROLE_NETWORK_NONE,
+        .calls = {calls_basic, calls_serve, calls_read_files},
+        .run = acme_role,
     },
 };
 

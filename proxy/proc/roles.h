@@ -12,7 +12,8 @@
  *            ├── scribe
  *            ├── console                        executed anew: nothing inherited but
  *            ├── keeper, scout, lifeboat        the channel, descriptor ROLE_CHANNEL_FD
- *            └── demo
+ *            ├── demo
+ *            └── acme
  */
 enum role_id {
 	ROLE_UNSET = 0,
@@ -25,6 +26,7 @@ enum role_id {
 	ROLE_KEEPER,
 	ROLE_SCOUT,
 	ROLE_LIFEBOAT,
+	ROLE_ACME,
 	ROLE_COUNT,
 };
 
@@ -77,5 +79,6 @@ int demo_role(void);
 int keeper_role(void);
 int scout_role(void);
 int lifeboat_role(void);
+int acme_role(void);
 
 #endif

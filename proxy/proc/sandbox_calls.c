@@ -110,10 +110,16 @@ static bool allow_sockets(scmp_filter_ctx filter, const struct role *role)
  * any process of the same user, where Landlock does not know of signals yet. */
 static bool allow_fcntl(scmp_filter_ctx filter)
 {
-	static const unsigned commands[] = {F_DUPFD_CLOEXEC, F_SETPIPE_SZ, F_GETPIPE_SZ,
+	static const unsigned commands[] = {F_GETLK, F_SETLK, F_SETLKW, F_DUPFD_CLOEXEC, F_SETPIPE_SZ, F_GETPIPE_SZ,
 					    F_ADD_SEALS, F_GET_SEALS};
-	if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
-			     SCMP_A1(SCMP_CMP_LE, F_SETLKW, 0)) != 0)
+	_Static_assert(F_DUPFD == 0 && F_GETFL == 3 && F_SETFL == 4 && F_SETLKW == 7, "as asm-generic");
+	/* A description that others share (a listening socket) must not begin to block: they would wait
+	 * in accept4 for ever. */
+	if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, SCMP_A1(SCMP_CMP_LE, F_GETFL, 0)) != 0 ||
+	    seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 2, SCMP_A1(SCMP_CMP_EQ, F_SETFL, 0),
+			     SCMP_A2(SCMP_CMP_MASKED_EQ, O_NONBLOCK, O_NONBLOCK)) != 0 ||
+	    seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(fcntl), 2, SCMP_A1(SCMP_CMP_EQ, F_SETFL, 0),
+			     SCMP_A2(SCMP_CMP_MASKED_EQ, O_NONBLOCK, 0)) != 0)
 		return false;
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,

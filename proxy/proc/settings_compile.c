@@ -183,46 +183,6 @@ static void compile_default(struct settings *settings, struct policy_where where
 				settings->default_site);
 }
 
-static bool is_any_guarded(const struct settings *settings)
-{
-	const struct site *sites = settings->sites.items;
-
-	for (size_t i = 0; i < settings->sites.n; i++) {
-		if (sites[i].guard.mode == GUARD_MONITOR || sites[i].guard.mode == GUARD_ENFORCE)
-			return true;
-	}
-	return false;
-}
-
-/* The route of no site: copies of known-good pages. It is never marked down for long, since the
- * master starts it again at once. */
-static void add_lifeboat(struct settings *settings, struct policy_context *context)
-{
-	struct origin_spec *origin = arena_alloc(context->arena, sizeof(*origin));
-	struct route *route = arena_alloc(context->arena, sizeof(*route));
-
-	if (!is_any_guarded(settings) || !origin || !route)
-		return;
-	*origin = (struct origin_spec){
-	    .url = "lifeboat",
-	    .host = "lifeboat",
-	    .authority = "lifeboat",
-	    .is_literal = true,
-	    .service = SERVICE_LIFEBOAT,
-	    .index = (uint32_t)settings->origin_count++,
-	};
-	*route = (struct route){
-	    .prefix = "/",
-	    .prefix_len = 1,
-	    .origins = origin,
-	    .origin_count = 1,
-	    .balance = BALANCE_ROUND_ROBIN,
-	    .health = {.fall = 10, .rise = 1, .down_ms = 1000},
-	    .index = (uint32_t)settings->route_count++,
-	};
-	settings->lifeboat = route;
-}
-
 static void compile_sites(struct settings *settings, struct policy_where where,
 			  struct policy_context *context)
 {
@@ -250,8 +210,7 @@ static void compile_sites(struct settings *settings, struct policy_where where,
 		check_site(settings, &sites[i], context);
 	}
 	compile_default(settings, where, context);
-	add_lifeboat(settings, context);
-	if (settings->origin_count - (settings->lifeboat != NULL) > ORIGINS_MAX)
+	if (settings->origin_count > ORIGINS_MAX)
 		policy_error(context, settings->sites.where,
 			     "sites: %zu origins in all, at most %d are allowed",
 			     settings->origin_count, ORIGINS_MAX);
@@ -353,22 +312,13 @@ static void compile_shields(struct settings *settings, struct policy_context *co
 
 /* ---- the whole ---- */
 
-static void compile_trusted(struct settings *settings, struct policy_where where,
+static void load_error_page(struct settings *settings, struct policy_where where,
 			    struct policy_context *context)
 {
-	const struct policy_strings *texts = &settings->trusted_proxies;
+	struct err err = {0};
 
-	settings->trusted = arena_alloc(context->arena, (texts->n + 1) * sizeof(struct cidr));
-	for (size_t i = 0; i < texts->n; i++) {
-		struct err err = {0};
-
-		if (settings->trusted &&
-		    cidr_parse(span_from_str(texts->items[i]), &settings->trusted[i], &err))
-			settings->trusted_count++;
-		else
-			policy_error_in(context, where, "trusted_proxies", "%s",
-					settings->trusted ? err.text : "out of memory");
-	}
+	if (!error_page_load(&settings->error_page, settings->error_pages, context->arena, &err))
+		policy_error_in(context, where, "error_pages", "%s", err.text);
 }
 
 static void check_slots(const struct settings *settings, struct policy_where where,
@@ -390,8 +340,11 @@ void settings_compile(void *structure, struct policy_where where, struct policy_
 	check_listens(settings, where, context);
 	check_console(settings, where, context);
 	check_slots(settings, where, context);
-	compile_trusted(settings, where, context);
+	settings->trusted = settings_networks(&settings->trusted_proxies, "trusted_proxies",
+					      &settings->trusted_count, where, context);
+	load_error_page(settings, where, context);
 	compile_sites(settings, where, context);
+	settings_add_internals(settings, where, context);
 	if (!compile_rules(settings, context))
 		return;
 	if (policy_errors_count(context->errors) == 0)

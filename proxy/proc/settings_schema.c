@@ -3,9 +3,7 @@
 
 #include "proc/settings_schema.h"
 
-#include <errno.h>
 #include <limits.h>
-#include <sys/stat.h>
 
 #define LISTEN(member)   offsetof(struct listen_settings, member)
 #define LIMIT(member)    offsetof(struct limit_settings, member)
@@ -31,12 +29,44 @@ static const struct setting listen_rows[] = {
     {"address", SETTING_STRING, LISTEN(address), .required = true, .example = "\"0.0.0.0:8080\"",
      .doc = "An address with a port: `0.0.0.0:8080`, `[::1]:8080`, or `:8080` for every address "
 	    "of the machine, IPv6 and IPv4."},
+    {"proxy_protocol", SETTING_STRINGS, LISTEN(proxy_protocol), .max = 256,
+     .example = "( \"10.1.0.0/16\" )",
+     .doc = "Networks of the balancers before this listener, whose connections all begin with a PROXY "
+	    "header (version 1 or 2). The address in it counts as the peer's. Connections from elsewhere, "
+	    "and those without a header, are closed."},
     {0},
 };
+
+struct cidr *settings_networks(const struct policy_strings *texts, const char *setting, size_t *n,
+			       struct policy_where where, struct policy_context *context)
+{
+	struct cidr *networks = arena_alloc(context->arena, (texts->n + 1) * sizeof(*networks));
+
+	*n = 0;
+	for (size_t i = 0; i < texts->n; i++) {
+		struct err err = {0};
+
+		if (networks && cidr_parse(span_from_str(texts->items[i]), &networks[*n], &err))
+			(*n)++;
+		else
+			policy_error_in(context, where, setting, "%s",
+					networks ? err.text : "out of memory");
+	}
+	return networks;
+}
 
 static bool is_number(const char *text)
 {
 	return strspn(text, "0123456789") == strlen(text);
+}
+
+/* 0.0.0.0/0 is ::ffff:0:0/96. */
+static bool is_everybody(const struct cidr *network)
+{
+	static const uint8_t v4[16] = {[10] = 0xff, [11] = 0xff};
+
+	return network->prefix == 0 ||
+	       (network->prefix == 96 && memcmp(network->bytes, v4, sizeof(v4)) == 0);
 }
 
 static void finish_listen(void *structure, struct policy_where where,
@@ -45,6 +75,15 @@ static void finish_listen(void *structure, struct policy_where where,
 	struct listen_settings *listen = structure;
 	struct err err = {0};
 
+	listen->proxy_from = settings_networks(&listen->proxy_protocol, "proxy_protocol",
+					       &listen->proxy_from_count, where, context);
+	if (listen->proxy_protocol.items && listen->proxy_protocol.n == 0)
+		policy_error_in(context, where, "proxy_protocol",
+				"names no network: every connection would be refused");
+	for (size_t i = 0; i < listen->proxy_from_count; i++)
+		if (is_everybody(&listen->proxy_from[i]))
+			policy_warning(context, where, "proxy_protocol: \"%s\" is everybody: whoever connects "
+				       "may claim any address", listen->proxy_protocol.items[i]);
 	if (!listen->address)
 		return;
 	if (!addr_parse(span_from_str(listen->address), &listen->addr, &err))
@@ -126,6 +165,8 @@ static const struct setting timeout_rows[] = {
     {"linger", SETTING_TIME, TIMEOUT(linger), .standard = "2 s", .max = MINUTE_MS,
      .doc = "After a refusal, how long what the client still sends is read and thrown away, so "
 	    "that it gets to see the answer."},
+    {"tarpit", SETTING_TIME, TIMEOUT(tarpit), .standard = "10 s", .min = 100, .max = 10 * MINUTE_MS,
+     .doc = "How long a connection is held without a word where the action `tarpit` says so."},
     {"drain", SETTING_TIME, TIMEOUT(drain), .standard = "30 s", .max = HOUR_MS,
      .doc = "On a stop or a reload, how long running exchanges may go on."},
     {0},
@@ -167,6 +208,9 @@ static const struct setting quota_rows[] = {
 	    "0: none is."},
     {"origin_idle", SETTING_COUNT, QUOTA(origin_idle), .standard = "64", .max = 65536,
      .doc = "Unused connections that a worker keeps to each origin."},
+    {"tarpit", SETTING_COUNT, QUOTA(tarpit), .standard = "256", .max = 100000,
+     .doc = "Refused connections that each worker holds by the action `tarpit`; who comes when "
+	    "there are so many is refused at once."},
     {"held", SETTING_BYTES, QUOTA(held), .standard = "64 MiB", .min = 1 << 20,
      .max = UINT64_C(16) << 30,
      .doc = "What of `memory` the pages of guarded sites may take while they wait for their verdict. "
@@ -227,6 +271,7 @@ static void resolve_path(const char **path, const char *setting, struct policy_w
 	n = snprintf(buf, sizeof(buf), "%s/%s", context->dir, *path);
 	if (n < 0 || (size_t)n >= sizeof(buf)) {
 		policy_error_in(context, where, setting, "the path \"%.64s…\" is too long", *path);
+		*path = NULL;
 		return;
 	}
 	*path = arena_strdup(context->arena, buf);
@@ -363,31 +408,23 @@ static const struct setting settings_rows[] = {
      .doc = "The console for the operator."},
     {"vault", SETTING_GROUP, SETTINGS(vault), .sub = &vault_schema,
      .doc = "Where the guard keeps what is known to be good."},
+    {"acme_webroot", SETTING_STRING, SETTINGS(acme_webroot), .example = "\"/var/lib/acme\"",
+     .doc = "The directory that an ACME client (certbot, lego) writes challenges into, below "
+	    "`.well-known/acme-challenge/`. GET and HEAD of `/.well-known/acme-challenge/TOKEN` are answered from "
+	    "there for every site, whatever else its policy says."},
     {"error_pages", SETTING_STRING, SETTINGS(error_pages), .example = "\"/etc/sallyport/errors\"",
-     .doc = "A directory with pages for refusals. Without it, those that come with sallyport."},
+     .doc = "A directory with the page for refusals, `page.html`: at most 16 KiB; `{{id}}`, `{{status}}` "
+	    "and `{{phrase}}` are filled in. Without it, the one that comes with sallyport."},
     {0},
 };
-
-/* Only what is certain: another user may see what this one can't. */
-static void check_directory(const char *path, struct policy_where where,
-			    struct policy_context *context)
-{
-	struct stat st;
-
-	if (stat(path, &st) == 0 ? !S_ISDIR(st.st_mode) : errno == ENOENT || errno == ENOTDIR)
-		policy_error_in(context, where, "error_pages", "%s is not a directory", path);
-}
 
 static void finish_settings(void *structure, struct policy_where where,
 			    struct policy_context *context)
 {
 	struct settings *settings = structure;
 
-	if (settings->error_pages) {
-		resolve_path(&settings->error_pages, "error_pages", where, context);
-		if (settings->error_pages)
-			check_directory(settings->error_pages, where, context);
-	}
+	resolve_path(&settings->error_pages, "error_pages", where, context);
+	resolve_path(&settings->acme_webroot, "acme_webroot", where, context);
 	resolve_path(&settings->vault.directory, "vault", where, context);
 	settings_compile(settings, where, context);
 }

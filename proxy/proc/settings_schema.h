@@ -10,6 +10,15 @@ extern const struct schema settings_schema;
  * table of hosts and the shields, and looks for contradictions. */
 void settings_compile(void *structure, struct policy_where where, struct policy_context *context);
 
+/* The routes to processes of ours that the policy needs, numbered behind all others. */
+void settings_add_internals(struct settings *settings, struct policy_where where,
+			    struct policy_context *context);
+
+/* Networks as a setting of the group that is being finished lists them. *n: how many were understood;
+ * all others are reported. NULL without memory. */
+struct cidr *settings_networks(const struct policy_strings *texts, const char *setting, size_t *n,
+			       struct policy_where where, struct policy_context *context);
+
 /* 127.0.0.0/8 and ::1. */
 bool settings_is_loopback(const struct addr *addr);
 

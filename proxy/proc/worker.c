@@ -159,14 +159,15 @@ static bool prepare(struct worker *worker, const struct worker_start *start, str
 
 static void keep_descriptors(const struct worker_start *start)
 {
-	int keep[LISTENERS_MAX + 6];
+	int keep[LISTENERS_MAX + 5 + INTERNAL_COUNT];
 	size_t n = 0;
 	keep[n++] = start->channel;
 	keep[n++] = start->setup.log_event_fd;
 	keep[n++] = start->setup.nomination_event_fd;
 	keep[n++] = start->setup.adopt_fd;
 	keep[n++] = start->setup.hand_over_fd;
-	keep[n++] = start->setup.lifeboat_fd;
+	for (size_t i = INTERNAL_NONE + 1; i < INTERNAL_COUNT; i++)
+		keep[n++] = start->setup.internal_fds[i];
 	for (size_t i = 0; i < start->setup.settings->listens.n && i < LISTENERS_MAX; i++)
 		keep[n++] = start->setup.listen_fds[i];
 	spawn_keep_fds(keep, n);

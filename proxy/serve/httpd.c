@@ -7,10 +7,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-enum { CONNECTION_BYTES = 16 << 10 };
+#include "sallyport/fd_pass.h"
+#include "sallyport/log.h"
+
+enum { CONNECTION_BYTES = 16 << 10, ADDED_AT_ONCE = 32 };
 
 struct httpd {
 	struct MHD_Daemon *daemon;
@@ -117,14 +119,37 @@ struct httpd *httpd_new(const struct httpd_setup *setup, struct err *err)
 	return httpd;
 }
 
-bool httpd_add(struct httpd *httpd, int fd)
+static bool is_connection(int fd)
 {
-	const struct sockaddr_un unnamed = {.sun_family = AF_UNIX};
+	int domain = 0, type = 0;
+	socklen_t len = sizeof(int);
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX &&
+	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
+}
+
+static void add(struct httpd *httpd, int fd)
+{
+	const struct sockaddr nameless = {.sa_family = AF_UNIX};
+	if (!is_connection(fd)) {
+		close(fd);
+		return;
+	}
 	/* The library closes what it does not take. */
-	bool added = MHD_add_connection(httpd->daemon, fd, (const struct sockaddr *)&unnamed,
-					sizeof(unnamed.sun_family)) == MHD_YES;
+	if (MHD_add_connection(httpd->daemon, fd, &nameless, sizeof(nameless)) != MHD_YES)
+		log_warn("a worker's connection was not taken: %s", strerror(errno));
 	httpd_kick(httpd);
-	return added;
+}
+
+void httpd_add_from(struct httpd *httpd, int channel)
+{
+	for (int i = 0; i < ADDED_AT_ONCE; i++) {
+		char byte;
+		int fd = fd_receive(channel, &byte, sizeof(byte));
+		if (fd == FD_NONE)
+			return;
+		if (fd >= 0)
+			add(httpd, fd);
+	}
 }
 
 void httpd_free(struct httpd *httpd)

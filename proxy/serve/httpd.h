@@ -14,7 +14,7 @@ struct httpd;
 
 struct httpd_setup {
 	struct loop *loop;
-	int listen_fd; /* listening; owned from here on, also on failure. -1: httpd_add alone */
+	int listen_fd; /* listening; owned from here on, also on failure. -1: connections come by httpd_add_from() */
 	unsigned max_connections;
 	unsigned idle_s; /* a connection without a byte for so long is closed */
 	MHD_AccessHandlerCallback handler;
@@ -23,9 +23,9 @@ struct httpd_setup {
 };
 
 struct httpd *httpd_new(const struct httpd_setup *setup, struct err *err);
-/* A connection that came another way: a connected Unix socket, owned from here on. False: there is no
- * room for it, and it is closed. */
-MUST_CHECK bool httpd_add(struct httpd *httpd, int fd);
+/* Takes the connections that workers sent over a channel (fd_pass.h), with one byte each; some of them where
+ * there are many. */
+void httpd_add_from(struct httpd *httpd, int channel);
 /* Every suspended connection has to be resumed before. */
 void httpd_free(struct httpd *httpd);
 /* Runs the daemon soon, from the loop: after a connection was resumed. */

@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,7 +21,6 @@ enum {
 	PATH_LEN = HEX_LEN + 4, /* "ab/", the name, NUL */
 	READ_BYTES = 64 << 10,
 	VERIFIED_SLOTS = 4096,
-	TAKEN_PER_EVENT = 32,
 };
 
 /* A file that was read whole, as it was then. */
@@ -180,40 +178,11 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 	return send_content(connection, &wanted);
 }
 
-/* The next connection of a worker, or -1. */
-static int receive_connection(int channel, bool *more)
-{
-	char byte;
-	int fd = -1;
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control;
-	struct iovec iov = {&byte, 1};
-	struct msghdr msg = {.msg_iov = &iov,
-			     .msg_iovlen = 1,
-			     .msg_control = control.bytes,
-			     .msg_controllen = sizeof(control.bytes)};
-	*more = recvmsg(channel, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) == 1;
-	if (!*more)
-		return -1;
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
-	if (cmsg && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS &&
-	    cmsg->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
-	return fd;
-}
-
 static void on_channel(struct watch *watch, unsigned events)
 {
 	struct lifeboat *boat = (struct lifeboat *)(void *)((char *)watch - offsetof(struct lifeboat, channel));
-	bool more = true;
 	(void)events;
-	for (int i = 0; more && i < TAKEN_PER_EVENT; i++) {
-		int fd = receive_connection(watch->fd, &more);
-		if (fd >= 0 && !httpd_add(boat->httpd, fd))
-			log_warn("a worker's connection was not taken: %s", strerror(errno));
-	}
+	httpd_add_from(boat->httpd, watch->fd);
 }
 
 struct lifeboat *lifeboat_new(struct loop *loop, int contents, int channel, struct err *err)

@@ -44,8 +44,8 @@ static bool refuse_banned(struct judging *judging, uint64_t left_us)
 	refuse(judging->verdict, REASON_BANNED, "sites[].shield.throttle.strikes",
 	       judging->policy->strikes);
 	judging->verdict->retry_after_s = seconds_of(left_us);
-	if (judging->policy->ban_action == BAN_CLOSE)
-		judging->verdict->action = VERDICT_CLOSE;
+	if (judging->policy->ban_action != VERDICT_UNSET)
+		judging->verdict->action = (enum verdict_action)judging->policy->ban_action;
 	return true;
 }
 
@@ -95,20 +95,24 @@ static bool is_under(struct span path, const struct throttle_path *rule)
 	return path.len == len || rule->path[len - 1] == '/' || path.ptr[len] == '/';
 }
 
-/* The longest path counts, and no other. */
+const struct throttle_path *throttle_path_of(const struct throttle_policy *policy, struct span path)
+{
+	for (size_t i = 0; i < policy->path_count; i++) {
+		if (is_under(path, policy->paths[i]))
+			return policy->paths[i];
+	}
+	return NULL;
+}
+
 static bool judge_path(struct judging *judging)
 {
-	for (size_t i = 0; i < judging->policy->path_count; i++) {
-		const struct throttle_path *rule = judging->policy->paths[i];
-		if (!is_under(judging->request->path, rule))
-			continue;
-		if (!judge_rate(judging, &rule->rate, "sites[].shield.throttle.paths[].per_client",
-				rule->per_client.count))
-			return false;
-		judging->verdict->evidence = span_of(rule->path, rule->path_len);
-		return true;
-	}
-	return false;
+	const struct throttle_path *rule =
+	    throttle_path_of(judging->policy, judging->request->path);
+	if (!rule || !judge_rate(judging, &rule->rate, "sites[].shield.throttle.paths[].per_client",
+				 rule->per_client.count))
+		return false;
+	judging->verdict->evidence = span_of(rule->path, rule->path_len);
+	return true;
 }
 
 static bool judge_throttle(struct judging *judging)

@@ -2,6 +2,8 @@
  * as intervals, paths longest first. */
 #include "sallyport/admission.h"
 
+#include "shield/answers_schema.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/param.h>
@@ -153,9 +155,6 @@ static void compile_paths(struct throttle_policy *policy, struct policy_where wh
 
 /* ---- the throttle ---- */
 
-static const struct policy_choice ban_actions[] = {
-    {"reject", BAN_REJECT}, {"close", BAN_CLOSE}, {NULL, 0}};
-
 static const struct setting throttle_rows[] = {
     {"per_client", SETTING_RATE, THROTTLE(per_client), .min = 1, .max = RATE_MAX,
      .example = "\"50/s\"",
@@ -176,8 +175,9 @@ static const struct setting throttle_rows[] = {
      .doc = "How long it takes until all `strikes` are forgotten, one after the other."},
     {"ban", SETTING_TIME, THROTTLE(ban_ms), .standard = "10 min", .min = 1000, .max = 604800000,
      .doc = "How long a ban lasts. It holds for this site only, and outlasts reloads."},
-    {"ban_action", SETTING_ENUM, THROTTLE(ban_action), .standard = "reject", .choices = ban_actions,
-     .doc = "What a banned client gets: `reject` answers 429, `close` nothing."},
+    {"ban_action", SETTING_ENUM, THROTTLE(ban_action), .standard = "reject", .choices = answer_actions,
+     .doc = "What a banned client gets: `reject` answers 429, `close` nothing, `tarpit` nothing "
+	    "after `timeouts.tarpit`."},
     {"dry_run", SETTING_BOOL, THROTTLE(dry_run), .standard = "false",
      .doc = "Counts and logs what would be refused, and refuses nothing."},
     {0},

@@ -8,13 +8,9 @@
  *                             NUL are dropped, "[" that nothing closes is "_"
  *
  * unix is any program: older CGI libraries split at ";" too (HTML 4.01, appendix B.2.2), so the
- * larger number counts. A name is kept as a hash; two names that a client makes collide
- * are counted together, at its own cost. */
+ * larger number counts. */
 #include "shield/judging.h"
-
-enum {
-	HASHES_MAX = 1024, /* names beyond are not compared; as many arguments pass no profile */
-};
+#include "shield/repeats.h"
 
 struct arguments {
 	enum origin_kind kind;
@@ -43,14 +39,16 @@ static bool next_argument(struct arguments *arguments)
 	return end > 0;
 }
 
-/* One byte as PHP turns names into variables (php_register_variable_ex). */
-static char php_byte(char c, struct span name, size_t at)
+/* One byte as PHP turns names into variables (php_register_variable_ex). closed: a "]" follows. */
+static char php_byte(char c, bool closed)
 {
-	if (c == '.' || c == ' ')
-		return '_';
-	if (c == '[' && span_find(span_from(name, at), ']') == name.len - at)
-		return '_';
-	return c;
+	return c == '.' || c == ' ' || (c == '[' && !closed) ? '_' : c;
+}
+
+static size_t behind_last(struct span s, char c)
+{
+	const char *last = s.len > 0 ? memrchr(s.ptr, c, s.len) : NULL;
+	return last ? (size_t)(last - s.ptr) + 1 : 0;
 }
 
 /* The name as the origin reads it, decoded into buf. */
@@ -65,25 +63,17 @@ static struct span read_name(enum origin_kind kind, struct span raw, char *buf)
 	if (kind == ORIGIN_PHP)
 		name.len = span_find(name, '\0');
 	bool in_index = false;
+	size_t last_close = kind == ORIGIN_PHP ? behind_last(name, ']') : 0;
 	for (size_t i = 0; i < name.len; i++) {
 		char c = name.ptr[i];
 		if (kind == ORIGIN_IIS)
 			c = ascii_lower(c);
 		else if (!in_index)
-			c = php_byte(c, name, i);
+			c = php_byte(c, i < last_close);
 		in_index |= c == '[';
 		buf[len++] = c;
 	}
 	return span_of(buf, len);
-}
-
-/* FNV-1a, 64 bits. */
-static uint64_t hash_of(struct span s)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-	for (size_t i = 0; i < s.len; i++)
-		hash = (hash ^ (unsigned char)s.ptr[i]) * UINT64_C(0x100000001b3);
-	return hash;
 }
 
 static bool has_control(struct span name)
@@ -93,14 +83,6 @@ static bool has_control(struct span name)
 			return true;
 	}
 	return false;
-}
-
-static uint64_t count_equal(const uint64_t *hashes, size_t n, uint64_t hash)
-{
-	uint64_t equal = 0;
-	for (size_t i = 0; i < n; i++)
-		equal += hashes[i] == hash;
-	return equal;
 }
 
 static bool judge_name(struct judging *judging, const struct arguments *argument)
@@ -116,24 +98,32 @@ static bool judge_name(struct judging *judging, const struct arguments *argument
 			 finding_setting(URL_NAME_CONTROL, true));
 }
 
-bool judge_arguments(struct judging *judging)
+/* Looked at only where there are more arguments than one name may have. */
+static bool judge_repeats(struct judging *judging, struct arguments arguments)
 {
-	enum origin_kind kind = (enum origin_kind)judging->shield->settings.origin_kind;
-	struct arguments arguments = {.kind = kind, .rest = judging->request->target->query};
-	uint64_t hashes[HASHES_MAX];
-	size_t n = 0;
+	struct repeats repeats;
+	repeats_init(&repeats);
 	while (next_argument(&arguments)) {
-		n++;
-		if (refuse_over(judging, LIMIT_args, n, judging->request->target->query) ||
-		    judge_name(judging, &arguments))
-			return true;
-		if (n > HASHES_MAX)
-			continue;
-		struct span name = read_name(kind, arguments.name, judging->request->buf);
-		hashes[n - 1] = hash_of(name);
-		uint64_t times = count_equal(hashes, n, hashes[n - 1]);
-		if (refuse_over(judging, LIMIT_arg_repeats, times, arguments.name))
+		struct span name = read_name(arguments.kind, arguments.name, judging->request->buf);
+		if (refuse_over(judging, LIMIT_arg_repeats, repeats_add(&repeats, name),
+				arguments.name))
 			return true;
 	}
 	return false;
+}
+
+bool judge_arguments(struct judging *judging)
+{
+	const uint64_t most = judging->shield->settings.limits.arg_repeats;
+	const struct span query = judging->request->target->query;
+	const struct arguments all = {
+	    .kind = (enum origin_kind)judging->shield->settings.origin_kind, .rest = query};
+	struct arguments arguments = all;
+	size_t n = 0;
+	while (next_argument(&arguments)) {
+		if (refuse_over(judging, LIMIT_args, ++n, query) ||
+		    judge_name(judging, &arguments))
+			return true;
+	}
+	return most > 0 && n > most && judge_repeats(judging, all);
 }

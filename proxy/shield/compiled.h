@@ -15,10 +15,13 @@ struct shield {
 	struct rules *rules;
 	struct url_canon_options canon;
 	struct finding_masks path, query;
+	const struct verdict_answer *answers[REASON_COUNT]; /* NULL: as usual */
 };
 
 /* Turns settings.profile, .origin_kind and .findings into the masks. */
 void findings_compile(struct shield *shield);
+/* Turns settings.answers into the table. */
+void answers_compile(struct shield *shield);
 enum reason finding_reason(unsigned finding);
 /* "sites[].shield.findings.encoded_slash"; of the worst of several. */
 const char *finding_setting(unsigned finding, bool in_query);

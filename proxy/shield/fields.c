@@ -1,6 +1,7 @@
 /* Fields and cookies: how many, how large, and what a site does not want in them. One
  * look at each field; its name is compared only where the policy names one. */
 #include "shield/judging.h"
+#include "shield/repeats.h"
 
 static bool judge_rule(struct judging *judging, const struct field_rule *rule, struct span value)
 {
@@ -28,9 +29,26 @@ static bool judge_field(struct judging *judging, struct span name, struct span v
 	return false;
 }
 
+/* Cookies have limits of their own, and HTTP/2 splits the field. */
+static bool judge_field_repeats(struct judging *judging)
+{
+	const struct http_head *head = judging->request->head;
+	struct repeats repeats;
+	repeats_init(&repeats);
+	for (size_t i = 0; i < head->field_count; i++) {
+		struct span name = http_field_name(head, &head->fields[i]);
+		if (head->fields[i].id != HTTP_FIELD_COOKIE &&
+		    refuse_over(judging, LIMIT_field_repeats,
+				repeats_add_caseless(&repeats, name), name))
+			return true;
+	}
+	return false;
+}
+
 bool judge_fields(struct judging *judging)
 {
 	const struct http_head *head = judging->request->head;
+	const uint64_t most = judging->shield->settings.limits.field_repeats;
 	uint64_t total = 0;
 	if (refuse_over(judging, LIMIT_fields, head->field_count, http_target(head)))
 		return true;
@@ -44,7 +62,8 @@ bool judge_fields(struct judging *judging)
 		if (judge_field(judging, name, http_field_value(head, field)))
 			return true;
 	}
-	return refuse_over(judging, LIMIT_fields_bytes, total, http_target(head));
+	return refuse_over(judging, LIMIT_fields_bytes, total, http_target(head)) ||
+	       (most > 0 && head->field_count > most && judge_field_repeats(judging));
 }
 
 /* cookie-octet of RFC 6265 section 4.1.1. */
@@ -80,34 +99,68 @@ static bool judge_cookie(struct judging *judging, struct span pair)
 	       refuse_by(judging, REASON_COOKIE_MALFORMED, pair, "sites[].shield.cookie_syntax");
 }
 
-/* The cookies of one field; count and total go on from field to field. */
-static bool judge_cookie_field(struct judging *judging, struct span value, uint64_t *count,
-			       uint64_t *total)
+/* All cookies of a request, one after the other. */
+struct cookies {
+	const struct http_head *head;
+	size_t field;     /* the next to be looked at */
+	struct span rest; /* of the one before it */
+	uint64_t bytes;   /* of those begun */
+};
+
+static bool next_field(struct cookies *cookies)
 {
-	*total += value.len;
-	if (refuse_over(judging, LIMIT_cookies_bytes, *total, value))
+	const struct http_head *head = cookies->head;
+	while (cookies->field < head->field_count) {
+		const struct http_field *field = &head->fields[cookies->field++];
+		if (field->id != HTTP_FIELD_COOKIE)
+			continue;
+		cookies->rest = http_field_value(head, field);
+		cookies->bytes += cookies->rest.len;
 		return true;
-	while (value.len > 0) {
-		struct span raw = span_of(value.ptr, span_find(value, ';'));
-		struct span pair = span_trim_ows(raw);
-		if (pair.len > 0 && judge_cookie(judging, pair))
+	}
+	return false;
+}
+
+static bool next_cookie(struct cookies *cookies, struct span *pair)
+{
+	do {
+		while (cookies->rest.len > 0) {
+			size_t end = span_find(cookies->rest, ';');
+			*pair = span_trim_ows(span_of(cookies->rest.ptr, end));
+			cookies->rest = span_from(cookies->rest, end + 1);
+			if (pair->len > 0)
+				return true;
+		}
+	} while (next_field(cookies));
+	return false;
+}
+
+static bool judge_cookie_repeats(struct judging *judging)
+{
+	struct cookies cookies = {.head = judging->request->head};
+	struct repeats repeats;
+	struct span pair;
+	repeats_init(&repeats);
+	while (next_cookie(&cookies, &pair)) {
+		struct span name = span_trim_ows(span_of(pair.ptr, span_find(pair, '=')));
+		if (refuse_over(judging, LIMIT_cookie_repeats, repeats_add(&repeats, name), pair))
 			return true;
-		if (pair.len > 0 && refuse_over(judging, LIMIT_cookies, ++*count, pair))
-			return true;
-		value = span_from(value, raw.len + 1);
 	}
 	return false;
 }
 
 bool judge_cookies(struct judging *judging)
 {
-	const struct http_head *head = judging->request->head;
-	uint64_t count = 0, total = 0;
-	for (size_t i = 0; i < head->field_count; i++) {
-		const struct http_field *field = &head->fields[i];
-		if (field->id == HTTP_FIELD_COOKIE &&
-		    judge_cookie_field(judging, http_field_value(head, field), &count, &total))
+	const uint64_t most = judging->shield->settings.limits.cookie_repeats;
+	struct cookies cookies = {.head = judging->request->head};
+	struct span pair;
+	uint64_t count = 0;
+	while (next_cookie(&cookies, &pair)) {
+		if (judge_cookie(judging, pair) ||
+		    refuse_over(judging, LIMIT_cookies, ++count, pair))
 			return true;
 	}
-	return false;
+	return refuse_over(judging, LIMIT_cookies_bytes, cookies.bytes,
+			   http_find(cookies.head, HTTP_FIELD_COOKIE)) ||
+	       (most > 0 && count > most && judge_cookie_repeats(judging));
 }

@@ -56,12 +56,37 @@ enum finding_action shield_query_action(enum shield_profile profile, enum url_fi
 	return (enum finding_action)rows[finding].query[profile];
 }
 
+enum finding_action shield_finding_action(const struct shield_settings *settings,
+					  enum url_finding_rank finding, bool in_query)
+{
+	const uint8_t *own = in_query ? settings->findings.query : settings->findings.path;
+	enum shield_profile profile =
+	    settings->profile ? (enum shield_profile)settings->profile : PROFILE_STANDARD;
+	if (own[finding])
+		return (enum finding_action)own[finding];
+	return in_query ? shield_query_action(profile, finding)
+			: shield_path_action(profile, (enum origin_kind)settings->origin_kind,
+					     finding);
+}
+
+const char *shield_finding_setting(enum url_finding_rank finding, bool in_query)
+{
+	return in_query ? rows[finding].query_setting : rows[finding].setting;
+}
+
+unsigned shield_finding_weight(enum url_finding_rank finding)
+{
+	return rows[finding].weight;
+}
+
 bool shield_action_is_possible(enum url_finding_rank finding, bool in_query,
 			       enum finding_action action)
 {
 	const struct finding_row *row = &rows[finding];
 	if (in_query)
-		return row->query[PROFILE_STRICT] != UNSET && action != ACTION_REWRITE;
+		return row->query[PROFILE_STRICT] != UNSET &&
+		       (action != ACTION_REWRITE ||
+			URL_FINDINGS_OF_QUERY_REWRITABLE >> finding & 1);
 	if (row->path[PROFILE_STRICT] == UNSET)
 		return false;
 	return !(action == ACTION_REWRITE && row->rewriting == NEVER) &&
@@ -77,22 +102,19 @@ static void add_to(struct finding_masks *masks, unsigned action, unsigned findin
 void findings_compile(struct shield *shield)
 {
 	const struct shield_settings *settings = &shield->settings;
-	int profile = settings->profile ? settings->profile : PROFILE_STANDARD;
 	for (int i = 0; i < URL_FINDING_KINDS; i++) {
 		enum url_finding_rank rank = (enum url_finding_rank)i;
-		unsigned finding = 1u << i, action = settings->findings.path[i];
-		unsigned in_query = settings->findings.query[i];
-		if (!action)
-			action = shield_path_action((enum shield_profile)profile,
-						    (enum origin_kind)settings->origin_kind, rank);
-		if (!in_query)
-			in_query = shield_query_action((enum shield_profile)profile, rank);
+		unsigned finding = 1u << i;
+		enum finding_action action = shield_finding_action(settings, rank, false);
+		enum finding_action in_query = shield_finding_action(settings, rank, true);
 		add_to(&shield->path, action, finding);
 		add_to(&shield->query, in_query, finding);
 		if (action != ACTION_ACCEPT && action != ACTION_UNSET)
 			shield->canon.heeded |= finding;
 		if (action == ACTION_REWRITE)
 			shield->canon.rewrite |= finding & URL_FINDINGS_REWRITABLE;
+		if (in_query == ACTION_REWRITE)
+			shield->canon.query_rewrite |= finding & URL_FINDINGS_OF_QUERY_REWRITABLE;
 	}
 	/* mode.c asks about these whatever is done about them; a clean path has none */
 	shield->canon.heeded |= URL_BACKSLASH | URL_ENCODED_SLASH | URL_PARAMETER_DOTS |

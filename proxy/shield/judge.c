@@ -1,6 +1,7 @@
 /* The verdict on a request, step by step; shield.h has the order as a table. Pure: looks at the
  * head, its parts and the compiled policy, writes the verdict and the caller's buffer, and
  * does nothing else. Framing, hosts and the content itself are judged elsewhere. */
+#include "sallyport/verdict_answer.h"
 #include "shield/judging.h"
 
 bool refuse(struct judging *judging, enum reason reason, struct span evidence)
@@ -13,6 +14,7 @@ bool refuse(struct judging *judging, enum reason reason, struct span evidence)
 	    .evidence = evidence,
 	    .score = judging->verdict->score,
 	};
+	shield_answer(judging->shield, judging->verdict);
 	return true;
 }
 
@@ -96,7 +98,7 @@ static bool judge_url_lengths(struct judging *judging)
 {
 	const struct shield_request *request = judging->request;
 	struct span path = request->target->path, query = request->target->query;
-	size_t forwarded = request->canon->path.len;
+	size_t forwarded = forwarded_path(judging).len;
 	return refuse_over(judging, LIMIT_url, request->head->target_len,
 			   http_target(request->head)) ||
 	       refuse_over(judging, LIMIT_path, path.len > forwarded ? path.len : forwarded,
@@ -176,6 +178,7 @@ static bool judge_rules(struct judging *judging)
 	case RULES_MATCH:
 		refuse(judging, REASON_RULE, evidence_of_hit(&texts, &hit, query));
 		judging->verdict->rule = hit.rule->id;
+		answer_give(&hit.rule->answer, judging->verdict);
 		return true;
 	default: /* unjudged is not allowed */
 		refuse(judging, REASON_RULE, http_target(request->head));
@@ -188,10 +191,10 @@ void shield_judge(const struct shield *shield, struct shield_scratch *scratch,
 		  const struct shield_request *request, struct verdict *verdict)
 {
 	static bool (*const steps[])(struct judging *) = {
-	    judge_method,      judge_url_lengths,    judge_segments,     judge_fields,
-	    judge_cookies,     judge_content_length, judge_content_type, judge_path,
-	    judge_path_lists,  judge_rules,          judge_query,        judge_arguments,
-	    judge_query_lists, judge_score,
+	    judge_host,        judge_method,      judge_url_lengths,    judge_segments,
+	    judge_fields,      judge_cookies,     judge_content_length, judge_content_type,
+	    judge_path,        judge_path_lists,  judge_rules,          judge_query,
+	    judge_arguments,   judge_query_lists, judge_score,
 	};
 	const int site_mode = shield->settings.mode;
 	struct judging judging = {

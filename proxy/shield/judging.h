@@ -24,7 +24,11 @@ bool refuse_by(struct judging *judging, enum reason reason, struct span evidence
 bool refuse_over(struct judging *judging, enum shield_limit limit, uint64_t value,
 		 struct span evidence);
 
+/* The longer reading of the path: merging slashes makes none longer. */
+struct span forwarded_path(const struct judging *judging);
+
 /* Steps. */
+bool judge_host(struct judging *judging);
 bool judge_segments(struct judging *judging);
 bool judge_fields(struct judging *judging);
 bool judge_cookies(struct judging *judging);

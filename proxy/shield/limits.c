@@ -48,10 +48,16 @@ bool refuse_over(struct judging *judging, enum shield_limit limit, uint64_t valu
 	return true;
 }
 
-/* Counted as they are forwarded; the path before it has not been changed is about as long. */
+struct span forwarded_path(const struct judging *judging)
+{
+	const struct shield_request *request = judging->request;
+	return request->forward_path.ptr ? request->forward_path : request->canon->path;
+}
+
+/* As they are forwarded, the empty ones with them: whoever merges slashes sees fewer. */
 bool judge_segments(struct judging *judging)
 {
-	struct span rest = span_from(judging->request->canon->path, 1);
+	struct span rest = span_from(forwarded_path(judging), 1);
 	size_t count = 0;
 	while (rest.len > 0) {
 		struct span segment = span_of(rest.ptr, span_find(rest, '/'));

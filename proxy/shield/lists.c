@@ -1,4 +1,4 @@
-/* Lists that a site allows or denies: extensions, content types, sequences of bytes in
+/* Lists that a site allows or denies: hosts, extensions, content types, sequences of bytes in
  * URLs and queries. Sequences are looked for as sent and as decoded, since an origin may see
  * either. What an extension is leaves no room for names that Windows shortens. */
 #include "shield/judging.h"
@@ -33,6 +33,23 @@ const char *find_sequence(const char *const *texts, struct span s)
 			return *texts;
 	}
 	return NULL;
+}
+
+static bool is_host_listed(const char *const *texts, struct span host)
+{
+	for (; texts && *texts; texts++) {
+		struct span text = span_from_str(*texts);
+		if (text.ptr[0] == '*' ? span_iends(host, span_from(text, 1)) : span_ieq(host, text))
+			return true;
+	}
+	return false;
+}
+
+bool judge_host(struct judging *judging)
+{
+	struct span host = judging->request->host;
+	return host.ptr && is_host_listed(judging->shield->settings.lists.deny_hosts, host) &&
+	       refuse_by(judging, REASON_HOST_DENIED, host, "sites[].shield.deny.hosts");
 }
 
 /* Without the dot; empty where the name has none. IIS ends names at ":" and, in old versions, at

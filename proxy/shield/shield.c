@@ -33,6 +33,7 @@ struct shield *shield_new(const struct shield_settings *settings, size_t *bad_ru
 	shield->settings = *settings;
 	shield->methods = compile_methods(settings->methods);
 	findings_compile(shield);
+	answers_compile(shield);
 	shield->rules = rules_new(settings->rules, settings->rule_count, bad_rule, err);
 	if (shield->rules)
 		return shield;

@@ -1,13 +1,12 @@
-/* What a policy may say about the shield: the rows, and the checks that no row
+/* What a policy may say about a site's shield: the rows, and the checks that no row
  * can make. Compiles nothing: shield_new does. */
 
 #include "sallyport/shield_schema.h"
-#include "shield/rules.h"
+#include "shield/answers_schema.h"
 
 #define LIMITS(member) offsetof(struct shield_limits, member)
 #define SHIELD(member) offsetof(struct shield_policy, member)
 #define PATH(member)   offsetof(struct shield_path, member)
-#define RULE(member)   offsetof(struct rule_settings, member)
 
 #define KIB(n)           (UINT64_C(1024) * (n))
 #define FINDINGS(member) offsetof(struct shield_policy_findings, member)
@@ -116,6 +115,9 @@ static const struct schema query_findings_schema = {
 };
 
 static const struct setting deny_settings[] = {
+    {"hosts", SETTING_STRINGS, DENY(hosts), .example = "( \"old.shop.example\", \"*.test.shop.example\" )",
+     .doc = "Hosts that this site does not serve, though its `hosts` or `default_site` have them. `*.` "
+	    "stands for one or more labels."},
     {"methods", SETTING_STRINGS, DENY(methods), .max = 64, .example = "( \"PROPFIND\" )",
      .doc = "Methods that are refused, where `shield.methods` would pass them."},
     {"extensions", SETTING_STRINGS, DENY(extensions), .example = "( \"bak\", \"ini\" )",
@@ -131,11 +133,29 @@ static const struct setting deny_settings[] = {
     {0},
 };
 
+static void finish_deny(void *structure, struct policy_where where, struct policy_context *context)
+{
+	const struct shield_policy_deny *deny = structure;
+
+	for (size_t i = 0; i < deny->hosts.n; i++) {
+		const char *text = deny->hosts.items[i];
+		struct url_host host;
+		enum reason reason;
+
+		if (!url_parse_host(span_from_str(strncmp(text, "*.", 2) == 0 ? text + 2 : text),
+				    &host, &reason) ||
+		    host.port != 0)
+			policy_error_in(context, where, "hosts", "\"%s\" is no host without port",
+					text);
+	}
+}
+
 static const struct schema deny_schema = {
     .name = "deny",
     .size = sizeof(struct shield_policy_deny),
     .settings = deny_settings,
     .where_offset = SIZE_MAX,
+    .finish = finish_deny,
 };
 
 static const struct setting allow_settings[] = {
@@ -147,7 +167,7 @@ static const struct setting allow_settings[] = {
     {"urls", SETTING_STRINGS, ALLOW(urls), .example = "( \"/health\" )",
      .doc = "Canonical paths that are asked neither about `deny.url`, extensions nor rules."},
     {"queries", SETTING_STRINGS, ALLOW(queries), .example = "( \"v=1\" )",
-     .doc = "Queries, as sent, that are not asked about `deny.query`."},
+     .doc = "Queries, as they are forwarded, that are not asked about `deny.query`."},
     {0},
 };
 
@@ -261,7 +281,7 @@ static const struct setting shield_rows[] = {
     {"findings", SETTING_GROUP, SHIELD(findings), .sub = &findings_schema,
      .doc = "What is done about findings in a path."},
     {"query_findings", SETTING_GROUP, SHIELD(query_findings), .sub = &query_findings_schema,
-     .doc = "What is done about findings in a query, which is never rewritten."},
+     .doc = "What is done about findings in a query."},
     {"methods", SETTING_STRINGS, SHIELD(methods),
      .standard = "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH", .max = 64,
      .doc = "The methods that are passed on. CONNECT and TRACE never are."},
@@ -277,6 +297,9 @@ static const struct setting shield_rows[] = {
     {"allow", SETTING_GROUP, SHIELD(allow), .sub = &allow_schema, .doc = "What is let through."},
     {"fields", SETTING_LIST, SHIELD(fields), .sub = &field_schema, .max = 64,
      .doc = "What single fields may be."},
+    {"answers", SETTING_LIST, SHIELD(answers), .sub = &answer_schema, .max = 256,
+     .doc = "What clients that are refused get, by reason, where it is not what the table of "
+	    "reasons says."},
     {"cookie_syntax", SETTING_ENUM, SHIELD(cookie_syntax), .choices = cookie_syntaxes,
      .doc = "`rfc6265` refuses cookies that are not written as RFC 6265 has it, which many "
 	    "applications set; the default is `any`, in the profile `strict` `rfc6265`."},
@@ -386,6 +409,7 @@ static void finish_shield(void *structure, struct policy_where where,
 	check_extension(&policy->allow.extensions, "allow.extensions", context);
 	follow_profile(policy);
 	compile_fields(policy, context);
+	answers_policy_compile(policy, context);
 	if (policy->where.line > 0 && limits->path > limits->url && limits->url > 0)
 		policy_warning(context, where,
 			       "limits.path is larger than limits.url, which "
@@ -400,56 +424,6 @@ const struct schema shield_schema = {
     .finish = finish_shield,
 };
 
-static const struct policy_choice places[] = {
-    {"path", RULE_PATH}, {"query", RULE_QUERY}, {"url", RULE_URL}, {NULL, 0}};
-
-static const struct setting rule_rows[] = {
-    {"id", SETTING_STRING, RULE(spec.id), .required = true, .example = "\"worm.code-red\"",
-     .doc = "The rule's name in logs: lower-case letters, digits, `.`, `-` and `_`."},
-    {"where", SETTING_ENUM, RULE(place), .required = true, .choices = places,
-     .doc = "What is searched: the canonical path, decoded; the query, decoded; or the whole "
-	    "request-target as it was sent."},
-    {"pattern", SETTING_STRING, RULE(spec.pattern), .required = true,
-     .example = "\"/default\\\\.ida$\"",
-     .doc = "A regular expression in the form of vectorscan, case ignored, found anywhere. "
-	    "A backslash is written twice."},
-    {"message", SETTING_STRING, RULE(spec.message), .required = true,
-     .example = "\"Code Red: the .ida overflow\"", .doc = "What a match means, for the operator."},
-    {"cve", SETTING_STRING, RULE(spec.cve), .example = "\"CVE-2001-0500\"",
-     .doc = "The vulnerability that is tried."},
-    {0},
-};
-
-static bool is_rule_id(const char *id)
-{
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789.-_";
-
-	return strspn(id, allowed) == strlen(id) && strlen(id) <= 64;
-}
-
-static void finish_rule(void *structure, struct policy_where where, struct policy_context *context)
-{
-	struct rule_settings *rule = structure;
-
-	for (const struct policy_choice *place = places; place->name; place++) {
-		if (place->value == rule->place)
-			rule->spec.where = place->name;
-	}
-	if (rule->spec.id && !is_rule_id(rule->spec.id))
-		policy_error_in(context, where, "id",
-				"\"%s\" is not of at most 64 lower-case letters, digits, '.', "
-				"'-' and '_'",
-				rule->spec.id);
-}
-
-const struct schema rule_schema = {
-    .name = "rules",
-    .size = sizeof(struct rule_settings),
-    .settings = rule_rows,
-    .where_offset = RULE(where),
-    .finish = finish_rule,
-};
-
 static const char **list_of(const struct policy_strings *strings)
 {
 	return strings->n > 0 ? strings->items : NULL;
@@ -458,6 +432,7 @@ static const char **list_of(const struct policy_strings *strings)
 static struct shield_lists lists_of(const struct shield_policy *policy)
 {
 	return (struct shield_lists){
+	    .deny_hosts = list_of(&policy->deny.hosts),
 	    .deny_methods = list_of(&policy->deny.methods),
 	    .deny_extensions = list_of(&policy->deny.extensions),
 	    .deny_content_types = list_of(&policy->deny.content_types),
@@ -488,6 +463,8 @@ void shield_policy_settings(const struct shield_policy *policy, const struct rul
 	    .rule_count = rule_count,
 	    .paths = policy->paths.items,
 	    .path_count = policy->paths.n,
+	    .answers = policy->reason_answers,
+	    .answer_count = policy->reason_answer_count,
 	};
 	memcpy(out->findings.path, policy->findings.actions, sizeof(out->findings.path));
 	memcpy(out->findings.query, policy->query_findings.actions, sizeof(out->findings.query));
@@ -520,6 +497,7 @@ static bool paths_eq(const struct policy_list *a, const struct policy_list *b)
 static bool lists_eq(const struct shield_policy *a, const struct shield_policy *b)
 {
 	return strings_eq(&a->methods, &b->methods) &&
+	       strings_eq(&a->deny.hosts, &b->deny.hosts) &&
 	       strings_eq(&a->deny.methods, &b->deny.methods) &&
 	       strings_eq(&a->deny.extensions, &b->deny.extensions) &&
 	       strings_eq(&a->deny.content_types, &b->deny.content_types) &&
@@ -555,5 +533,5 @@ bool shield_policy_eq(const struct shield_policy *a, const struct shield_policy 
 	       memcmp(a->query_findings.actions, b->query_findings.actions,
 		      sizeof(a->query_findings.actions)) == 0 &&
 	       lists_eq(a, b) && paths_eq(&a->paths, &b->paths) &&
-	       fields_eq(&a->fields, &b->fields);
+	       fields_eq(&a->fields, &b->fields) && answers_policy_eq(a, b);
 }

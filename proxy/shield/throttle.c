@@ -17,6 +17,7 @@ enum {
 	TAG_SHIFT = TAT_BITS + 1,
 	TRIES = 64,       /* compare-and-swaps that others win, until we give up */
 	SWEEP_PER_S = 16, /* buckets: all of them in 4.6 hours */
+	SWEEP_MAX = 1024, /* in one call: tens of microseconds */
 };
 
 #define TAT_MASK  ((UINT64_C(1) << TAT_BITS) - 1)
@@ -25,7 +26,11 @@ enum {
 #define SECOND_US UINT64_C(1000000)
 /* The clocks of two workers may be a moment apart. */
 #define LIVE_MAX_US (THROTTLE_HORIZON_US + 3600 * SECOND_US)
-/* Not swept for so long, no cell can be live, but one could seem to be. */
+/* So far may sweeping fall behind where calls are rare; then all is swept at once, at the cost of
+ * some milliseconds, before a stale cell could seem live. */
+#define BEHIND_MAX_US (UINT64_C(20) * 86400 * SECOND_US)
+/* Not swept for so long, no cell can be live, but one could seem to be: the last call left less
+ * than BEHIND_MAX_US behind it, and no cell outlives THROTTLE_HORIZON_US. */
 #define ALL_STALE_US (UINT64_C(30) * 86400 * SECOND_US)
 /* Of cells that belong to no rate; the ids of rates are hashes. */
 #define STRIKES_ID UINT64_C(0x737472696b657301)
@@ -135,16 +140,31 @@ static void sweep_at(struct throttle_table *table, uint64_t at, uint64_t now_us,
 		sweep_cell(&table->crowds[i / CROWDS][i % CROWDS], now_us, all);
 }
 
+/* How many buckets are due, and up to when the table is swept then: after a quiet time one call
+ * does a part of what was left, and the next ones go on. */
+static uint64_t sweep_due(uint64_t before_us, uint64_t now_us, uint64_t *swept_us)
+{
+	uint64_t passed_us = now_us - before_us;
+	uint64_t buckets = passed_us / SECOND_US * SWEEP_PER_S;
+	*swept_us = now_us;
+	if (buckets <= SWEEP_MAX)
+		return buckets;
+	if (passed_us > BEHIND_MAX_US)
+		return BUCKETS;
+	*swept_us = before_us + SWEEP_MAX / SWEEP_PER_S * SECOND_US;
+	return SWEEP_MAX;
+}
+
 /* Once a second one of the workers sweeps what time has passed for. */
 static void sweep(struct throttle_table *table, uint64_t now_us)
 {
-	uint64_t before_us = load(&table->swept_us);
-	if (now_us < before_us + SECOND_US || !swap(&table->swept_us, &before_us, now_us))
+	uint64_t before_us = load(&table->swept_us), swept_us;
+	if (now_us < before_us + SECOND_US)
 		return;
 	uint64_t passed_us = now_us - before_us;
-	uint64_t buckets = passed_us / SECOND_US * SWEEP_PER_S;
-	if (buckets > BUCKETS)
-		buckets = BUCKETS;
+	uint64_t buckets = sweep_due(before_us, now_us, &swept_us);
+	if (!swap(&table->swept_us, &before_us, swept_us))
+		return;
 	uint64_t at = atomic_fetch_add_explicit(&table->sweep_at, buckets, memory_order_relaxed);
 	for (uint64_t i = 0; i < buckets; i++)
 		sweep_at(table, at + i, now_us, passed_us > ALL_STALE_US);

@@ -22,15 +22,19 @@ enum {
 	NAMED = URL_DEVICE_NAME | URL_TRAILING_DOT | URL_PATH_INFO,
 };
 
+_Static_assert(URL_CLASS_SLASH >> 1 == URL_CLASS_STEP, "is_clean shifts one onto the other");
+
 /* Canonical already, and without a dot or empty segment: no escape, no odd byte, nothing that
- * has to be looked at. A hidden file ("/.x") is taken for unclean, at no harm. */
+ * has to be looked at. A hidden file ("/.x") and a name that ends in a dot are taken for unclean, at
+ * no harm. */
 static bool is_clean(struct span path, unsigned odd)
 {
 	unsigned unclean = 0, before = 0;
 	for (size_t i = 0; i < path.len; i++) {
 		unsigned class = url_class_of(path.ptr[i]);
-		unclean |= (class & odd) | (before >> 1 & class & URL_CLASS_STEP);
-		before = class & URL_CLASS_SLASH;
+		unclean |= (class & odd) | (before >> 1 & class & URL_CLASS_STEP) |
+			   (before << 1 & class & URL_CLASS_SLASH);
+		before = class & (URL_CLASS_SLASH | URL_CLASS_STEP);
 	}
 	return unclean == 0 && path.len > 0 && path.ptr[0] == '/';
 }
@@ -149,6 +153,17 @@ static void drop_segment(struct walk *walk, size_t from)
 		note_from(walk, URL_DOTS_AMBIGUOUS, from);
 }
 
+/* "....//" and "..././": whoever deletes "../" once has "../" left. The segment that ends here is empty
+ * or a dot; is the one before it all dots? */
+static void check_deletion(struct walk *walk)
+{
+	size_t end = walk->segment - 1, start = end;
+	while (start > 1 && walk->out[start - 1] == '.')
+		start--;
+	if (end - start >= 3 && walk->out[start - 1] == '/')
+		note_from(walk, URL_DOTS_DISGUISED, walk->segment_raw - 1);
+}
+
 static void note_all(struct walk *walk, unsigned findings, size_t from)
 {
 	findings &= walk->notes.heeded;
@@ -185,6 +200,8 @@ static bool end_segment(struct walk *walk)
 		segment.len = span_find(segment, ';');
 		walk->len = walk->segment + segment.len;
 	}
+	if (segment.len == 0 || span_eq(segment, SPAN(".")))
+		check_deletion(walk);
 	if (span_eq(segment, SPAN("."))) {
 		note_from(walk, URL_DOT_SEGMENT, walk->segment_raw);
 		walk->len = walk->segment;
@@ -358,14 +375,26 @@ static void inspect_dots(struct walk *walk, struct span path)
 		url_note(&walk->notes, URL_DOT_IN_PATH, walk->raw);
 }
 
-/* The names of a path that is canonical already. */
-static void inspect_clean(struct walk *walk)
+static bool has_mark(struct span s)
 {
+	unsigned classes = 0;
+	for (size_t i = 0; i < s.len; i++)
+		classes |= url_class_of(s.ptr[i]);
+	return classes & URL_CLASS_MARK;
+}
+
+/* The names of a path that is canonical already; marked: some may have marks. */
+static void inspect_clean(struct walk *walk, bool marked)
+{
+	bool of_scripts = walk->notes.heeded & URL_PATH_INFO;
 	for (walk->segment_raw = 1; walk->segment_raw <= walk->raw.len;
 	     walk->segment_raw = walk->at + 1) {
 		struct span rest = span_from(walk->raw, walk->segment_raw);
-		walk->at = walk->segment_raw + span_find(rest, '/');
-		inspect_segment(walk, span_of(rest.ptr, walk->at - walk->segment_raw));
+		struct span segment = span_of(rest.ptr, span_find(rest, '/'));
+		walk->at = walk->segment_raw + segment.len;
+		if (of_scripts || !url_segment_is_ordinary(segment) ||
+		    (marked && has_mark(segment)))
+			inspect_segment(walk, segment);
 	}
 }
 
@@ -385,10 +414,10 @@ void url_canon_path_as(struct span path, const struct url_canon_options *options
 		return;
 	if (is_clean(path, URL_CLASS_ODD | URL_CLASS_MARK)) {
 		if (options->heeded & NAMED)
-			inspect_clean(&walk);
+			inspect_clean(&walk, false);
 	} else if (is_clean(path, URL_CLASS_ODD) && !strips) {
 		if (options->heeded & (NAMED | MARKED))
-			inspect_clean(&walk);
+			inspect_clean(&walk, true);
 	} else {
 		walk_path(&walk);
 		struct span canonical = span_of(walk.out, walk.len);

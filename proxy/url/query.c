@@ -1,6 +1,7 @@
-/* Looks at a query, and decodes it once for rules. A query is never rewritten: its
- * syntax is between a page and its own server (signed URLs, nested URLs, older
- * encodings), so that only what no form produces is worth a refusal. Trusts no byte. */
+/* Looks at a query, and decodes it once for rules. Its syntax is between a page and its own
+ * server (signed URLs, nested URLs, older encodings), so that only what no form produces
+ * is worth a refusal, and nothing is rewritten that a site does not ask for (rewrite.c).
+ * Trusts no byte. */
 #include "url/class.h"
 #include "url/escape.h"
 #include "url/finding.h"

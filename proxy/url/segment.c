@@ -34,6 +34,8 @@ char url_best_fit(uint32_t window)
 	case 0xefb9a8: /* U+FE68 */ return '\\';
 	case 0xefbc8e: /* U+FF0E */
 	case 0xe280a4: /* U+2024 */
+	case 0xe280a5: /* U+2025, two of them */
+	case 0xefb8b0: /* U+FE30, two of them */
 	case 0xefb992: /* U+FE52 */ return '.';
 	default: return 0;
 	}
@@ -71,11 +73,29 @@ static bool is_parameter_dots(struct span text)
 	return name.len < text.len && name.len <= 2 && is_dots(name, 1);
 }
 
+static bool is_two_dots(uint32_t window)
+{
+	return (window & 0xffffff) == 0xe280a5 || (window & 0xffffff) == 0xefb8b0;
+}
+
+/* White space of Unicode, joiners and selectors, besides what is invisible: some trim drops them, and
+ * beside dots alone they mean nothing. */
+static bool is_dropped(uint32_t window)
+{
+	unsigned two = window & 0xffff, three = window & 0xffffff;
+	return url_is_invisible(window) || two == 0xc2a0 || two == 0xcd8f || /* U+00A0, U+034F */
+	       three == 0xe19a80 || three == 0xe1a08e || three == 0xe38080 || /* U+1680, 180E, 3000 */
+	       (three >= 0xe28080 && three <= 0xe2808f) ||                    /* U+2000 to U+200F */
+	       three == 0xe280af || three == 0xe2819f ||                      /* U+202F, U+205F */
+	       (three >= 0xefb880 && three <= 0xefb88f) ||                    /* U+FE00 to U+FE0F */
+	       (window >= 0xf3a08080 && window <= 0xf3a087af);                /* U+E0000 to U+E01EF */
+}
+
 /* Counts the dots between two separators, over what some server drops or converts. */
 struct dots {
 	unsigned dots;
 	bool other;    /* something else than dots stands there */
-	bool skipping; /* behind a ";" */
+	bool skipping; /* behind a ";", or what ends a path once it is decoded: "?" and "#" */
 	bool found;
 };
 
@@ -92,26 +112,39 @@ static void dots_take(struct dots *dots, uint32_t window)
 	char fit = url_best_fit(window);
 	if (byte == '/' || byte == '\\' || fit == '/' || fit == '\\')
 		dots_end(dots);
-	else if (byte == ';')
+	else if (byte == ';' || byte == '?' || byte == '#')
 		dots->skipping = true;
 	else if (dots->skipping)
 		return;
 	else if (byte == '.' || fit == '.')
-		dots->dots++;
+		dots->dots += is_two_dots(window) ? 2 : 1;
 	else if (byte > 0x20 && byte != 0x7f && byte < 0x80)
 		dots->other = true;
 }
 
-/* Is b one of the bytes of a character that dots_take takes away or converts? */
+/* Does a character start here that dots_take takes away or converts? */
 static bool is_special_lead(struct span text, size_t at)
 {
 	uint32_t window = 0;
-	for (size_t i = at; i < text.len && i < at + 3; i++) {
+	for (size_t i = at; i < text.len && i < at + 4; i++) {
 		window = window << 8 | (unsigned char)text.ptr[i];
-		if (url_is_invisible(window) || url_best_fit(window))
+		if (is_dropped(window) || url_best_fit(window))
 			return true;
 	}
 	return false;
+}
+
+/* The byte at *at, from under as many layers of escapes as there are; *at goes to its last one. */
+static unsigned char read_deep(struct span text, size_t *at)
+{
+	unsigned char byte = (unsigned char)text.ptr[*at];
+	while (byte == '%' && *at + 2 < text.len && ascii_hex(text.ptr[*at + 1]) >= 0 &&
+	       ascii_hex(text.ptr[*at + 2]) >= 0) {
+		byte = (unsigned char)(ascii_hex(text.ptr[*at + 1]) << 4 |
+				       ascii_hex(text.ptr[*at + 2]));
+		*at += 2;
+	}
+	return byte;
 }
 
 static bool is_dots_disguised(struct span text)
@@ -121,7 +154,7 @@ static bool is_dots_disguised(struct span text)
 	if (text.len <= 2 && is_dots(text, 1))
 		return false;
 	for (size_t i = 0; i < text.len; i++) {
-		unsigned char byte = (unsigned char)text.ptr[i];
+		unsigned char byte = read_deep(text, &i);
 		window = window << 8 | byte;
 		if (byte >= 0xc0 && !dots.skipping && !is_special_lead(text, i))
 			dots.other = true;
@@ -129,6 +162,13 @@ static bool is_dots_disguised(struct span text)
 	}
 	dots_end(&dots);
 	return dots.found;
+}
+
+/* "static..": where a server puts what follows a name behind a folder (nginx's alias without a
+ * slash), a dot segment is left. */
+static bool ends_in_dot_segment(struct span name)
+{
+	return name.len > 2 && span_ends(name, SPAN("..")) && name.ptr[name.len - 3] != '.';
 }
 
 static bool is_trailing(struct span text)
@@ -171,6 +211,25 @@ static bool is_device_name(struct span text)
 	       is_port_number(span_from(base, 3));
 }
 
+/* The first three letters of every device. */
+static bool starts_as_device(struct span text)
+{
+	if (text.len < 3)
+		return false;
+	unsigned start = (unsigned)ascii_lower(text.ptr[0]) << 16 |
+			 (unsigned)ascii_lower(text.ptr[1]) << 8 | (unsigned)ascii_lower(text.ptr[2]);
+	switch (start) {
+	case 'c' << 16 | 'o' << 8 | 'n':
+	case 'c' << 16 | 'o' << 8 | 'm':
+	case 'c' << 16 | 'l' << 8 | 'o':
+	case 'p' << 16 | 'r' << 8 | 'n':
+	case 'a' << 16 | 'u' << 8 | 'x':
+	case 'n' << 16 | 'u' << 8 | 'l':
+	case 'l' << 16 | 'p' << 8 | 't': return true;
+	default: return false;
+	}
+}
+
 /* "PROGRA~1", "A1B2C3~1.HTM": at most eight bytes and three behind a dot. */
 static bool is_short_name(struct span text)
 {
@@ -194,6 +253,12 @@ static bool is_script(struct span text)
 			return true;
 	}
 	return false;
+}
+
+bool url_segment_is_ordinary(struct span segment)
+{
+	return segment.len == 0 ||
+	       (segment.ptr[segment.len - 1] != '.' && !starts_as_device(segment));
 }
 
 static unsigned find_characters(struct span text)
@@ -252,6 +317,8 @@ unsigned url_segment_findings(const struct url_segment *segment, unsigned heeded
 	unsigned findings = is_plain(text) ? 0 : find_disguises(text, heeded);
 	if (is_dots(name, 3))
 		findings |= URL_DOTS_MANY;
+	if (!segment->is_last && ends_in_dot_segment(name))
+		findings |= URL_DOTS_DISGUISED;
 	if (is_trailing(name))
 		findings |= URL_TRAILING_DOT;
 	if (heeded & URL_DEVICE_NAME && is_device_name(text))

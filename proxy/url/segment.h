@@ -16,6 +16,10 @@ struct url_segment {
  * ordinary name. "." and ".." have none. */
 unsigned url_segment_findings(const struct url_segment *segment, unsigned heeded);
 
+/* True: a segment of a clean path without a mark (URL_CLASS_MARK) is sure to be the name of no
+ * device and to end in no dot, at a glance. False says nothing. */
+bool url_segment_is_ordinary(struct span segment);
+
 /* Does a canonical segment have parameters other than ";jsessionid="? */
 bool url_segment_has_parameters(struct span canonical);
 

@@ -31,7 +31,51 @@ def the_canonical_path_is_shown(t):
     answer = explained(t, "http://shop.example/a/%2e%2e/b%41")
     t.equal(step(answer, "canonical"), ["/bA"], "canonical path")
     t.equal(step(answer, "host"), ["shop.example"], "host")
-    t.check("dot-segment" in step(answer, "findings")[0], "the finding")
+    t.check("dot-segment" in step(answer, "finding")[0], "the finding")
+
+
+POLICY = {"site": {"shield": {
+    "origin_kind": "php", "deny_addresses": ["192.0.2.0/24"], "query_findings": {"escape_invalid": "rewrite"},
+    "answers": [{"reasons": ["escape-nul"], "action": "tarpit"}],
+    "throttle": {"per_client": "50/s", "burst": 100, "strikes": 10, "allow": ["10.0.0.0/8", "10.9.0.0/16"],
+                 "paths": [{"path": "/login", "per_client": "5/min"}, {"path": "/login/api", "per_client": "9/h", "burst": 3}]}}}}
+
+
+@test
+def each_step_names_the_setting_that_decides(t):
+    server = t.server(POLICY)
+
+    def said(url, *arguments):
+        return [(s["step"], s["text"], s.get("setting")) for s in explained(t, url, "-c", str(server.file), *arguments)["steps"]]
+    steps = said("/login/api//x?q=100%")
+    for expected in (
+            ("mode", "enforce", "sites[].shield.mode"),
+            ("finding", "empty-segment in the path: accept; at /", "sites[].shield.findings.empty_segment"),
+            ("finding", "escape-invalid in the query: rewrite; at %", "sites[].shield.query_findings.escape_invalid"),
+            ("rewritten", "q=100%25", None),
+            ("addresses", "1 network denied", "sites[].shield.deny_addresses"),
+            ("addresses", "2 networks not throttled", "sites[].shield.throttle.allow"),
+            ("throttle", "each client 50 in 1 s, 100 at once", "sites[].shield.throttle.per_client"),
+            ("throttle", "each client 9 in 1 h, 3 at once, under /login/api", "sites[].shield.throttle.paths[].per_client"),
+            ("throttle", "10 refusals in 1 min ban a client for 10 min", "sites[].shield.throttle.strikes")):
+        t.check(expected in steps, f"{expected} in {steps}")
+    t.check(not [s for s in said("/other") if "under" in s[1]], "no rate of another path")
+    t.check(("verdict", "allow; the score is 2", "sites[].shield.limits.score") in said("/.../x"), "a score")
+
+
+@test
+def an_address_is_judged_where_one_is_given(t):
+    server = t.server(POLICY)
+    arguments = ("-c", str(server.file), "--from")
+    t.equal(explained(t, "/", *arguments, "192.0.2.7")["reason"], "address-denied", "an address that is denied")
+    t.equal(explained(t, "/", *arguments, "2001:db8::1")["allowed"], True, "another")
+    t.equal(run_command("explain", "--from", "nobody", "/").returncode, 2, "no address at all")
+
+
+@test
+def the_answer_is_told(t):
+    answer = explained(t, "/a%00", "-c", str(t.server(POLICY).file))
+    t.equal((answer["action"], answer["status"], answer["enforced"]), ("tarpit", 400, True), "the answer")
 
 
 @test

@@ -24,6 +24,12 @@ STANDARD = {
     "full-width dots": (b"/a/%ef%bc%8e%ef%bc%8e/b", "path-dots-disguised"),
     "full-width dots and slash": (b"/a%ef%bc%8f%ef%bc%8e%ef%bc%8e%ef%bc%8fb", "path-dots-disguised"),
     "dots with a zero-width space": (b"/.%e2%80%8b./b", "path-dots-disguised"),
+    "dots that remain once some are deleted": (b"/a/....//b", "path-dots-disguised"),
+    "the same around a dot segment": (b"/..././b", "path-dots-disguised"),
+    "dots glued to a name": (b"/static../b", "path-dots-disguised"),
+    "dots before an encoded question mark": (b"/a/..%3f/b", "path-dots-disguised"),
+    "dots and a no-break space": (b"/a/..%c2%a0/b", "path-dots-disguised"),
+    "two dots in one": (b"/a/%e2%80%a5/b", "path-dots-disguised"),
     "dots over an empty segment": (b"/a//../b", "path-dots-ambiguous"),
     "a control in a name": (b"/?a%0ab=1", "argument-name"),
     "a score of several": (b"/.../%e2%80%ae/%ef%bc%8fx", "score"),
@@ -32,7 +38,7 @@ IIS = {
     "a device": (b"/nul", "path-device-name"), "a device with an extension": (b"/a/COM1.html", "path-device-name"),
     "a stream": (b"/a.asp::$DATA", "path-stream"), "a drive": (b"/c:/x", "path-stream"),
     "a short name": (b"/progra~1/x", "path-short-name"), "a trailing dot": (b"/a.asp.", "path-trailing-dot"),
-    "a trailing space": (b"/a.asp%20", "path-trailing-dot"), "four dots": (b"/a/....//b", "path-dots-many"),
+    "a trailing space": (b"/a.asp%20", "path-trailing-dot"), "four dots": (b"/a/..../b", "path-dots-many"),
     "a full-width slash": (b"/a%ef%bc%8fb", "path-lookalike"),
 }
 REJECTED = {
@@ -65,6 +71,50 @@ def windows_is_spared_names_that_it_takes_for_others(t, row):
     t.refused(t.server(site(origin_kind="iis")), get(row[0]), row[1])
 
 
+REWRITING = {name: "rewrite" for name in ("escape_invalid", "escape_unicode", "raw_byte", "escape_control", "utf8_overlong")}
+REWRITTEN = {
+    "malformed escapes": (b"/?a=100%&b=%zz&c=%2f", "/?a=100%25&b=%25zz&c=%2f"),
+    "IIS escapes": (b"/?a=%u002e%u20ac", "/?a=%25u002e%25u20ac"),
+    "raw bytes": (b'/?a[]={"b":1}&c=%7b', "/?a%5B%5D=%7B%22b%22:1%7D&c=%7b"),
+    "control bytes": (b"/?a=1%0d%0aSet-Cookie:%20x&b=%2b+", "/?a=1%20%20Set-Cookie:%20x&b=%2b+"),
+    "overlong forms": (b"/?a=%c0%ae%c0%ae%2f&b=%C3%A9", "/?a=%EF%BF%BD%EF%BF%BD%2f&b=%C3%A9"),
+}
+SIGNED = {
+    "SAML": b"/?SAMLRequest=fZJNT%2BMwEIbv%2fRWR7%3d%3D&RelayState=https%3a%2F%2fx&SigAlg=http%3A%2F%2Fwww.w3.org%23rsa&Signature=a%2Bb%2f",
+    "a presigned URL": b"/o?X-Amz-Credential=AKIA%2F20260101%2feu-west-1%2Fs3&X-Amz-SignedHeaders=host&X-Amz-Signature=0f0f",
+    "Latin-1 and GBK": b"/?latin=caf%e9&n=%F1&gbk=%c4%e3%ba%c3&euckr=%c0%ba%b0%a1", "order and empty ones": b"/?&&=&b=;a=1&a=2&%61=3&?",
+}
+
+
+@test(each=REWRITTEN)
+def a_query_is_rewritten_where_a_site_says_so(t, row):
+    raw, forwarded = row
+    server = t.server(site(query_findings=REWRITING))
+    t.equal(t.answered(server, get(raw)).target, forwarded, "request-target at the origin")
+
+
+@test(each=REWRITTEN)
+def a_site_that_watches_or_is_paused_rewrites_no_query(t, row):
+    server = t.server(site(query_findings=REWRITING, mode="monitor"))
+    t.equal(t.answered(server, get(row[0])).target, row[0].decode(), "request-target at the origin")
+    server = t.server(site(query_findings=REWRITING, limits={"segments": 99}))
+    t.equal(server.command("pause", "-c", str(server.file), "shield", "site", "1min").returncode, 0, "pause")
+    t.equal(t.answered(server, get(row[0])).target, row[0].decode(), "request-target at the origin")
+
+
+@test(each=SIGNED)
+def what_is_signed_stays_byte_for_byte(t, raw):
+    for settings in (None, site(profile="legacy"), site(query_findings=REWRITING)):
+        t.equal(t.answered(t.server(settings), get(raw)).target, raw.decode(), "request-target at the origin")
+
+
+@test
+def rules_see_the_query_that_the_origin_gets(t):
+    server = t.server({"rules": [{"id": "a.space", "where": "query", "pattern": "x y", "message": "x"}],
+                       **site(query_findings=REWRITING)})
+    t.refused(server, get(b"/?a=x%0ay"), "rule")
+
+
 @test(each=REJECTED)
 def a_site_may_reject_what_others_accept(t, row):
     t.refused(t.server(site(findings=REJECT_ALL)), get(row[0]), row[1])
@@ -92,6 +142,8 @@ def the_legacy_profile_takes_them_as_data(t, row):
 @test
 def an_accepted_separator_hides_no_dots(t):
     server = t.server(site(profile="legacy"))
+    t.refused(server, get(b"/..%252fb"), "path-dots-disguised")
+    t.refused(server, get(b"/a/%25252e%252e/b"), "path-dots-disguised")
     t.refused(server, get(b"/a%2f..%2fb"), "path-dots-disguised")
     t.refused(server, get(b"/a%2fb/../c"), "path-dots-ambiguous")
 

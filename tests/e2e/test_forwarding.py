@@ -137,6 +137,14 @@ def via_of_a_visitor_is_appended_to(t):
 
 
 @test
+def via_can_be_left_out(t):
+    """Servers that compress nothing for proxies then answer as to a visitor."""
+    server = t.server({"site": {"via": False}})
+    got = t.answered(server, get(b"Via: 1.1 elsewhere\r\nCDN-Loop: other\r\n"))
+    t.equal((got.field("Via"), got.field("CDN-Loop")), (None, "other, sallyport"), "Via and CDN-Loop")
+
+
+@test
 def repeated_fields_keep_their_order(t):
     got = t.answered(t.server(), get(b"X-List: 1\r\nCookie: a=b\r\nX-List: 2\r\nx-list: 3\r\n"))
     t.equal(got.all("X-List"), ["1", "2", "3"], "X-List")

@@ -245,6 +245,17 @@ def active_probes_take_an_origin_out_and_back(t):
     t.equal((probe_head.method, probe_head.version), ("GET", "1.1"), "the probe")
 
 
+@test
+def an_origin_by_its_ipv6_address_hears_it_in_brackets(t):
+    """Servers answer 400 to `Host: ::1`, and a probe so answered would take the origin out."""
+    origin = t.origin({"/probe": reply()}, host="::1")
+    server = t.fresh_server({"site": {"health": {"path": "/probe"}}, "default_site": "site"}, origins=[origin])
+    t.eventually(lambda: origin.requests_for("/probe"), "the first probe")
+    t.client(server).send(b"GET /old HTTP/1.0\r\n\r\n").read_response()
+    heard = {request.target: request.field("Host") for request in origin.requests}
+    t.equal(heard, {"/probe": f"[::1]:{origin.port}", "/old": f"[::1]:{origin.port}"}, "Host")
+
+
 @test(seconds=20)
 def probes_are_few_however_many_workers(t):
     origin = t.origin({"/probe": reply()})

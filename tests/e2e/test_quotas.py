@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 
-from harness import Client, Failure, Origin, Server, apart, test
+from harness import Client, Failure, Origin, Server, apart, reply, test
 from harness.server import free_port
 
 HOST = b"Host: site.example\r\n"
@@ -264,6 +264,70 @@ def a_server_without_descriptors_waits_and_recovers(t):
     for client in crowd:
         client.close()
     t.eventually(lambda: server.get("/").status == 200, "service for new connections", 5)
+
+
+@test(seconds=20)
+def unused_origin_connections_give_way(t):
+    """What is kept for later must not be what a visitor is refused for."""
+    origins = [t.origin() for _ in range(6)]
+    sites = [{"name": f"site{i}", "hosts": [f"host{i}.example"], "origins": [origin.url]}
+             for i, origin in enumerate(origins)]
+    server = t.fresh_server({"sites": sites, "quotas": {"per_client": 1000}}, origins=[], limit_descriptors=160)
+    for i, origin in enumerate(origins):
+        origin.on("/", lambda c, r: c.send(0.3, reply()))
+        clients = [t.client(server).send(t.request("/", host=f"host{i}.example")) for _ in range(30)]
+        t.equal({client.read_response().status for client in clients}, {200}, f"statuses of site {i}")
+        for client in clients:
+            client.close()
+
+
+@test(seconds=20)
+def ports_that_run_out_are_no_fault_of_the_origin(t):
+    """The visitor is told to come again, and the origin stays in use."""
+    def work(line):
+        try:
+            apart.own_network()
+            with open("/proc/sys/net/ipv4/ip_local_port_range", "w", encoding="ascii") as file:
+                file.write("60000 60001")
+        except OSError as error:
+            line.say(f"skip: {error}")
+            return
+        origin = Origin({"/hold": lambda c, r: c.send(2.0, reply())}, port=8081)
+        server = Server([origin], {"site": {"health": {"fall": 1}}})
+        held = [Client(server.address, source=f"127.0.1.{i}").send(get(b"/hold")) for i in range(2)]
+        while len(origin.requests) < 2:
+            time.sleep(0.01)
+        mark = server.mark()
+        refused = Client(server.address, source="127.0.2.1").get("/third").status
+        reason = server.next_line(mark).reason
+        statuses = [client.read_response().status for client in held]
+        line.say([refused, reason, statuses, Client(server.address, source="127.0.2.2").get("/").status])
+        server.stop()
+
+    pid, line = apart.start(work)
+    t.later(lambda: apart.end(pid))
+    said = line.hear()
+    if isinstance(said, str):
+        t.skip(said)
+    t.asserted.add("no-socket")
+    t.equal(said, [503, "no-socket", [200, 200], 200], "the answers")
+
+
+@test
+def who_is_refused_with_a_request_on_its_way_reads_the_answer(t):
+    """A close over bytes that nobody read would reset the connection."""
+    server = t.fresh_server({"quotas": {"per_client": 1}})
+    kept = open_idle(t, server, 1)
+    worker = server.workers()[0]
+    for _ in range(10):
+        os.kill(worker, signal.SIGSTOP)
+        client = t.client(server).send(get(b"/second"))
+        time.sleep(0.02)
+        os.kill(worker, signal.SIGCONT)
+        t.equal(client.read_response().status, 429, "status")
+        client.read_all()
+        t.equal(client.ended, "eof", "the end")
+    t.equal(kept[0].get("/").status, 200, "status on the connection that was there")
 
 
 def cpu_seconds(pids):

@@ -267,3 +267,83 @@ def a_thousand_reloads_under_wrk_break_nothing(t):
     said = wrk.communicate(timeout=20)[0]
     t.check("requests in" in said, f"wrk said:\n{said}")
     t.check("Socket errors" not in said and "Non-2xx" not in said, f"wrk saw errors:\n{said}")
+
+
+def new_workers(t, server, known, count):
+    """Workers of the coming generation, in the moment in which they are there."""
+    def found():
+        fresh = [pid for pid in all_workers(server) if pid not in known]
+        return fresh if len(fresh) == count else None
+    return t.eventually(found, f"{count} new workers", 10, 0.001)
+
+
+def title(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").decode()
+    except OSError:
+        return ""
+
+
+def attempt(action):
+    try:
+        return action()
+    except OSError:
+        return None
+
+
+def all_workers(server):
+    return [pid for pid in server.descendants() if title(pid) == "sallyport: worker"]
+
+
+def half_started(t, server, policy):
+    """A generation of which one worker accepts, at an address of its own, and the other stands still before
+    it does. Gives the address and the other's pid; None where it was too quick for that."""
+    address, known, mark = (own_address(), free_port()), set(server.descendants()), len(server.errors())
+    server.write_policy({"site": {"response": {"add": [f"X-Policy: {policy}"]}},
+                         "listen": [server.settings["listen"][0], {"address": f"{address[0]}:{address[1]}"}]})
+    os.kill(server.process.pid, signal.SIGHUP)
+    first, second = new_workers(t, server, known, 2)
+    os.kill(second, signal.SIGSTOP)
+    time.sleep(0.5)  # the first gets ready meanwhile
+    os.kill(first, signal.SIGSTOP)
+    os.kill(second, signal.SIGCONT)
+    time.sleep(0.2)
+    if " serves: " not in server.errors()[mark:]:
+        return address, first
+    os.kill(first, signal.SIGCONT)
+    t.eventually(lambda: len(all_workers(server)) == 2, "the old one ends", 8)
+    return None
+
+
+@test(seconds=60)
+def a_generation_that_fails_while_it_starts_gives_its_visitors_back(t):
+    """One of its workers accepts already, the other dies before it does: the reload fails, and whoever
+    was taken in meanwhile is served to the end and goes on with the old policy."""
+    server = t.fresh_server({"process": {"workers": 2}, "site": {"response": {"add": ["X-Policy: 0"]}}})
+    server.origin.on("/slow", lambda c, r: c.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab", 1.5, b"cd"))
+    for policy in range(1, 20):
+        mark = len(server.errors())
+        half = half_started(t, server, policy)
+        if half:
+            break
+    address, other = half
+
+    def visitor():
+        client = Client(address)
+        t.later(client.close)
+        return client
+    busy = t.eventually(lambda: attempt(visitor), "the new address takes visitors", 10, 0.01)
+    idle = visitor()
+    t.equal(idle.get("/").field("X-Policy"), str(policy), "the policy of the new worker")
+    busy.send(t.request("/slow"))
+    t.equal(busy.read_head().field("X-Policy"), str(policy), "the policy of the new worker")
+    os.kill(other, signal.SIGKILL)
+    t.eventually(lambda: "reload refused" in server.errors()[mark:], "the reload fails", 5, 0.01)
+    rest = b""
+    while len(rest) < 4 and not busy.ended:
+        rest += busy.receive(3)
+    t.equal(rest, b"abcd", "the answer that was under way")
+    for client in (busy, idle):
+        t.equal(client.get("/").field("X-Policy"), str(policy - 1), "the policy that counts afterwards")
+    t.eventually(lambda: len(server.workers()) == 2 and len(all_workers(server)) == 2,
+                 "nothing is left of the new generation", 8)

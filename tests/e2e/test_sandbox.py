@@ -88,3 +88,16 @@ def a_missing_right_is_one_line_and_1(t):
     t.check(len(said) == 1 and f"{own_address()}:80" in said[0], f"one line names it: {said}")
     t.check(any(word in said[0] for word in ("CAP_NET_BIND_SERVICE", "root", "right", "permi",
                                              "Permi")), f"and says why: {said}")
+
+
+@test
+def the_error_page_comes_from_a_folder_that_workers_may_not_enter(t):
+    """They run as nobody; the policy, and what it names, is read before."""
+    folder = t.directory()
+    (folder / "page.html").write_text("ours: {{status}}")
+    folder.chmod(0o700)
+    server = t.fresh_server({"error_pages": str(folder)})
+    client = server.client()
+    client.send(b"GET / HTTP/9.9\r\n\r\n")
+    response = client.read_response()
+    t.equal((response.status, response.body), (505, b"ours: 505"), "the page")

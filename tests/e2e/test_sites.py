@@ -118,14 +118,14 @@ def least_connections_spares_the_busy_origin(t):
     t.equal(first.read_response().status, 204, "status of the slow one")
 
 
-@test
-def requests_that_go_in_a_circle_are_refused(t):
+@test(each={"Via": True, "CDN-Loop": False})
+def requests_that_go_in_a_circle_are_refused(t, via):
     """Two sallyports that are each other's origin."""
     ports = free_port(), free_port()
     urls = [f"http://{own_address()}:{port}" for port in ports]
     servers = []
     for port, origin in zip(ports, reversed(urls)):
-        server = t.fresh_server(origins=[origin], start=False)
+        server = t.fresh_server({"site": {"via": via}}, origins=[origin], start=False)
         server.write_policy({"listen": [{"address": f"{own_address()}:{port}"}]})
         server.address = (own_address(), port)
         server.start()

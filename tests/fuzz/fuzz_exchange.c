@@ -108,7 +108,6 @@ static void begin(void)
 	    .log_event_fd = eventfd(0, EFD_NONBLOCK),
 	    .adopt_fd = -1,
 	    .hand_over_fd = -1,
-	    .lifeboat_fd = -1,
 	    .on_drained = on_drained,
 	};
 	atomic_store(&setup.memory.stats->slots[0].in_use, 1);

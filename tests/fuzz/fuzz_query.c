@@ -19,6 +19,50 @@ static void check_nul(struct span decoded, unsigned findings)
 		must(findings & (URL_ESCAPE_NUL | URL_RAW_UNSAFE));
 }
 
+/* Into a buffer of just the room that is asked for. */
+static struct span rewrite(struct span query, unsigned findings)
+{
+	char *buf = malloc(URL_REWRITE_ROOM(query.len) + 1);
+	must(buf != NULL);
+	struct span out = url_rewrite_query(query, findings, buf);
+	must(out.len <= URL_REWRITE_ROOM(query.len));
+	return out;
+}
+
+static struct span decode(struct span query)
+{
+	char *buf = malloc(query.len + 1);
+	must(buf != NULL);
+	struct span decoded = url_decode_query(query, buf);
+	if (decoded.ptr == buf)
+		return decoded;
+	memcpy(buf, decoded.ptr, decoded.len);
+	return span_of(buf, decoded.len);
+}
+
+/* What was rewritten is gone for good; where there was nothing, not a byte has changed. */
+static void check_rewriting(struct span query, unsigned which)
+{
+	struct span evidence, once = rewrite(query, which), twice = rewrite(once, which);
+	must(span_eq(once, twice));
+	must(url_scan_query_for(once, which, &evidence) == 0);
+	if (url_scan_query_for(query, which | URL_RAW_UNSAFE, &evidence) == 0)
+		must(span_eq(once, query));
+	free((char *)(uintptr_t)once.ptr);
+	free((char *)(uintptr_t)twice.ptr);
+}
+
+/* Spelling alone: whoever decodes it reads what was sent. */
+static void check_meaning(struct span query)
+{
+	struct span once = rewrite(query, URL_ESCAPE_INVALID | URL_ESCAPE_UNICODE | URL_RAW_BYTE);
+	struct span sent = decode(query), read = decode(once);
+	must(span_eq(sent, read));
+	free((char *)(uintptr_t)once.ptr);
+	free((char *)(uintptr_t)sent.ptr);
+	free((char *)(uintptr_t)read.ptr);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct span evidence;
@@ -37,6 +81,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(decoded.len <= query.len);
 	must(url_query_prefix(query, decoded.len).len == query.len);
 	check_nul(decoded, findings);
+	check_rewriting(query, URL_FINDINGS_OF_QUERY_REWRITABLE);
+	for (unsigned bit = 1; bit <= URL_FINDINGS_OF_QUERY_REWRITABLE; bit <<= 1)
+		check_rewriting(query, bit & URL_FINDINGS_OF_QUERY_REWRITABLE);
+	check_meaning(query);
 	free(buf);
 	free(text);
 	return 0;

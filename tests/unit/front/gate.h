@@ -169,7 +169,7 @@ static inline struct gate *gate_new(const char *guard, const char *more)
 	    .listen_fds = g->listen_fds,
 	    .log_event_fd = eventfd(0, EFD_NONBLOCK),
 	    .nomination_event_fd = eventfd(0, EFD_NONBLOCK),
-	    .lifeboat_fd = g->channel[1],
+	    .internal_fds = {[INTERNAL_LIFEBOAT] = g->channel[1]},
 	    .adopt_fd = -1,
 	    .hand_over_fd = -1,
 	    .on_drained = gate_ignore,

@@ -80,6 +80,22 @@ static void request_from_a_stranger_says_nothing_he_claimed(void **state)
 				 "Via: 1.0 cache, 1.1 sallyport\r\nX-Request-Id: id1\r\n\r\n");
 }
 
+static void request_without_via_ends_loops_by_another_field(void **state)
+{
+	(void)state;
+	static const char text[] = "GET / HTTP/1.1\r\nHost: a\r\nVia: 1.0 cache\r\nCDN-Loop: a, b; c=d\r\n\r\n";
+	struct http_head head;
+	parse_request(text, sizeof(text) - 1, &head);
+	struct http_forward_request forward = visitor(&head);
+	forward.request_id = NULL;
+	forward.hide_via = true;
+	assert_request(&forward, "GET /p HTTP/1.1\r\nHost: origin:81\r\n"
+				 "X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: http\r\n"
+				 "X-Forwarded-Host: shop.example:80\r\n"
+				 "Forwarded: for=192.0.2.7;host=\"shop.example:80\";proto=http\r\n"
+				 "CDN-Loop: a, b; c=d, sallyport\r\n\r\n");
+}
+
 static void request_from_a_trusted_proxy_keeps_and_adds(void **state)
 {
 	(void)state;
@@ -102,6 +118,20 @@ static void request_from_a_trusted_proxy_keeps_and_adds(void **state)
 		       "Forwarded: for=10.0.0.1;proto=https, "
 		       "for=\"[2001:db8::1]\";host=\"shop.example:80\";proto=https\r\n"
 		       "Via: 1.0 sallyport\r\n\r\n");
+}
+
+static void request_for_a_process_of_ours_is_bare(void **state)
+{
+	(void)state;
+	static const char text[] =
+	    "GET /p HTTP/1.0\r\nHost: shop.example\r\nX-Forwarded-For: 10.0.0.1\r\nVia: 1.0 cache\r\n"
+	    "Accept: */*\r\nCookie: a=b\r\nRange: bytes=0-1\r\n\r\n";
+	struct http_head head;
+	parse_request(text, sizeof(text) - 1, &head);
+	struct http_forward_request forward = visitor(&head);
+	forward.bare = true;
+	forward.peer_trusted = true;
+	assert_request(&forward, "GET /p HTTP/1.1\r\nHost: origin:81\r\nX-Request-Id: id1\r\n\r\n");
 }
 
 static void request_from_a_trusted_proxy_that_said_nothing_gets_ours(void **state)
@@ -423,7 +453,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(request_from_a_stranger_says_nothing_he_claimed),
+	    cmocka_unit_test(request_without_via_ends_loops_by_another_field),
 	    cmocka_unit_test(request_from_a_trusted_proxy_keeps_and_adds),
+	    cmocka_unit_test(request_for_a_process_of_ours_is_bare),
 	    cmocka_unit_test(request_from_a_trusted_proxy_that_said_nothing_gets_ours),
 	    cmocka_unit_test(request_has_one_framing_field),
 	    cmocka_unit_test(request_has_its_white_space_mended),

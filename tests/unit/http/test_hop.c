@@ -151,6 +151,9 @@ static void via_tells_how_often_we_were_passed(void **state)
 	    {"X-Via: 1.1 sallyport\r\n", 0},
 	    {"Via: 1.1 sallyport, 1.1 b\r\nVia: 1.1 sallyport\r\n", 2},
 	    {"Via: 1.1\r\n", 0},
+	    {"CDN-Loop: sallyport\r\n", 1},
+	    {"CDN-Loop: foo, Sallyport; abc=123, sallyport\r\nVia: 1.1 sallyport\r\n", 3},
+	    {"CDN-Loop: sallyport2, 1.1 sallyport, x; sallyport,,\r\n", 0},
 	    {"Via:\r\n", 0},
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

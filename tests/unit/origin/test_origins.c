@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "origin/origins.h"
+#include "sallyport/fd_pass.h"
 
 enum { ORIGINS = 3 };
 
@@ -65,6 +66,17 @@ static int listen_on_loopback(struct addr *addr)
 	return fd;
 }
 
+/* How an internal origin's process would get what is dialled. */
+static int channel[2], internal_fds[INTERNAL_COUNT];
+
+static void make_internal(struct bench *b)
+{
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, channel), 0);
+	internal_fds[INTERNAL_CHALLENGES] = channel[1];
+	for (unsigned i = 0; i < ORIGINS; i++)
+		b->specs[i].internal = INTERNAL_CHALLENGES;
+}
+
 static struct bench *bench_new(int balance, uint64_t max_connections)
 {
 	struct err err;
@@ -99,7 +111,7 @@ static struct bench *bench_new(int balance, uint64_t max_connections)
 	};
 	struct origins_setup setup = {
 	    .loop = b->loop, .settings = &b->settings, .health = b->health, .stats = &b->stats,
-	    .memory = &b->memory, .on_change = on_change, .context = b,
+	    .memory = &b->memory, .on_change = on_change, .context = b, .internal_fds = internal_fds,
 	};
 	b->origins = origins_new(&setup, &err);
 	assert_non_null(b->origins);
@@ -382,48 +394,82 @@ static void refused_connection_is_a_failure(void **state)
 	bench_free(b);
 }
 
-static int receive_end(int channel)
+/* The far end of a connection that was dialled; -1: none came. */
+static int dialled(void)
 {
 	char byte;
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control;
-	struct iovec iov = {&byte, 1};
-	struct msghdr msg = {.msg_iov = &iov,
-			     .msg_iovlen = 1,
-			     .msg_control = control.bytes,
-			     .msg_controllen = sizeof(control.bytes)};
-	int fd = -1;
-	assert_int_equal(recvmsg(channel, &msg, MSG_DONTWAIT), 1);
-	assert_non_null(CMSG_FIRSTHDR(&msg));
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
-	return fd;
+	return fd_receive(channel[0], &byte, 1);
 }
 
-static void a_service_is_reached_through_its_channel(void **state)
+static void an_internal_origin_is_sent_its_end_of_the_connection(void **state)
 {
 	(void)state;
-	char text[8];
-	int channel[2];
 	struct bench *b = bench_new(BALANCE_ROUND_ROBIN, 0);
-	struct origin_claim claim;
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, channel), 0);
-	b->site.root.origin_count = 1;
-	b->specs[0].service = SERVICE_LIFEBOAT;
-	b->origins->setup.service_fds[SERVICE_LIFEBOAT] = channel[1];
-	connect_one(b, &claim);
-	int far = receive_end(channel[0]);
-	assert_int_equal(write(claim.conn->stream.fd, "copy?", 5), 5);
-	assert_int_equal(read(far, text, sizeof(text)), 5);
-	origin_release(claim.conn, false);
-	assert_int_equal(read(far, text, sizeof(text)), 0);
+	make_internal(b);
+	struct origin_claim claim = claim_of(b);
+	assert_int_equal(origin_take(b->origins, &claim), ORIGIN_CONNECTING);
+	int far = dialled();
+	assert_true(far >= 0);
+	rounds(b, 10);
+	assert_true(claim.conn->stream.writable);
+	assert_true(origin_connected(claim.conn));
+	struct iovec iov = {"ask", 3};
+	assert_int_equal(stream_writev(&claim.conn->stream, &iov, 1), 3);
+	char text[4] = "";
+	assert_int_equal(read(far, text, sizeof(text)), 3);
+	assert_string_equal(text, "ask");
+	origin_release(claim.conn, true);
+	assert_int_equal(b->stats.origin_idle, 1);
 	close(far);
-	/* nobody reads any more: refused, as by an origin that is gone */
+	rounds(b, 10);
+	assert_int_equal(b->stats.origin_idle, 0);
 	close(channel[0]);
-	claim = claim_of(b);
-	assert_int_equal(origin_take(b->origins, &claim), ORIGIN_FAILED);
-	assert_int_equal(claim.reason, REASON_ORIGIN_REFUSED);
+	close(channel[1]);
+	bench_free(b);
+}
+
+static void an_internal_origin_that_takes_nothing_is_down_after_a_while(void **state)
+{
+	(void)state;
+	struct bench *b = bench_new(BALANCE_ROUND_ROBIN, 0);
+	b->site.root.origin_count = 1;
+	make_internal(b);
+	close(channel[0]);
+	for (unsigned i = 0; i < 2; i++) {
+		struct origin_claim claim = claim_of(b);
+		assert_int_equal(origin_take(b->origins, &claim), ORIGIN_FAILED);
+		assert_int_equal(claim.reason, REASON_ORIGIN_REFUSED);
+	}
+	assert_false(health_is_up(&b->origins->all[0]));
+	assert_int_equal(b->stats.origin_open, 0);
+	close(channel[1]);
+	bench_free(b);
+}
+
+static void an_introduced_connection_is_never_pooled(void **state)
+{
+	(void)state;
+	struct bench *b = bench_new(BALANCE_ROUND_ROBIN, 0);
+	b->site.root.send_proxy = PROXY_VERSION_1;
+	make_internal(b);
+	struct origin_claim claim = claim_of(b);
+	struct addr source, destination;
+	char text[64] = "";
+	assert_true(addr_parse_ip(SPAN("192.0.2.7"), 4711, &source));
+	assert_true(addr_parse_ip(SPAN("192.0.2.1"), 80, &destination));
+	claim.source = &source;
+	claim.destination = &destination;
+	assert_int_equal(origin_take(b->origins, &claim), ORIGIN_CONNECTING);
+	int far = dialled();
+	rounds(b, 10);
+	assert_true(origin_connected(claim.conn));
+	assert_int_equal(read(far, text, sizeof(text) - 1), strlen("PROXY TCP4 192.0.2.7 192.0.2.1 4711 80\r\n"));
+	assert_string_equal(text, "PROXY TCP4 192.0.2.7 192.0.2.1 4711 80\r\n");
+	origin_release(claim.conn, true);
+	assert_int_equal(b->stats.origin_idle, 0);
+	assert_int_equal(read(far, text, 1), 0);
+	close(far);
+	close(channel[0]);
 	close(channel[1]);
 	bench_free(b);
 }
@@ -443,7 +489,9 @@ int main(void)
 	    cmocka_unit_test(what_a_visitor_may_cause_takes_no_origin_out),
 	    cmocka_unit_test(all_down_lets_one_request_a_second_through),
 	    cmocka_unit_test(refused_connection_is_a_failure),
-	    cmocka_unit_test(a_service_is_reached_through_its_channel),
+	    cmocka_unit_test(an_internal_origin_is_sent_its_end_of_the_connection),
+	    cmocka_unit_test(an_internal_origin_that_takes_nothing_is_down_after_a_while),
+	    cmocka_unit_test(an_introduced_connection_is_never_pooled),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -193,6 +193,12 @@ static int wait_for_events(void)
 	return outcome(fd < 0 ? fd : epoll_wait(fd, &event, 1, 0));
 }
 
+static int make_a_pair_of_sockets(void)
+{
+	int ends[2];
+	return outcome(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends));
+}
+
 static int use_plain_memory(void)
 {
 	size_t size = 1 << 20;
@@ -232,6 +238,17 @@ static int ask_for_a_descriptors_flags(void)
 	return outcome(fcntl(STDERR_FILENO, F_GETFL));
 }
 
+/* What a sibling shares would make it wait for ever. */
+static int make_a_descriptor_block(void)
+{
+	return outcome(fcntl(epoll_create1(EPOLL_CLOEXEC), F_SETFL, 0));
+}
+
+static int keep_a_descriptor_from_blocking(void)
+{
+	return outcome(fcntl(epoll_create1(EPOLL_CLOEXEC), F_SETFL, O_NONBLOCK));
+}
+
 static int abort_itself(void)
 {
 	abort();
@@ -247,7 +264,8 @@ struct trial {
 
 #define IN(role) (1U << (role))
 #define EVERYWHERE                                                                                 \
-	(IN(ROLE_GENERATION) | IN(ROLE_WORKER) | IN(ROLE_SCRIBE) | IN(ROLE_CONSOLE) | IN(ROLE_DEMO))
+	(IN(ROLE_GENERATION) | IN(ROLE_WORKER) | IN(ROLE_SCRIBE) | IN(ROLE_CONSOLE) | IN(ROLE_DEMO) | \
+	 IN(ROLE_ACME))
 
 static const struct trial trials[] = {
     {"read a file", read_a_file, IN(ROLE_GENERATION)},
@@ -262,6 +280,8 @@ static const struct trial trials[] = {
     {"own a descriptor for the parent", own_a_descriptor_for_the_parent, 0},
     {"choose a descriptor's signal", choose_a_descriptors_signal, 0},
     {"ask for a descriptor's flags", ask_for_a_descriptors_flags, EVERYWHERE},
+    {"make a descriptor block", make_a_descriptor_block, 0},
+    {"keep a descriptor from blocking", keep_a_descriptor_from_blocking, EVERYWHERE},
     {"become root", become_root, 0},
     {"make memory executable", make_memory_executable, 0},
     {"map executable memory", map_executable_memory, 0},
@@ -275,6 +295,7 @@ static const struct trial trials[] = {
     {"dial an allowed port", dial_an_allowed_port, IN(ROLE_GENERATION) | IN(ROLE_WORKER)},
     {"dial another port", dial_another_port, IN(ROLE_GENERATION)},
     {"ask by UDP", ask_by_udp, IN(ROLE_GENERATION) | IN(ROLE_WORKER)},
+    {"make a pair of sockets", make_a_pair_of_sockets, IN(ROLE_GENERATION) | IN(ROLE_WORKER)},
     {"wait for events", wait_for_events, EVERYWHERE},
     {"use plain memory", use_plain_memory, EVERYWHERE},
     {"look at a descriptor", look_at_a_descriptor, EVERYWHERE},
@@ -361,6 +382,12 @@ static void demo_may_nothing_but_serve(void **state)
 	try_all(ROLE_DEMO);
 }
 
+static void acme_may_nothing_but_serve(void **state)
+{
+	(void)state;
+	try_all(ROLE_ACME);
+}
+
 /* Each trial works without a sandbox, where the user may: else its refusal proves nothing. */
 static void trials_work_without_a_sandbox(void **state)
 {
@@ -372,7 +399,7 @@ static void trials_work_without_a_sandbox(void **state)
 	static int (*const harmless[])(void) = {
 	    read_a_file, write_a_file, list_a_folder, run_a_program, make_a_process, signal_the_parent,
 	    listen_on_a_port, dial_another_port, ask_by_udp, make_memory_executable,
-	    map_executable_memory,
+	    map_executable_memory, make_a_descriptor_block, keep_a_descriptor_from_blocking,
 	};
 	for (size_t i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++)
 		assert_int_equal(try_in(&sandbox, harmless[i]), 0);
@@ -491,6 +518,7 @@ int main(void)
 	    cmocka_unit_test(scribe_may_nothing_but_write),
 	    cmocka_unit_test(console_may_nothing_but_serve),
 	    cmocka_unit_test(demo_may_nothing_but_serve),
+	    cmocka_unit_test(acme_may_nothing_but_serve),
 	    cmocka_unit_test(trials_work_without_a_sandbox),
 	    cmocka_unit_test(abort_still_says_abort),
 	    cmocka_unit_test(libraries_are_refused_instead_of_killed),

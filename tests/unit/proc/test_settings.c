@@ -173,11 +173,13 @@ static void a_route_has_what_it_leaves_out_from_its_site(void **state)
 	    "listen = ( { address = \":8080\"; } );\n"
 	    "sites = ( { name = \"a\"; hosts = ( \"a\" ); origins = ( \"http://10.0.0.5\" );\n"
 	    "  balance = \"least-connections\"; host = \"inner\"; max_connections = 7;\n"
+	    "  send_proxy = \"v2\";\n"
 	    "  health = { path = \"/up?x\"; };\n"
 	    "  routes = (\n"
 	    "    { path = \"/api\"; origins = ( \"http://10.0.0.6\" ); },\n"
 	    "    { path = \"/api/v2\"; origins = ( \"http://10.0.0.7\" );\n"
-	    "      balance = \"round-robin\"; host = \"v2\"; health = { fall = 9; }; } ); } );\n";
+	    "      balance = \"round-robin\"; host = \"v2\"; health = { fall = 9; };\n"
+	    "      send_proxy = \"off\"; } ); } );\n";
 	struct settings *settings = load(text, NULL);
 	const struct site *site;
 	const struct route *route;
@@ -189,12 +191,69 @@ static void a_route_has_what_it_leaves_out_from_its_site(void **state)
 	assert_int_equal(route->balance, BALANCE_LEAST_CONNECTIONS);
 	assert_string_equal(route->host, "inner");
 	assert_int_equal(route->max_connections, 7);
+	assert_int_equal(route->send_proxy, PROXY_VERSION_2);
 	assert_string_equal(route->health.path, "/up?x");
 	route = site_route(site, SPAN("/api/v2/x"));
 	assert_int_equal(route->balance, BALANCE_ROUND_ROBIN);
 	assert_string_equal(route->host, "v2");
+	assert_int_equal(route->send_proxy, PROXY_VERSION_NONE);
 	assert_null(route->health.path);
 	assert_int_equal(route->health.fall, 9);
+	settings_free(settings);
+}
+
+static void a_listener_knows_its_balancers(void **state)
+{
+	static const char text[] =
+	    "listen = ( { address = \":8080\"; },\n"
+	    "           { address = \":8081\"; proxy_protocol = ( \"10.1.0.0/16\", \"::1\" ); } );\n"
+	    "sites = ( { name = \"a\"; hosts = ( \"a\" ); origins = ( \"http://10.0.0.5\" ); } );\n";
+	struct settings *settings = load(text, NULL);
+	const struct listen_settings *listens;
+	const struct site *sites;
+	struct addr balancer;
+
+	(void)state;
+	assert_non_null(settings);
+	listens = settings->listens.items;
+	sites = settings->sites.items;
+	assert_int_equal(listens[0].proxy_from_count, 0);
+	assert_int_equal(listens[1].proxy_from_count, 2);
+	assert_true(addr_parse_ip(SPAN("10.1.2.3"), 0, &balancer));
+	assert_true(cidr_has(&listens[1].proxy_from[0], &balancer));
+	assert_int_equal(sites[0].root.send_proxy, PROXY_VERSION_NONE);
+	settings_free(settings);
+}
+
+static void a_webroot_makes_a_route_of_our_own_behind_all_others(void **state)
+{
+	static const char text[] =
+	    "listen = ( { address = \":8080\"; } ); acme_webroot = \"/tmp\";\n"
+	    "sites = ( { name = \"a\"; hosts = ( \"a\" ); origins = ( \"http://10.0.0.5\" ); },\n"
+	    "          { name = \"b\"; hosts = ( \"b\" ); origins = ( \"http://10.0.0.6\" ); acme = false; } );\n";
+	struct settings *settings = load(text, NULL);
+	const struct site *sites;
+	const struct route *route;
+
+	(void)state;
+	assert_non_null(settings);
+	sites = settings->sites.items;
+	route = settings->internals[INTERNAL_CHALLENGES];
+	assert_true(sites[0].acme);
+	assert_false(sites[1].acme);
+	assert_int_equal(settings->internal_count, 1);
+	assert_int_equal(settings->origin_count, 3);
+	assert_int_equal(settings->route_count, 3);
+	assert_int_equal(route->index, 2);
+	assert_int_equal(route->origins[0].index, 2);
+	assert_int_equal(route->origins[0].internal, INTERNAL_CHALLENGES);
+	settings_free(settings);
+
+	settings = load("listen = ( { address = \":8080\"; } );\n"
+			"sites = ( { name = \"a\"; hosts = ( \"a\" ); origins = ( \"http://10.0.0.5\" ); } );", NULL);
+	assert_non_null(settings);
+	assert_null(settings->internals[INTERNAL_CHALLENGES]);
+	assert_int_equal(settings->internal_count, 0);
 	settings_free(settings);
 }
 
@@ -343,6 +402,8 @@ int main(void)
 	    cmocka_unit_test(without_listener_or_site_nothing_loads),
 	    cmocka_unit_test(sites_with_equal_settings_share_a_shield),
 	    cmocka_unit_test(a_route_has_what_it_leaves_out_from_its_site),
+	    cmocka_unit_test(a_listener_knows_its_balancers),
+	    cmocka_unit_test(a_webroot_makes_a_route_of_our_own_behind_all_others),
 	    cmocka_unit_test(the_built_in_rules_count_unless_others_are_set),
 	    cmocka_unit_test(the_policy_that_comes_with_sallyport_loads_without_a_warning),
 	    cmocka_unit_test(relative_paths_in_a_file_count_from_it),

@@ -96,7 +96,7 @@ static void judge_gives_each_reason(void **state)
 static void judge_names_the_first_fault_in_its_order(void **state)
 {
 	(void)state;
-	static const struct rule_spec rules[] = {{"r", "url", "worm", "a worm", NULL}};
+	static const struct rule_spec rules[] = {{.id = "r", .where = "url", .pattern = "worm"}};
 	struct shield_settings settings = usual;
 	struct bench bench;
 	char longest[121] = "/worm%00?%00", path[81] = "/worm%00", query[91] = "/worm%00?%00";

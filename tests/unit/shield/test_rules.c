@@ -29,9 +29,9 @@ static void rule_sees_what_its_where_says(void **state)
 {
 	(void)state;
 	static const struct rule_spec rules[] = {
-	    {"path", "path", "/b/x y$", "", NULL},
-	    {"query", "query", "^q=x y&$", "", NULL},
-	    {"url", "url", "^/a/\\.\\./b/%78\\?q=%78$", "", NULL},
+	    {"path", "path", "/b/x y$", "", NULL, {0}},
+	    {"query", "query", "^q=x y&$", "", NULL, {0}},
+	    {"url", "url", "^/a/\\.\\./b/%78\\?q=%78$", "", NULL, {0}},
 	};
 	static const struct {
 		const char *target, *rule;
@@ -64,9 +64,9 @@ static void rule_that_comes_first_is_named(void **state)
 {
 	(void)state;
 	static const struct rule_spec rules[] = {
-	    {"0", "query", "zero", "", NULL}, {"1", "path", "o.*e", "", NULL},
-	    {"2", "url", "one", "", NULL},    {"3", "path", "one", "", NULL},
-	    {"4", "query", "four", "", NULL},
+	    {"0", "query", "zero", "", NULL, {0}}, {"1", "path", "o.*e", "", NULL, {0}},
+	    {"2", "url", "one", "", NULL, {0}},    {"3", "path", "one", "", NULL, {0}},
+	    {"4", "query", "four", "", NULL, {0}},
 	};
 	static const struct {
 		const char *target, *rule;
@@ -88,9 +88,9 @@ static void rule_that_comes_first_is_named(void **state)
 static void rule_shows_what_it_saw_up_to_the_match(void **state)
 {
 	(void)state;
-	static const struct rule_spec rules[] = {{"path", "path", "cmd\\.exe", "", NULL},
-						 {"query", "query", "a b&", "", NULL},
-						 {"url", "url", "%7a", "", NULL}};
+	static const struct rule_spec rules[] = {{"path", "path", "cmd\\.exe", "", NULL, {0}},
+						 {"query", "query", "a b&", "", NULL, {0}},
+						 {"url", "url", "%7a", "", NULL, {0}}};
 	static const struct {
 		const char *target, *evidence;
 	} rows[] = {
@@ -117,19 +117,19 @@ static void bad_rule_is_named_with_what_is_wrong(void **state)
 		struct rule_spec rule;
 		const char *says;
 	} rows[] = {
-	    {{"x", "path", "(", "", NULL}, "rule 'x'"},
-	    {{"x", "query", "a(?=b)", "", NULL}, "rule 'x'"},
-	    {{"x", "url", "(a)\\1", "", NULL}, "rule 'x'"},
-	    {{"x", "path", "a*", "", NULL}, "rule 'x'"}, /* matches anything */
-	    {{"x", "path", "", "", NULL}, "rule 'x'"},
-	    {{"x", "body", "a", "", NULL}, "where is"},
-	    {{"x", NULL, "a", "", NULL}, "where is"},
-	    {{"x", "path", NULL, "", NULL}, "no pattern"},
-	    {{NULL, "path", "a", "", NULL}, "no id"},
+	    {{"x", "path", "(", "", NULL, {0}}, "rule 'x'"},
+	    {{"x", "query", "a(?=b)", "", NULL, {0}}, "rule 'x'"},
+	    {{"x", "url", "(a)\\1", "", NULL, {0}}, "rule 'x'"},
+	    {{"x", "path", "a*", "", NULL, {0}}, "rule 'x'"}, /* matches anything */
+	    {{"x", "path", "", "", NULL, {0}}, "rule 'x'"},
+	    {{"x", "body", "a", "", NULL, {0}}, "where is"},
+	    {{"x", NULL, "a", "", NULL, {0}}, "where is"},
+	    {{"x", "path", NULL, "", NULL, {0}}, "no pattern"},
+	    {{NULL, "path", "a", "", NULL, {0}}, "no id"},
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct rule_spec rules[] = {
-		    {"good", "path", "a", "", NULL}, {"fine", "url", "b", "", NULL}, rows[i].rule};
+		    {"good", "path", "a", "", NULL, {0}}, {"fine", "url", "b", "", NULL, {0}}, rows[i].rule};
 		struct shield_settings settings = {.rules = rules, .rule_count = 3};
 		struct err err = {""};
 		size_t bad = 99;
@@ -143,11 +143,11 @@ static void bad_rule_is_named_with_what_is_wrong(void **state)
 static void first_bad_rule_is_named_wherever_it_looks(void **state)
 {
 	(void)state;
-	static const struct rule_spec rules[] = {{"0", "path", "a", "", NULL},
-						 {"1", "url", "(", "", NULL},
-						 {"2", "query", "(", "", NULL},
-						 {"3", "path", "(", "", NULL},
-						 {"4", "url", "(", "", NULL}};
+	static const struct rule_spec rules[] = {{"0", "path", "a", "", NULL, {0}},
+						 {"1", "url", "(", "", NULL, {0}},
+						 {"2", "query", "(", "", NULL, {0}},
+						 {"3", "path", "(", "", NULL, {0}},
+						 {"4", "url", "(", "", NULL, {0}}};
 	for (size_t first = 0; first < 5; first++) {
 		struct shield_settings settings = {.rules = rules + first, .rule_count = 5 - first};
 		struct err err = {""};
@@ -161,11 +161,11 @@ static void first_bad_rule_is_named_wherever_it_looks(void **state)
 static void scratch_serves_many_shields(void **state)
 {
 	(void)state;
-	static const struct rule_spec small[] = {{"small", "path", "one", "", NULL}};
+	static const struct rule_spec small[] = {{"small", "path", "one", "", NULL, {0}}};
 	static const struct rule_spec large[] = {
-	    {"a", "query", "a.{100}b", "", NULL},
-	    {"b", "url", "x[0-9]{1,50}y", "", NULL},
-	    {"c", "path", "(?:one|two|three)+four.*five", "", NULL}};
+	    {"a", "query", "a.{100}b", "", NULL, {0}},
+	    {"b", "url", "x[0-9]{1,50}y", "", NULL, {0}},
+	    {"c", "path", "(?:one|two|three)+four.*five", "", NULL, {0}}};
 	struct err err;
 	struct shield *shields[] = {new_shield(NULL, 0), new_shield(large, 3),
 				    new_shield(small, 1)};
@@ -183,7 +183,7 @@ static void scratch_serves_many_shields(void **state)
 static void rules_that_cannot_be_matched_refuse(void **state)
 {
 	(void)state;
-	static const struct rule_spec rules[] = {{"r", "path", "one", "", NULL}};
+	static const struct rule_spec rules[] = {{"r", "path", "one", "", NULL, {0}}};
 	struct err err;
 	struct shield *shield = new_shield(rules, 1);
 	struct shield_scratch *scratch = shield_scratch_new(NULL, 0, &err);

@@ -225,6 +225,36 @@ static void throttle_forgets_before_time_comes_around(void **state)
 	}
 }
 
+static unsigned cells_in_use(const struct throttle_table *table)
+{
+	const uint64_t *words = (const uint64_t *)(const void *)table;
+	unsigned n = 0;
+	for (size_t i = 8; i < throttle_bytes() / sizeof(*words); i++)
+		n += words[i] != 0;
+	return n;
+}
+
+/* After a quiet time no visitor waits for all of the table to be swept, and yet it is. */
+static void throttle_sweeps_a_little_at_a_time_after_a_quiet_one(void **state)
+{
+	(void)state;
+	enum { KEYS = 100000, BUCKETS_A_CALL = 1024, BUCKETS = 1 << 18 };
+	struct throttle_table *table = table_new();
+	struct throttle_rate rate = rate_of(50, 1000, 10);
+	for (uint64_t key = 1; key <= KEYS; key++)
+		assert_true(passes(table, key, &rate, START_US));
+	unsigned before = cells_in_use(table);
+	uint64_t now_us = START_US + 10 * DAY_US;
+	for (unsigned call = 0; call <= BUCKETS / BUCKETS_A_CALL; call++) {
+		(void)passes(table, 1, &rate, now_us);
+		unsigned after = cells_in_use(table);
+		assert_true(before <= after + 8 * BUCKETS_A_CALL);
+		before = after;
+	}
+	assert_true(before <= 2);
+	table_free(table);
+}
+
 static void throttle_keeps_what_is_live_through_a_sweep(void **state)
 {
 	(void)state;
@@ -542,6 +572,7 @@ int main(void)
 	    cmocka_unit_test(throttle_counts_sites_and_rates_apart),
 	    cmocka_unit_test(throttle_time_may_stand_anywhere_and_come_around),
 	    cmocka_unit_test(throttle_forgets_before_time_comes_around),
+	    cmocka_unit_test(throttle_sweeps_a_little_at_a_time_after_a_quiet_one),
 	    cmocka_unit_test(throttle_keeps_what_is_live_through_a_sweep),
 	    cmocka_unit_test(strikes_ban_and_a_ban_ends),
 	    cmocka_unit_test(a_ban_of_the_longest_time_holds_where_the_clock_is_behind),

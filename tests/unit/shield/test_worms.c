@@ -37,7 +37,7 @@ static int read_rules(void **state)
 		const config_setting_t *rule = config_setting_get_elem(list, (unsigned)i);
 		rules[i] = (struct rule_spec){lookup(rule, "id"), lookup(rule, "where"),
 					      lookup(rule, "pattern"), lookup(rule, "message"),
-					      lookup(rule, "cve")};
+					      lookup(rule, "cve"), {0}};
 	}
 	return 0;
 }

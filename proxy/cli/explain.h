@@ -1,0 +1,43 @@
+#ifndef CLI_EXPLAIN_H
+#define CLI_EXPLAIN_H
+
+/* What the files of `sallyport explain` share. */
+
+#include "sallyport/json.h"
+#include "sallyport/judge.h"
+
+enum { OUTPUT_MAX = 1 << 20, FIELDS_GIVEN = 64, SHOWN_MAX = 2048 };
+
+struct explain {
+	const char *path;
+	struct settings_overrides overrides;
+	const char *method;
+	const char *url;
+	const char *fields[FIELDS_GIVEN];
+	size_t field_count;
+	bool as_json;
+	const char *from; /* the visitor's address as given; NULL: not known */
+	struct addr visitor;
+
+	struct settings *settings;
+	struct strbuf head;
+	struct json_writer json;
+	struct strbuf out;
+};
+
+/* explain_say.c */
+/* Bytes as they may stand on a terminal: what is not printable ASCII as \xHH. */
+void explain_add_shown(struct strbuf *out, struct span s);
+/* One step: its name, what it found, and the setting that decides about it (or NULL). */
+void explain_say(struct explain *e, const char *step, const char *setting, const struct strbuf *text);
+void explain_sayf(struct explain *e, const char *step, const char *setting, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+void explain_span(struct explain *e, const char *step, struct span s);
+
+/* explain_site.c */
+/* Each finding of path and query, and what the site does about it. */
+void explain_findings(struct explain *e, const struct subject *subject);
+/* Which addresses may ask, and how often. */
+void explain_admission(struct explain *e, const struct subject *subject);
+
+#endif

@@ -1,0 +1,113 @@
+/* What a site's settings make of a request before the verdict: each finding with its action, the
+ * lists of addresses, the rates. Decides nothing: the same tables decide that live requests
+ * are judged by. */
+#include "cli/explain.h"
+
+#include <stdlib.h>
+
+#include "sallyport/units.h"
+
+/* ---- findings ---- */
+
+static const char *action_name(enum finding_action action)
+{
+	static const char *const names[] = {[ACTION_UNSET] = "-",
+					    [ACTION_ACCEPT] = "accept",
+					    [ACTION_REWRITE] = "rewrite",
+					    [ACTION_REJECT] = "reject",
+					    [ACTION_SCORE] = "score"};
+	return names[action];
+}
+
+static void say_finding(struct explain *e, const struct site *site, enum url_finding_rank rank,
+			bool in_query, struct span evidence)
+{
+	struct strbuf text;
+	enum finding_action action = shield_finding_action(&site->shield_settings, rank, in_query);
+	strbuf_init(&text, 4 * SHOWN_MAX + 1024);
+	strbuf_addf(&text, "%s in the %s: %s", url_finding_name(1u << rank), in_query ? "query" : "path",
+		    action_name(action));
+	if (action == ACTION_SCORE)
+		strbuf_addf(&text, ", weight %u", shield_finding_weight(rank));
+	strbuf_add_str(&text, "; at ");
+	explain_add_shown(&text, evidence);
+	explain_say(e, "finding", shield_finding_setting(rank, in_query), &text);
+	strbuf_release(&text);
+}
+
+/* Those that the site accepts too; one at a time, since each has a place of its own. */
+void explain_findings(struct explain *e, const struct subject *s)
+{
+	struct span query = s->raw_query.ptr ? s->raw_query : s->target.query;
+	char *room = malloc(URL_CANON_ROOM(s->target.path.len));
+	for (int rank = 0; room && rank < URL_FINDING_KINDS; rank++) {
+		struct url_canon_options options = *shield_canon_options(s->site->shield);
+		struct url_canon canon;
+		struct span evidence;
+		options.heeded = options.weighty = 1u << rank;
+		url_canon_path_as(s->target.path, &options, room, &canon);
+		if (canon.findings)
+			say_finding(e, s->site, (enum url_finding_rank)rank, false, canon.evidence);
+		if (query.ptr && url_scan_query_for(query, 1u << rank, &evidence))
+			say_finding(e, s->site, (enum url_finding_rank)rank, true, evidence);
+	}
+	free(room);
+}
+
+/* ---- who may ask ---- */
+
+static void say_networks(struct explain *e, const char *setting, const struct policy_strings *networks,
+			 const char *what)
+{
+	if (networks->n > 0)
+		explain_sayf(e, "addresses", setting, "%zu network%s %s", networks->n,
+			     networks->n == 1 ? "" : "s", what);
+}
+
+static void say_rate(struct explain *e, const char *setting, const struct policy_rate *rate,
+		     uint64_t burst, const char *path)
+{
+	char per[UNITS_TEXT_SIZE];
+	units_format(SETTING_TIME, rate->per_ms, per);
+	explain_sayf(e, "throttle", setting, "each client %llu in %s, %llu at once%s%s",
+		     (unsigned long long)rate->count, per, (unsigned long long)burst,
+		     path ? ", under " : "", path ? path : "");
+}
+
+static void say_ban(struct explain *e, const struct throttle_policy *policy)
+{
+	char window[UNITS_TEXT_SIZE], ban[UNITS_TEXT_SIZE];
+	units_format(SETTING_TIME, policy->strike_window_ms, window);
+	units_format(SETTING_TIME, policy->ban_ms, ban);
+	explain_sayf(e, "throttle", "sites[].shield.throttle.strikes",
+		     "%llu refusals in %s ban a client for %s", (unsigned long long)policy->strikes, window,
+		     ban);
+}
+
+static void say_throttle(struct explain *e, const struct subject *s)
+{
+	const struct throttle_policy *policy = &s->site->shield_policy.throttle;
+	const struct throttle_path *rule = throttle_path_of(policy, s->canon.path);
+	if (!policy->is_on)
+		return;
+	say_networks(e, "sites[].shield.throttle.allow", &policy->allow, "not throttled");
+	if (policy->has_rate)
+		say_rate(e, "sites[].shield.throttle.per_client", &policy->per_client, policy->burst, NULL);
+	if (rule)
+		say_rate(e, "sites[].shield.throttle.paths[].per_client", &rule->per_client, rule->burst,
+			 rule->path);
+	if (policy->strikes > 0)
+		say_ban(e, policy);
+	if (policy->dry_run)
+		explain_sayf(e, "throttle", "sites[].shield.throttle.dry_run", "counted and logged only");
+}
+
+void explain_admission(struct explain *e, const struct subject *s)
+{
+	const struct address_policy *addresses = &s->site->shield_policy.addresses;
+	if (s->mode == SHIELD_OFF)
+		return;
+	say_networks(e, "sites[].shield.deny_addresses", &addresses->deny, "denied");
+	say_networks(e, "sites[].shield.allow_addresses", &addresses->allow, "allowed, no others");
+	say_throttle(e, s);
+}
