@@ -165,6 +165,7 @@ static size_t write_head(struct exchange *x)
 	    .visitor_host = x->subject.host,
 	    .peer = span_of(peer, peer_len),
 	    .peer_trusted = x->client->peer_trusted,
+	    .upgrade = x->upgrade && x->claim.spec->internal == INTERNAL_NONE,
 	    .hide_via = !x->subject.site->via,
 	    .request_id = id,
 	    .bare = x->claim.spec->internal != INTERNAL_NONE,

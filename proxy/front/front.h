@@ -127,6 +127,7 @@ enum exchange_step {
 	STEP_CONNECT, /* … when it is through */
 	STEP_SEND,    /* the head written anew */
 	STEP_RELAY,   /* content up, response down */
+	STEP_TUNNEL,  /* both ways, after the protocol was changed */
 	STEP_REPLY,   /* an answer of our own */
 	STEP_END,
 	STEP_COUNT
@@ -166,6 +167,8 @@ struct exchange {
 	bool up_broken;             /* the origin takes no more: only its response counts */
 	bool up_streamed;           /* some content is gone: no retry */
 	bool continued;             /* 100 Continue was said */
+	bool upgrade;               /* a WebSocket was asked for */
+	bool client_ended, origin_ended; /* of a tunnel: it sends no more */
 	struct hold body;           /* collected content */
 	struct hold up_pending;     /* for the origin, not yet taken */
 	struct conduit up_conduit;
@@ -268,6 +271,12 @@ enum pump download_pump(struct exchange *x, enum reason *reason);
 /* Writes to the client, keeps what it does not take. False: the client is gone, or memory is. */
 bool client_send(struct exchange *x, const struct iovec *iov, int n);
 bool client_flush(struct exchange *x);
+/* tunnel.c */
+/* Whether the request asks for a protocol that its route allows. False: it does so wrongly. */
+bool tunnel_judge(struct exchange *x);
+/* The origin's 101 stands in front->head, and `data` behind it: the exchange becomes a tunnel. */
+bool tunnel_open(struct exchange *x, struct http_head *head, const char *data, size_t len, enum reason *reason);
+enum step_result step_tunnel(struct exchange *x);
 /* reply.c */
 enum step_result step_reply(struct exchange *x);
 /* Two lines to a connection that is refused, as far as it takes them; none for a reason without status.
