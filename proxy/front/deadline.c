@@ -89,7 +89,7 @@ struct deadline exchange_deadline(const struct exchange *x)
 		sooner(&deadline, x->connect_until_ms, REASON_ORIGIN_BUSY);
 		break;
 	case STEP_CONNECT:
-		sooner(&deadline, x->connect_until_ms, REASON_ORIGIN_CONNECT_TIMEOUT);
+		sooner(&deadline, x->attempt_until_ms, REASON_ORIGIN_CONNECT_TIMEOUT);
 		break;
 	case STEP_RELAY:
 		return relay_deadline(x, t);

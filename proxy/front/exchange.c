@@ -293,6 +293,10 @@ void exchange_expired(struct exchange *x)
 	case REASON_ORIGIN_TIMEOUT:
 		if (x->claim.conn)
 			origin_failed(x->claim.conn->origin, deadline.reason);
+		if (deadline.reason == REASON_ORIGIN_CONNECT_TIMEOUT && ask_another(x)) {
+			exchange_run(x);
+			return;
+		}
 		break;
 	default:
 		break;

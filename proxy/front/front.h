@@ -181,6 +181,7 @@ struct exchange {
 	bool queued;                /* it waited for a place: connecting has its own time */
 	uint64_t collect_until_ms;
 	uint64_t connect_until_ms;
+	uint64_t attempt_until_ms;  /* after which another origin is tried */
 	uint64_t origin_moved_ms;   /* the origin last took or gave a byte */
 
 	/* the response, origin to client */
@@ -258,6 +259,8 @@ enum step_result step_origin(struct exchange *x);
 enum step_result step_queue(struct exchange *x);
 enum step_result step_connect(struct exchange *x);
 enum step_result step_send(struct exchange *x);
+/* The attempt to connect took too long. True: another is made. */
+bool ask_another(struct exchange *x);
 /* True where the request was taken back and will be sent again. */
 bool ask_again(struct exchange *x);
 void exchange_leave_origin(struct exchange *x, bool reusable);

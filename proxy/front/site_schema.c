@@ -27,7 +27,8 @@ static const struct setting health_rows[] = {
     {"fall", SETTING_COUNT, HEALTH(fall), .standard = "3", .min = 1, .max = 100,
      .doc = "Failures in a row, of probes or to connect, that mark an origin down."},
     {"down", SETTING_TIME, HEALTH(down_ms), .standard = "10 s", .min = 100, .max = HOUR_MS,
-     .doc = "How long an origin that took no connections is left alone."},
+     .doc = "How long an origin that took no connections is left alone. Then one request finds out "
+	    "whether it does again."},
     {"status_min", SETTING_COUNT, HEALTH(status_min), .standard = "200", .min = 100, .max = 599,
      .doc = "The lowest status of a probe's answer that means healthy."},
     {"status_max", SETTING_COUNT, HEALTH(status_max), .standard = "399", .min = 100, .max = 599,

@@ -156,7 +156,8 @@ static const struct setting timeout_rows[] = {
     {"collect", SETTING_TIME, TIMEOUT(collect), .standard = "1 s", .max = MINUTE_MS,
      .doc = "How long a small upload is collected before it is passed on as it comes."},
     {"connect", SETTING_TIME, TIMEOUT(connect), .standard = "3 s", .min = 10, .max = 5 * MINUTE_MS,
-     .doc = "Until an origin accepts a connection."},
+     .doc = "Until an origin accepts a connection. Where there are several, or several addresses, "
+	    "the next is tried after a third of it (500 ms at least)."},
     {"first_byte", SETTING_TIME, TIMEOUT(first_byte), .standard = "60 s", .min = 10, .max = HOUR_MS,
      .doc = "From the request's end to the origin's response head."},
     {"between_bytes", SETTING_TIME, TIMEOUT(between_bytes), .standard = "60 s", .min = 10,

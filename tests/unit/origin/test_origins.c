@@ -345,7 +345,7 @@ static void what_a_visitor_may_cause_takes_no_origin_out(void **state)
 		origin_failed(&b->origins->all[0], REASON_ORIGIN_TRUNCATED);
 	}
 	assert_int_equal(b->changes, 0);
-	assert_true(health_is_up(&b->origins->all[0]));
+	assert_int_equal(health_standing(&b->origins->all[0]), STANDING_UP);
 	assert_int_equal(b->stats.origin_failures, 30);
 	bench_free(b);
 }
