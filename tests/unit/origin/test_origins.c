@@ -439,7 +439,7 @@ static void an_internal_origin_that_takes_nothing_is_down_after_a_while(void **s
 		assert_int_equal(origin_take(b->origins, &claim), ORIGIN_FAILED);
 		assert_int_equal(claim.reason, REASON_ORIGIN_REFUSED);
 	}
-	assert_false(health_is_up(&b->origins->all[0]));
+	assert_int_not_equal(health_standing(&b->origins->all[0]), STANDING_UP);
 	assert_int_equal(b->stats.origin_open, 0);
 	close(channel[1]);
 	bench_free(b);
