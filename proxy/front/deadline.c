@@ -70,6 +70,9 @@ static struct deadline tunnel_deadline(const struct exchange *x, const struct ti
 	bool is_ending = x->client_ended || x->origin_ended;
 	uint64_t idle_ms = is_ending && t->stall < t->tunnel ? t->stall : t->tunnel;
 	struct deadline deadline = {x->origin_moved_ms + idle_ms, REASON_TUNNEL_IDLE};
+	/* What it does not take occupies memory, which idleness does not. */
+	if (x->up_pending.len > 0)
+		sooner(&deadline, x->origin_moved_ms + t->between_bytes, REASON_ORIGIN_STALLED);
 	if (x->down_patience.since_ms != 0)
 		sooner(&deadline, patience_deadline(&x->down_patience, t), REASON_SEND_TIMEOUT);
 	return deadline;

@@ -152,6 +152,26 @@ def who_does_not_read_keeps_the_other_from_being_read(t):
     t.check(sum(sent) < 32 << 20, f"the origin got rid of {sum(sent)} bytes")
 
 
+@test(seconds=20)
+def an_origin_that_does_not_read_is_given_up(t):
+    """What waits for it is held in memory."""
+    def sleeps(connection, request):
+        connection.send(switching(), 8.0)
+        return False
+    server = t.server({"site": {"upgrade": ["websocket"]}, "timeouts": {"between_bytes": "1 s", "tunnel": "20 s"}})
+    mark = server.mark()
+    client = opened(t, server, sleeps)
+    client.socket.settimeout(6)
+    sent = 0
+    try:
+        while True:
+            sent += client.socket.send(bytes(1 << 16))
+    except OSError:
+        pass
+    t.check(sent < 32 << 20, f"the client got rid of {sent} bytes")
+    t.reason(server.next_line(mark, seconds=8), "origin-stalled")
+
+
 @test
 def a_tunnel_through_which_nothing_passes_ends(t):
     server = t.server({"site": {"upgrade": ["websocket"]}, "timeouts": {"tunnel": "400 ms"}})
