@@ -52,6 +52,7 @@ struct throttle_policy {
 	struct throttle_path **paths; /* path_count of them, longest first */
 	size_t path_count;
 	struct cidr_set allow_set;
+	unsigned reading; /* enum url_reading, for paths */
 	uint64_t site; /* throttle_id() of the site's name, apart in a dry run */
 };
 

@@ -37,4 +37,9 @@ bool sign_verify(const uint8_t public_part[SIGN_PUBLIC_SIZE], const void *data, 
 		 const uint8_t signature[SIGNATURE_SIZE]);
 void sign_key_free(struct sign_key *key);
 
+/* SHA-1 in base64, NUL-terminated: for protocols that are built on it and on nothing that it
+ * should keep secret (RFC 6455). */
+enum { CRYPTO_SHA1_BASE64_SIZE = 29 };
+MUST_CHECK bool crypto_sha1_base64(const void *bytes, size_t len, char out[CRYPTO_SHA1_BASE64_SIZE]);
+
 #endif

@@ -34,7 +34,7 @@ struct http_forward_request {
 	uint64_t content_length;
 	bool forward_expect;            /* Expect: 100-continue goes on to the origin */
 	bool bare;                      /* for a process of ours: the request line, Host, framing and request id alone */
-	bool upgrade;                   /* reserved */
+	bool upgrade;                   /* a WebSocket is asked for */
 	bool hide_via;                  /* no Via: loops end by CDN-Loop (RFC 8586) instead */
 	struct span accept_encoding;    /* in place of the visitor's, whose field is dropped; ptr NULL: none */
 	const char *request_id;         /* X-Request-Id, NUL-terminated; NULL: none. A visitor's own is replaced */
@@ -66,6 +66,7 @@ struct http_added_field {
 
 struct http_forward_response {
 	const struct http_head *head;   /* marked; 1xx too */
+	bool upgrade;                   /* a 101 that changes to WebSocket */
 	enum http_framing framing;      /* towards the client: NONE, LENGTH, CHUNKED or CLOSE */
 	bool say_length;                /* framing NONE, but content_length is said (HEAD, 304; never in 204) */
 	uint64_t content_length;

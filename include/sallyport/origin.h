@@ -104,6 +104,8 @@ void origin_release(struct origin_conn *conn, bool reusable);
 /* What the last exchange says of the origin's health. Only failures to connect count against it. */
 void origin_succeeded(struct origin *origin);
 void origin_failed(struct origin *origin, enum reason reason);
+/* How many addresses it has now. */
+unsigned origin_addresses(const struct origin *origin);
 const struct origin_spec *origin_spec(const struct origin *origin);
 
 #endif

@@ -37,6 +37,7 @@ struct timeout_settings {      /* milliseconds */
 	uint64_t origin_idle;      /* pooled connection kept, 30 s */
 	uint64_t linger;           /* after a refusal, 2 s */
 	uint64_t tarpit;           /* how long a refused connection is held, 10 s */
+	uint64_t tunnel;           /* nothing passes through an upgraded connection, 10 min */
 	uint64_t drain;            /* how long an old generation or a SIGTERM waits for running exchanges, 30 s */
 };
 

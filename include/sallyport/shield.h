@@ -129,6 +129,13 @@ unsigned shield_finding_weight(enum url_finding_rank finding);
 /* May a site choose the action for it? */
 bool shield_action_is_possible(enum url_finding_rank finding, bool in_query,
 			       enum finding_action action);
+/* enum url_reading bits: how such an origin reads names where paths are compared. */
+static inline unsigned shield_reading(int origin_kind)
+{
+	return origin_kind == ORIGIN_IIS      ? URL_READ_CASELESS
+	       : origin_kind == ORIGIN_TOMCAT ? URL_READ_NO_PARAMETERS
+					      : 0;
+}
 /* The table of findings, profiles and kinds as Markdown, for conf/README.md. */
 void shield_document_findings(struct strbuf *out);
 

@@ -60,6 +60,8 @@ struct route {
 	uint64_t max_connections; /* to each origin by each worker; 0: no limit */
 	int send_proxy;          /* enum proxy_version */
 	const char *host;        /* Host sent to the origin; NULL: the visitor's */
+	struct policy_strings upgrade; /* protocols that may be changed to */
+	bool websocket;          /* "websocket" is one of them */
 	struct health_settings health;
 	struct policy_where where;
 	uint32_t index;          /* of all routes of the policy */

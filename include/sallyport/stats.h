@@ -29,6 +29,7 @@
 	STAT(throttle_crowded, "requests throttled together with others, the table being full")    \
 	STAT(handed_over, "idle connections given to the next generation")                         \
 	STAT(adopted, "idle connections taken over from the last generation")                      \
+	STAT(tunnels, "connections that became WebSockets")                                        \
 	GAUGE(connections, "client connections open")                                              \
 	GAUGE(connections_idle, "client connections between requests")                             \
 	GAUGE(connections_tarpit, "refused connections that are held without a word")              \

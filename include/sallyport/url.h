@@ -122,6 +122,14 @@ struct span url_decode_query(struct span query, char *buf);
 /* The raw bytes that the first decoded_len bytes of the decoded query came from. */
 struct span url_query_prefix(struct span query, size_t decoded_len);
 
+/* How an origin reads names; 0: as they are. */
+enum url_reading {
+	URL_READ_CASELESS = 1 << 0,      /* "/Admin" is "/admin" */
+	URL_READ_NO_PARAMETERS = 1 << 1, /* "/admin;x=1" is "/admin" */
+};
+/* Is a canonical path the other one, which is not empty, or something below it, segment by segment? */
+bool url_is_under(struct span path, struct span under, unsigned reading);
+
 struct url_host {
 	struct span name; /* raw; IPv6 literals with their brackets */
 	uint16_t port;    /* 0: none given */

@@ -1,9 +1,10 @@
-/* Random bytes from OpenSSL. A generator that fails is reported and never
+/* Random bytes and digests from OpenSSL. A generator that fails is reported and never
  * replaced by a weaker one. */
 #include "sallyport/crypto.h"
 
 #include <limits.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/rand.h>
 
 bool crypto_random(void *out, size_t len, struct err *err)
@@ -20,4 +21,12 @@ bool crypto_random(void *out, size_t len, struct err *err)
 		len -= (size_t)part;
 	}
 	return true;
+}
+
+bool crypto_sha1_base64(const void *bytes, size_t len, char out[CRYPTO_SHA1_BASE64_SIZE])
+{
+	unsigned char digest[20];
+	if (EVP_Digest(bytes, len, digest, NULL, EVP_sha1(), NULL) != 1)
+		return false;
+	return EVP_EncodeBlock((unsigned char *)out, digest, sizeof(digest)) == CRYPTO_SHA1_BASE64_SIZE - 1;
 }

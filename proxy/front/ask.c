@@ -7,7 +7,7 @@
 
 #include "front/guard.h"
 
-enum { ORIGIN_ATTEMPTS = 3, RECENT_EVENTS = 32 };
+enum { ORIGIN_ATTEMPTS = 3, ATTEMPT_MIN_MS = 500, RECENT_EVENTS = 32 };
 
 static void origin_event(struct origin_conn *conn, unsigned events)
 {
@@ -51,14 +51,20 @@ static bool looks_stale(const struct exchange *x)
 }
 
 /* Another origin, or another address of the same name: not the same door again. */
-static bool is_there_another(const struct exchange *x)
+static bool is_there_another(const struct exchange *x, const struct origin *than)
 {
-	return x->subject.route->origin_count > 1 || (x->claim.spec && !x->claim.spec->is_literal);
+	return x->claim.route->origin_count > 1 || (than && origin_addresses(than) > 1);
+}
+
+static bool may_try_another(struct exchange *x)
+{
+	return ++x->attempts < ORIGIN_ATTEMPTS && now_ms(x) < x->connect_until_ms &&
+	       is_there_another(x, x->claim.failed);
 }
 
 static enum step_result try_another(struct exchange *x, enum reason reason)
 {
-	if (++x->attempts >= ORIGIN_ATTEMPTS || now_ms(x) >= x->connect_until_ms || !is_there_another(x))
+	if (!may_try_another(x))
 		return exchange_refuse(x, reason);
 	x->step = STEP_ORIGIN;
 	return STEP_MORE;
@@ -75,6 +81,25 @@ static void introduce_visitor(struct exchange *x)
 		return;
 	x->claim.source = &x->visitor;
 	x->claim.destination = &x->door;
+}
+
+bool ask_another(struct exchange *x)
+{
+	x->claim.failed = x->claim.conn->origin;
+	if (!may_try_another(x))
+		return false;
+	exchange_leave_origin(x, false);
+	x->step = STEP_ORIGIN;
+	return true;
+}
+
+/* An origin that says nothing at all must not use up the time in which another would answer. */
+static void limit_attempt(struct exchange *x)
+{
+	uint64_t share_ms = x->front->settings->timeouts.connect / ORIGIN_ATTEMPTS;
+	uint64_t until_ms = now_ms(x) + (share_ms > ATTEMPT_MIN_MS ? share_ms : ATTEMPT_MIN_MS);
+	bool is_last = x->attempts + 1 >= ORIGIN_ATTEMPTS || !is_there_another(x, x->claim.conn->origin);
+	x->attempt_until_ms = is_last || until_ms > x->connect_until_ms ? x->connect_until_ms : until_ms;
 }
 
 enum step_result step_origin(struct exchange *x)
@@ -99,6 +124,7 @@ enum step_result step_origin(struct exchange *x)
 		if (x->queued)
 			x->connect_until_ms = now_ms(x) + x->front->settings->timeouts.connect;
 		x->queued = false;
+		limit_attempt(x);
 		x->step = STEP_CONNECT;
 		return STEP_WAIT;
 	case ORIGIN_QUEUED:
@@ -167,6 +193,7 @@ static size_t write_head(struct exchange *x)
 	    .visitor_host = x->subject.host,
 	    .peer = span_of(peer, peer_len),
 	    .peer_trusted = x->client->peer_trusted,
+	    .upgrade = x->upgrade && x->claim.spec->internal == INTERNAL_NONE,
 	    .hide_via = !x->subject.site->via,
 	    .request_id = id,
 	    .bare = x->claim.spec->internal != INTERNAL_NONE,

@@ -351,7 +351,7 @@ static void client_event(struct watch *watch, unsigned events)
 		linger_read(c);
 	else if (c->state == CLIENT_PROXY)
 		proxied_read(c);
-	else if (c->exchange && (events & LOOP_ERROR))
+	else if (c->exchange && (events & LOOP_ERROR) && !c->exchange->origin_ended)
 		exchange_abort(c->exchange, REASON_CLIENT_GONE);
 	else if (c->exchange)
 		exchange_run(c->exchange);

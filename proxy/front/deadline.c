@@ -67,6 +67,20 @@ static struct deadline relay_deadline(const struct exchange *x, const struct tim
 	return deadline;
 }
 
+/* One that only one side still speaks through is on its way to its end. */
+static struct deadline tunnel_deadline(const struct exchange *x, const struct timeout_settings *t)
+{
+	bool is_ending = x->client_ended || x->origin_ended;
+	uint64_t idle_ms = is_ending && t->stall < t->tunnel ? t->stall : t->tunnel;
+	struct deadline deadline = {x->origin_moved_ms + idle_ms, REASON_TUNNEL_IDLE};
+	/* What it does not take occupies memory, which idleness does not. */
+	if (x->up_pending.len > 0)
+		sooner(&deadline, x->origin_moved_ms + t->between_bytes, REASON_ORIGIN_STALLED);
+	if (x->down_patience.since_ms != 0)
+		sooner(&deadline, patience_deadline(&x->down_patience, t), REASON_SEND_TIMEOUT);
+	return deadline;
+}
+
 struct deadline exchange_deadline(const struct exchange *x)
 {
 	const struct timeout_settings *t = &x->front->settings->timeouts;
@@ -81,7 +95,7 @@ struct deadline exchange_deadline(const struct exchange *x)
 		sooner(&deadline, x->connect_until_ms, REASON_ORIGIN_BUSY);
 		break;
 	case STEP_CONNECT:
-		sooner(&deadline, x->connect_until_ms, REASON_ORIGIN_CONNECT_TIMEOUT);
+		sooner(&deadline, x->attempt_until_ms, REASON_ORIGIN_CONNECT_TIMEOUT);
 		break;
 	case STEP_RELAY:
 		return relay_deadline(x, t);
@@ -89,6 +103,8 @@ struct deadline exchange_deadline(const struct exchange *x)
 		if (x->down_patience.since_ms != 0)
 			sooner(&deadline, patience_deadline(&x->down_patience, t), REASON_SEND_TIMEOUT);
 		break;
+	case STEP_TUNNEL:
+		return tunnel_deadline(x, t);
 	default:
 		sooner(&deadline, patience_deadline(&x->down_patience, t), REASON_SEND_TIMEOUT);
 	}

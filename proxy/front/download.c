@@ -122,7 +122,7 @@ size_t response_head(struct exchange *x, struct http_head *head)
  * would tell of it before it is judged. */
 static enum pump pass_interim(struct exchange *x, struct http_head *head, enum reason *reason)
 {
-	if (head->status == 101 || ++x->interim > INTERIM_MAX)
+	if (++x->interim > INTERIM_MAX)
 		return fail(reason, REASON_ORIGIN_INTERIM);
 	if (!http_mark_hop_by_hop(head, reason))
 		return fail(reason, REASON_ORIGIN_HEAD);
@@ -260,6 +260,12 @@ static enum pump take_heads(struct exchange *x, char *buf, size_t len, size_t se
 		size_t head_len = 0;
 		off += f->head.len;
 		seen = 0;
+		if (f->head.status == 101) {
+			if (!tunnel_open(x, &f->head, buf + off, len - off, reason))
+				return PUMP_FAIL;
+			hold_release(&conn->in, &f->memory);
+			return PUMP_AGAIN;
+		}
 		enum pump passed = f->head.status < 200 ? pass_interim(x, &f->head, reason)
 							: final_head(x, &f->head, &head_len, reason);
 		if (passed == PUMP_FAIL)
@@ -376,7 +382,7 @@ enum pump download_pump(struct exchange *x, enum reason *reason)
 			return PUMP_WAIT;
 		else
 			result = x->head_read ? read_content(x, reason) : read_head(x, reason);
-		if (result != PUMP_AGAIN)
+		if (result != PUMP_AGAIN || x->step != STEP_RELAY)
 			return result;
 	}
 	return PUMP_AGAIN;

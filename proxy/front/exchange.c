@@ -1,7 +1,8 @@
 /* One request and its response, as named steps and one loop that drives them.
  *
  *   JUDGE ─► COLLECT ─► ORIGIN ─► CONNECT ─► SEND ─► RELAY ─► END
- *     │         │        │ ▲ └──► QUEUE         │       │
+ *     │         │        │ ▲ └──► QUEUE         │       ▲
+ *     │         │        │ │                    ├─► TUNNEL (101 to what was asked)
  *     │         │        │ └── stale, or another ┘       │
  *     └─────────┴────────┴──────► REPLY ◄────────────────┘ (nothing was sent yet)
  *                                  COPY   (the same, where a known-good page stands: front/guard.h)
@@ -21,7 +22,8 @@ static enum step_result step_end(struct exchange *x);
 static enum step_result (*const steps[STEP_COUNT])(struct exchange *) = {
     [STEP_JUDGE] = step_judge,     [STEP_COLLECT] = step_collect, [STEP_ORIGIN] = step_origin,
     [STEP_QUEUE] = step_queue,     [STEP_CONNECT] = step_connect, [STEP_SEND] = step_send,
-    [STEP_RELAY] = step_relay,     [STEP_REPLY] = step_reply,     [STEP_COPY] = step_copy,
+    [STEP_RELAY] = step_relay,     [STEP_TUNNEL] = step_tunnel,   [STEP_REPLY] = step_reply,
+    [STEP_COPY] = step_copy,
     [STEP_END] = step_end,
 };
 
@@ -243,7 +245,7 @@ static enum step_result step_end(struct exchange *x)
 {
 	struct client *c = x->client;
 	struct front *f = x->front;
-	bool keep = !x->close, aborted = x->aborted, announced = x->request.close && x->up_read;
+	bool keep = !x->close, aborted = x->aborted, announced = (x->request.close || x->client_ended) && x->up_read;
 	bool held = aborted && !x->head_sent && x->verdict.action == VERDICT_TARPIT && x->verdict.enforced;
 	exchange_leave_origin(x, x->origin_reusable && x->up_sent);
 	if (x->page)
@@ -292,12 +294,17 @@ void exchange_expired(struct exchange *x)
 		return;
 	case REASON_SEND_TIMEOUT:
 	case REASON_CLIENT_GONE:
+	case REASON_TUNNEL_IDLE:
 		exchange_abort(x, deadline.reason);
 		return;
 	case REASON_ORIGIN_CONNECT_TIMEOUT:
 	case REASON_ORIGIN_TIMEOUT:
 		if (x->claim.conn)
 			origin_failed(x->claim.conn->origin, deadline.reason);
+		if (deadline.reason == REASON_ORIGIN_CONNECT_TIMEOUT && ask_another(x)) {
+			exchange_run(x);
+			return;
+		}
 		break;
 	default:
 		break;

@@ -130,6 +130,7 @@ enum exchange_step {
 	STEP_CONNECT, /* … when it is through */
 	STEP_SEND,    /* the head written anew */
 	STEP_RELAY,   /* content up, response down */
+	STEP_TUNNEL,  /* both ways, after the protocol was changed */
 	STEP_REPLY,   /* an answer of our own */
 	STEP_COPY,    /* a known-good copy */
 	STEP_END,
@@ -170,6 +171,8 @@ struct exchange {
 	bool up_broken;             /* the origin takes no more: only its response counts */
 	bool up_streamed;           /* some content is gone: no retry */
 	bool continued;             /* 100 Continue was said */
+	bool upgrade;               /* a WebSocket was asked for */
+	bool client_ended, origin_ended; /* of a tunnel: it sends no more */
 	struct hold body;           /* collected content */
 	struct hold up_pending;     /* for the origin, not yet taken */
 	struct conduit up_conduit;
@@ -182,6 +185,7 @@ struct exchange {
 	bool queued;                /* it waited for a place: connecting has its own time */
 	uint64_t collect_until_ms;
 	uint64_t connect_until_ms;
+	uint64_t attempt_until_ms;  /* after which another origin is tried */
 	uint64_t origin_moved_ms;   /* the origin last took or gave a byte */
 
 	/* the response, origin to client */
@@ -265,6 +269,8 @@ enum step_result step_origin(struct exchange *x);
 enum step_result step_queue(struct exchange *x);
 enum step_result step_connect(struct exchange *x);
 enum step_result step_send(struct exchange *x);
+/* The attempt to connect took too long. True: another is made. */
+bool ask_another(struct exchange *x);
 /* True where the request was taken back and will be sent again. */
 bool ask_again(struct exchange *x);
 void exchange_leave_origin(struct exchange *x, bool reusable);
@@ -282,6 +288,12 @@ bool response_send(struct exchange *x, size_t head_len, struct span piece);
 /* Writes to the client, keeps what it does not take. False: the client is gone, or memory is. */
 bool client_send(struct exchange *x, const struct iovec *iov, int n);
 bool client_flush(struct exchange *x);
+/* tunnel.c */
+/* Whether the request asks for a protocol that its route allows. False: it does so wrongly. */
+bool tunnel_judge(struct exchange *x);
+/* The origin's 101 stands in front->head, and `data` behind it: the exchange becomes a tunnel. */
+bool tunnel_open(struct exchange *x, struct http_head *head, const char *data, size_t len, enum reason *reason);
+enum step_result step_tunnel(struct exchange *x);
 /* reply.c */
 enum step_result step_reply(struct exchange *x);
 /* Two lines to a connection that is refused, as far as it takes them; none for a reason without status.

@@ -159,6 +159,7 @@ const char *judge_limit(const struct settings *s, enum reason reason, uint64_t *
 	    {REASON_OVERLOAD, "quotas.memory", s->quotas.memory},
 	    {REASON_ORIGIN_CONNECT_TIMEOUT, "timeouts.connect", s->timeouts.connect},
 	    {REASON_ORIGIN_TIMEOUT, "timeouts.first_byte", s->timeouts.first_byte},
+	    {REASON_TUNNEL_IDLE, "timeouts.tunnel", s->timeouts.tunnel},
 	    {REASON_ORIGIN_STALLED, "timeouts.between_bytes", s->timeouts.between_bytes},
 	    {REASON_ORIGIN_HEAD_TOO_LARGE, "limits.response_head", s->limits.response_head_bytes},
 	};
@@ -256,6 +257,8 @@ enum step_result step_judge(struct exchange *x)
 	else if (is_refused(x))
 		return exchange_refuse(x, x->verdict.reason);
 	note_monitored(x);
+	if (!tunnel_judge(x))
+		return exchange_refuse(x, REASON_UPGRADE_INVALID);
 	if (!front_has_room(f))
 		return exchange_refuse(x, REASON_OVERLOAD);
 	begin_content(x);

@@ -116,20 +116,14 @@ const struct site *site_lookup(const struct site_table *table, struct span host)
 	return found ? found : best;
 }
 
-static bool is_under(struct span path, const struct route *route)
-{
-	const size_t len = route->prefix_len;
-
-	if (path.len < len || memcmp(path.ptr, route->prefix, len) != 0)
-		return false;
-	return path.len == len || route->prefix[len - 1] == '/' || path.ptr[len] == '/';
-}
-
 const struct route *site_route(const struct site *site, struct span path)
 {
+	const unsigned reading = shield_reading(site->shield_policy.origin_kind);
 	for (size_t i = 0; i + 1 < site->route_count; i++) {
-		if (is_under(path, site->routes[i]))
-			return site->routes[i];
+		const struct route *route = site->routes[i];
+
+		if (url_is_under(path, span_of(route->prefix, route->prefix_len), reading))
+			return route;
 	}
 	return site->routes[site->route_count - 1];
 }

@@ -10,7 +10,7 @@
 #define ROUTE(member)  offsetof(struct route, member)
 #define SITE(member)   offsetof(struct site, member)
 
-enum { HTTP_PORT = 80, ROUTES_PER_SITE_MAX = 256, ROUTE_PATH_MAX = 1024, MINUTE_MS = 60000, HOUR_MS = 3600000 };
+enum { HTTP_PORT = 80, ROUTES_PER_SITE_MAX = 256, UPGRADES_MAX = 8, ROUTE_PATH_MAX = 1024, MINUTE_MS = 60000, HOUR_MS = 3600000 };
 
 /* ---- health ---- */
 
@@ -27,7 +27,8 @@ static const struct setting health_rows[] = {
     {"fall", SETTING_COUNT, HEALTH(fall), .standard = "3", .min = 1, .max = 100,
      .doc = "Failures in a row, of probes or to connect, that mark an origin down."},
     {"down", SETTING_TIME, HEALTH(down_ms), .standard = "10 s", .min = 100, .max = HOUR_MS,
-     .doc = "How long an origin that took no connections is left alone."},
+     .doc = "How long an origin that took no connections is left alone. Then one request finds out "
+	    "whether it does again."},
     {"status_min", SETTING_COUNT, HEALTH(status_min), .standard = "200", .min = 100, .max = 599,
      .doc = "The lowest status of a probe's answer that means healthy."},
     {"status_max", SETTING_COUNT, HEALTH(status_max), .standard = "399", .min = 100, .max = 599,
@@ -159,6 +160,17 @@ static void check_origin_host(const struct route *route, struct policy_where whe
 				"\"%s\" is not a host with an optional port", route->host);
 }
 
+static void compile_upgrade(struct route *route, struct policy_context *context)
+{
+	for (size_t i = 0; i < route->upgrade.n; i++) {
+		if (strcmp(route->upgrade.items[i], "websocket") == 0)
+			route->websocket = true;
+		else
+			policy_error_in(context, route->upgrade.where, "upgrade",
+					"\"%.64s\" is not one of: websocket", route->upgrade.items[i]);
+	}
+}
+
 /* ---- routes ---- */
 
 static const struct setting route_rows[] = {
@@ -175,6 +187,8 @@ static const struct setting route_rows[] = {
      .doc = "As the site's `max_connections`, which it has where this is left out or 0."},
     {"send_proxy", SETTING_ENUM, ROUTE(send_proxy), .choices = proxy_versions,
      .doc = "As the site's `send_proxy`, which it has where this is left out."},
+    {"upgrade", SETTING_STRINGS, ROUTE(upgrade), .max = UPGRADES_MAX, .example = "( \"websocket\" )",
+     .doc = "As the site's `upgrade`, which it has where this is left out; `( )` is none."},
     {"health", SETTING_GROUP, ROUTE(health), .sub = &health_schema,
      .doc = "As the site's `health`, which it has where this is left out."},
     {0},
@@ -216,6 +230,7 @@ static void finish_route(void *structure, struct policy_where where, struct poli
 	}
 	compile_origins(route, &route->urls, context);
 	check_origin_host(route, where, context);
+	compile_upgrade(route, context);
 }
 
 static const struct schema route_schema = {
@@ -236,6 +251,8 @@ static void inherit(struct route *route, const struct route *root)
 		route->max_connections = root->max_connections;
 	if (route->send_proxy == PROXY_VERSION_UNSET)
 		route->send_proxy = root->send_proxy;
+	if (!route->upgrade.items)
+		route->websocket = root->websocket;
 	if (route->health.where.line == 0)
 		route->health = root->health;
 }
@@ -310,6 +327,9 @@ static const struct setting site_rows[] = {
      .doc = "The Host that the origin is told; without it, the one that the visitor asked for."},
     {"max_connections", SETTING_COUNT, SITE(root.max_connections), .standard = "0", .max = 1000000,
      .doc = "Connections to each origin by each worker; more requests wait. 0: no limit."},
+    {"upgrade", SETTING_STRINGS, SITE(root.upgrade), .max = UPGRADES_MAX, .example = "( \"websocket\" )",
+     .doc = "Protocols that visitors may change to: `websocket`, or none, which is the default. What passes "
+	    "afterwards is not looked at."},
     {"via", SETTING_BOOL, SITE(via), .standard = "true",
      .doc = "The origin is told by `Via` that a proxy asks. nginx and IIS do not compress what they send to "
 	    "proxies, unless told to (`gzip_proxied any;`). With `false` requests carry no `Via`, but a `CDN-Loop` "
@@ -401,6 +421,7 @@ static void finish_site(void *structure, struct policy_where where, struct polic
 	site->root.urls = site->origin_urls;
 	compile_origins(&site->root, &site->origin_urls, context);
 	check_origin_host(&site->root, where, context);
+	compile_upgrade(&site->root, context);
 	compile_routes(site, context);
 }
 

@@ -57,6 +57,8 @@ static void put_framing(struct writer *w, const struct http_forward_request *for
 	} else if (forward->say_length) {
 		PUT(w, "Content-Length: 0\r\n");
 	}
+	if (forward->upgrade)
+		PUT(w, "Connection: Upgrade\r\nUpgrade: websocket\r\n");
 	if (forward->forward_expect)
 		PUT(w, "Expect: 100-continue\r\n");
 }

@@ -73,6 +73,8 @@ size_t http_forward_response(const struct http_forward_response *forward, char *
 	struct writer w = {.buf = buf, .room = room};
 	put_status_line(&w, forward->head);
 	put_fields(&w, forward->head, is_kept, NULL);
+	if (forward->upgrade)
+		PUT(&w, "Connection: Upgrade\r\nUpgrade: websocket\r\n");
 	if (forward->head->status >= 200) { /* an interim response says nothing of the message */
 		put_framing(&w, forward);
 		put_date(&w, forward);

@@ -26,12 +26,14 @@ static bool claim_time(_Atomic uint64_t *at, uint64_t now, uint64_t next)
 	return due <= now && atomic_compare_exchange_strong(at, &due, next);
 }
 
-bool health_is_up(const struct origin *origin)
+enum standing health_standing(const struct origin *origin)
 {
 	if (atomic_load_explicit(&origin->health->is_down, memory_order_relaxed))
-		return false;
+		return STANDING_DOWN;
 	uint64_t until = load(&origin->health->down_until_ms);
-	return until == 0 || until <= now_ms(origin);
+	if (until == 0)
+		return STANDING_UP;
+	return until <= now_ms(origin) ? STANDING_PROBATION : STANDING_DOWN;
 }
 
 bool health_may_try(struct origin *origin)
@@ -86,7 +88,8 @@ void origin_failed(struct origin *origin, enum reason reason)
 	if (failures < settings->fall)
 		return;
 	uint64_t now = now_ms(origin);
-	atomic_store(&health->next_try_ms, now + TRY_EVERY_MS);
+	atomic_store(&health->next_try_ms,
+		     now + (settings->down_ms < TRY_EVERY_MS ? settings->down_ms : TRY_EVERY_MS));
 	atomic_store(&health->down_until_ms, now + settings->down_ms);
 	tell(origin, true, reason == REASON_ORIGIN_UNRESOLVED && origin->name
 			       ? resolver_problem(origin->name)

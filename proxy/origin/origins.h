@@ -45,8 +45,14 @@ struct origin *origin_choose(struct origin_route *route, const struct origin_cla
 			     enum reason *reason);
 
 /* health.c */
-bool health_is_up(const struct origin *origin);
-/* Of those that are down: may this one be tried now? At most once a second in all workers. */
+enum standing {
+	STANDING_UNSET = 0,
+	STANDING_UP,
+	STANDING_PROBATION, /* it was left alone for long enough: one request finds out */
+	STANDING_DOWN,
+};
+enum standing health_standing(const struct origin *origin);
+/* Of those that are not up: may this one be tried now? At most once a second in all workers. */
 bool health_may_try(struct origin *origin);
 void health_probe_result(struct origin *origin, bool healthy, const char *why);
 

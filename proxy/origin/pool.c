@@ -267,8 +267,10 @@ bool origin_connected(struct origin_conn *conn)
 	socklen_t len = sizeof(error);
 	conn->connecting = false;
 	if (getsockopt(conn->stream.fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error == 0 &&
-	    introduce(conn->origin, conn->stream.fd, conn->source, conn->destination))
+	    introduce(conn->origin, conn->stream.fd, conn->source, conn->destination)) {
+		origin_succeeded(conn->origin);
 		return true;
+	}
 	origin_failed(conn->origin, error == ETIMEDOUT ? REASON_ORIGIN_CONNECT_TIMEOUT
 						       : REASON_ORIGIN_REFUSED);
 	return false;
@@ -294,6 +296,12 @@ void origin_release(struct origin_conn *conn, bool reusable)
 	else
 		conn_close(conn, !reusable);
 	wake_queue(route);
+}
+
+unsigned origin_addresses(const struct origin *origin)
+{
+	struct addr addrs[RESOLVE_MAX_ADDRS];
+	return origin->name ? resolver_addrs(origin->name, addrs) : 1;
 }
 
 const struct origin_spec *origin_spec(const struct origin *origin)

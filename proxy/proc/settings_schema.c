@@ -21,6 +21,7 @@ enum {
 	SECOND_MS = 1000,
 	MINUTE_MS = 60 * SECOND_MS,
 	HOUR_MS = 60 * MINUTE_MS,
+	DAY_MS = 24 * HOUR_MS,
 };
 
 /* ---- listen ---- */
@@ -155,7 +156,8 @@ static const struct setting timeout_rows[] = {
     {"collect", SETTING_TIME, TIMEOUT(collect), .standard = "1 s", .max = MINUTE_MS,
      .doc = "How long a small upload is collected before it is passed on as it comes."},
     {"connect", SETTING_TIME, TIMEOUT(connect), .standard = "3 s", .min = 10, .max = 5 * MINUTE_MS,
-     .doc = "Until an origin accepts a connection."},
+     .doc = "Until an origin accepts a connection. Where there are several, or several addresses, "
+	    "the next is tried after a third of it (500 ms at least)."},
     {"first_byte", SETTING_TIME, TIMEOUT(first_byte), .standard = "60 s", .min = 10, .max = HOUR_MS,
      .doc = "From the request's end to the origin's response head."},
     {"between_bytes", SETTING_TIME, TIMEOUT(between_bytes), .standard = "60 s", .min = 10,
@@ -167,6 +169,8 @@ static const struct setting timeout_rows[] = {
 	    "that it gets to see the answer."},
     {"tarpit", SETTING_TIME, TIMEOUT(tarpit), .standard = "10 s", .min = 100, .max = 10 * MINUTE_MS,
      .doc = "How long a connection is held without a word where the action `tarpit` says so."},
+    {"tunnel", SETTING_TIME, TIMEOUT(tunnel), .standard = "10 min", .min = 100, .max = DAY_MS,
+     .doc = "How long nothing may pass through a WebSocket, either way."},
     {"drain", SETTING_TIME, TIMEOUT(drain), .standard = "30 s", .max = HOUR_MS,
      .doc = "On a stop or a reload, how long running exchanges may go on."},
     {0},

@@ -87,19 +87,12 @@ static bool judge_rate(struct judging *judging, const struct throttle_rate *rate
 	return true;
 }
 
-static bool is_under(struct span path, const struct throttle_path *rule)
-{
-	const size_t len = rule->path_len;
-	if (path.len < len || memcmp(path.ptr, rule->path, len) != 0)
-		return false;
-	return path.len == len || rule->path[len - 1] == '/' || path.ptr[len] == '/';
-}
-
 const struct throttle_path *throttle_path_of(const struct throttle_policy *policy, struct span path)
 {
 	for (size_t i = 0; i < policy->path_count; i++) {
-		if (is_under(path, policy->paths[i]))
-			return policy->paths[i];
+		const struct throttle_path *rule = policy->paths[i];
+		if (url_is_under(path, span_of(rule->path, rule->path_len), policy->reading))
+			return rule;
 	}
 	return NULL;
 }

@@ -8,14 +8,6 @@ enum {
 			 URL_UTF8_INVALID | URL_ESCAPE_INVALID,
 };
 
-static bool is_under(struct span path, const struct shield_path *under)
-{
-	const size_t len = under->path_len;
-	if (path.len < len || memcmp(path.ptr, under->path, len) != 0)
-		return false;
-	return path.len == len || under->path[len - 1] == '/' || path.ptr[len] == '/';
-}
-
 static enum shield_mode stricter(enum shield_mode a, enum shield_mode b)
 {
 	_Static_assert(SHIELD_OFF < SHIELD_MONITOR && SHIELD_MONITOR < SHIELD_ENFORCE,
@@ -29,9 +21,11 @@ enum shield_mode shield_mode_at(const struct shield *shield, const struct url_ca
 	const struct shield_path *best = NULL;
 	enum shield_mode mode =
 	    settings->mode ? (enum shield_mode)settings->mode : SHIELD_ENFORCE;
+	const unsigned reading = shield_reading(settings->origin_kind);
 	for (size_t i = 0; i < settings->path_count; i++) {
 		const struct shield_path *path = &settings->paths[i];
-		if ((!best || path->path_len > best->path_len) && is_under(canon->path, path))
+		if ((!best || path->path_len > best->path_len) &&
+		    url_is_under(canon->path, span_of(path->path, path->path_len), reading))
 			best = path;
 	}
 	if (!best)

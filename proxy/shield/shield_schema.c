@@ -410,6 +410,7 @@ static void finish_shield(void *structure, struct policy_where where,
 	follow_profile(policy);
 	compile_fields(policy, context);
 	answers_policy_compile(policy, context);
+	policy->throttle.reading = shield_reading(policy->origin_kind);
 	if (policy->where.line > 0 && limits->path > limits->url && limits->url > 0)
 		policy_warning(context, where,
 			       "limits.path is larger than limits.url, which "

@@ -22,19 +22,16 @@ enum {
 	NAMED = URL_DEVICE_NAME | URL_TRAILING_DOT | URL_PATH_INFO,
 };
 
-_Static_assert(URL_CLASS_SLASH >> 1 == URL_CLASS_STEP, "is_clean shifts one onto the other");
-
 /* Canonical already, and without a dot or empty segment: no escape, no odd byte, nothing that
- * has to be looked at. A hidden file ("/.x") and a name that ends in a dot are taken for unclean, at
- * no harm. */
+ * has to be looked at. Two dots or slashes side by side, as in "/.x" and "a..b", are taken for
+ * unclean, at no harm. */
 static bool is_clean(struct span path, unsigned odd)
 {
 	unsigned unclean = 0, before = 0;
 	for (size_t i = 0; i < path.len; i++) {
 		unsigned class = url_class_of(path.ptr[i]);
-		unclean |= (class & odd) | (before >> 1 & class & URL_CLASS_STEP) |
-			   (before << 1 & class & URL_CLASS_SLASH);
-		before = class & (URL_CLASS_SLASH | URL_CLASS_STEP);
+		unclean |= class & (before | odd);
+		before = class & URL_CLASS_STEP;
 	}
 	return unclean == 0 && path.len > 0 && path.ptr[0] == '/';
 }

@@ -11,7 +11,7 @@
 #define D (N | URL_CLASS_STEP)
 #define M (R | URL_CLASS_MARK)
 #define T (N | URL_CLASS_MARK)
-#define S (R | URL_CLASS_STEP | URL_CLASS_SLASH)
+#define S (R | URL_CLASS_STEP)
 
 /* clang-format off */
 const uint8_t url_class[256] = {

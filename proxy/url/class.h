@@ -9,11 +9,10 @@ enum url_class {
 	URL_CLASS_PATH = 1 << 1,       /* pchar and "/", raw */
 	URL_CLASS_QUERY = 1 << 2,      /* pchar, "/" and "?", raw, but not "+" */
 	URL_CLASS_UNSAFE = 1 << 3,     /* control, space, DEL: in no target */
-	/* A path is clean where it has no ODD byte and no STEP after a SLASH. */
+	/* A path is clean where it has no ODD byte and no STEP after a STEP. */
 	URL_CLASS_ODD = 1 << 4,   /* all but PATH */
 	URL_CLASS_STEP = 1 << 5,  /* "/" and "." */
-	URL_CLASS_SLASH = 1 << 6, /* "/" */
-	URL_CLASS_MARK = 1 << 7,  /* : ; ~ mean something to some servers */
+	URL_CLASS_MARK = 1 << 6,  /* : ; ~ mean something to some servers */
 };
 
 extern const uint8_t url_class[256];

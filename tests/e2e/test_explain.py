@@ -1,6 +1,7 @@
 """`sallyport explain`: what would become of a request, and that a live one fares the same."""
 
 import json
+import re
 import urllib.parse
 
 from harness import test
@@ -91,6 +92,28 @@ def a_limit_names_its_setting(t):
     t.equal(result.returncode, 1, "exit status")
     t.check("url-too-long" in result.stdout and "[limits.url]" in result.stdout
             and "the limit is 8192" in result.stdout, result.stdout[-200:])
+
+
+LIMITED = {"url": ("/" + "x" * 200, ()), "path": ("/" + "x" * 120, ()), "segments": ("/a/b/c/d/e/f", ()), "segment": ("/" + "x" * 60, ()),
+           "query": ("/?" + "x" * 80, ()), "args": ("/?a&b&c&d&e", ()), "arg_name": ("/?" + "x" * 30, ()), "arg_value": ("/?a=" + "x" * 30, ()),
+           "arg_repeats": ("/?a&a&a", ()), "fields": ("/", [f"X-{i}: x" for i in range(8)]), "field": ("/", ["X: " + "x" * 60]),
+           "field_repeats": ("/", ["X: 1"] * 3), "fields_bytes": ("/", [f"X-{i}: " + "x" * 40 for i in range(5)]),
+           "cookies": ("/", ["Cookie: a; b; c; d"]), "cookie": ("/", ["Cookie: " + "x" * 30]), "cookie_repeats": ("/", ["Cookie: a=1; a=2; a=3"]),
+           "cookies_bytes": ("/", ["Cookie: " + "x" * 18 + "; " + "y" * 18 + "; z"]), "body": ("/", ["Content-Length: 101"]), "score": ("/.../x", ())}
+LIMITS = {"url": 150, "path": 100, "segments": 5, "segment": 50, "query": 70, "args": 4, "arg_name": 20, "arg_value": 20, "arg_repeats": 2,
+          "fields": 7, "field": 50, "field_repeats": 2, "fields_bytes": 200, "cookies": 3, "cookie": 20, "cookie_repeats": 2,
+          "cookies_bytes": 35, "body": 100, "score": 1}
+
+
+@test(each={name: name for name in LIMITED})
+def each_limit_tells_its_value_what_was_counted_and_its_setting(t, name):
+    server = t.server({"site": {"shield": {"limits": LIMITS}}})
+    url, fields = LIMITED[name]
+    arguments = [word for field in fields for word in ("-H", field)]
+    verdict = explained(t, url, "-c", str(server.file), *arguments)["steps"][-1]
+    t.equal(verdict["setting"], f"sites[].shield.limits.{name}", f"setting: {verdict}")
+    match = re.search(r"the limit is (\d+), the value (\d+)", verdict["text"])
+    t.check(match and int(match[1]) == LIMITS[name] < int(match[2]), f"limit and value: {verdict}")
 
 
 @test

@@ -1,6 +1,7 @@
 """Origins that are gone, slow to come, or several; retries; health."""
 
 import socket
+import threading
 import time
 
 from harness import Origin, reply, test
@@ -215,6 +216,48 @@ def a_refused_connection_is_tried_at_another_origin(t):
                             origins=[good, f"http://127.0.0.1:{closed_port()}"])
     statuses = [server.get("/", method=method, body=b"x").status for method in ("GET", "POST") * 4]
     t.equal(statuses, [200] * 8, "statuses")
+
+
+def silent_listener(t):
+    """A port that takes no connection and says so to nobody: its backlog is full, and SYNs are dropped."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(0)
+    t.later(listener.close)
+    for _ in range(4):
+        filler = socket.socket()
+        filler.setblocking(False)
+        filler.connect_ex(listener.getsockname())
+        t.later(filler.close)
+    time.sleep(0.1)
+    return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@test(seconds=30)
+def an_origin_that_is_switched_off_costs_the_others_visitors_no_answer(t):
+    """It refuses nothing, it is just silent: another answers within the connect deadline, and once it was left
+    alone for its time, one request at a time tries it, whatever the load."""
+    server = t.fresh_server({"timeouts": {"connect": "2 s"}, "site": {"health": {"fall": 2, "down": "1 s"}}},
+                            origins=[t.origin(), silent_listener(t)])
+    statuses, slow = [], []
+
+    def visitor(method):
+        began = time.monotonic()
+        statuses.append(server.get("/", method=method, body=b"x" if method == "POST" else b"").status)
+        slow.append(time.monotonic() - began)
+    visitors = []
+    end = time.monotonic() + 7
+    while time.monotonic() < end:
+        visitors.append(threading.Thread(target=visitor, args=(("GET", "POST")[len(visitors) % 2],)))
+        visitors[-1].start()
+        time.sleep(0.05)
+    for thread in visitors:
+        thread.join()
+    t.equal(set(statuses), {200}, "statuses")
+    # At first there are a few; later one for each second and a half.
+    late = [seconds for seconds in slow[len(slow) // 2:] if seconds > 0.5]
+    t.check(1 <= len(late) <= 5, f"{len(late)} of {len(slow) // 2} were slow")
+    t.check(max(slow) < 1.9, f"the slowest took {max(slow):.2f} s")
 
 
 @test(seconds=20)

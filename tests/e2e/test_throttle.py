@@ -48,6 +48,14 @@ def retry_after_is_true(t):
     t.equal(ask(server).status, 200, "status after that time")
 
 
+@test(each={"iis": ("iis", ["/login", "/LOGIN", "/Login/x"]), "tomcat": ("tomcat", ["/login;x=1", "/login", "/login;a/x;b"])})
+def no_other_spelling_gets_round_the_rate_of_a_path(t, row):
+    kind, targets = row
+    server = t.fresh_server({"site": {"shield": {"origin_kind": kind, "throttle": {
+        "paths": [{"path": "/login", "per_client": "5/min", "burst": 2}]}}}})
+    t.equal([ask(server, target).status for target in targets], [200, 200, 429], "statuses of one path")
+
+
 @test
 def a_path_has_a_rate_of_its_own(t):
     server = throttled(t, {"paths": [{"path": "/login", "per_client": "5/min", "burst": 2}]})

@@ -84,7 +84,10 @@ static void begin(void)
 	snprintf(text, sizeof(text),
 		 "listen = ( { address = \"127.0.0.1:%u\"; } );"
 		 "sites = ( { name = \"s\"; hosts = ( \"a.example\" ); origins = ( \"http://127.0.0.1:%u\" );"
-		 "shield = { throttle = { per_client = \"100000/s\"; burst = 1000000; strikes = 9; }; }; } );"
+		 "shield = { query_findings = { escape_invalid = \"rewrite\"; raw_byte = \"rewrite\"; };"
+		 "answers = ( { reasons = ( \"path-above-root\", \"content-too-large\" ); action = \"tarpit\"; },"
+		 "{ reasons = ( \"escape-nul\" ); action = \"close\"; } ); limits = { body = \"4 KiB\"; };"
+		 "throttle = { per_client = \"100000/s\"; burst = 1000000; strikes = 9; }; }; } );"
 		 "default_site = \"s\"; rules = ();",
 		 front_port, origin_port);
 	struct policy_errors *errors = policy_errors_new();

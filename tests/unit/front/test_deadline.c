@@ -132,13 +132,14 @@ static void origin_is_to_blame_only_where_nobody_else_waits(void **state)
 	expect(x, 12000 + 5000, REASON_BODY_TIMEOUT);
 }
 
-static void connecting_and_queueing_share_one_deadline(void **state)
+static void an_attempt_to_connect_may_end_before_connecting_has_to(void **state)
 {
 	(void)state;
 	struct exchange *x = relaying();
 	x->connect_until_ms = 777;
+	x->attempt_until_ms = 555;
 	x->step = STEP_CONNECT;
-	expect(x, 777, REASON_ORIGIN_CONNECT_TIMEOUT);
+	expect(x, 555, REASON_ORIGIN_CONNECT_TIMEOUT);
 	x->step = STEP_QUEUE;
 	expect(x, 777, REASON_ORIGIN_BUSY);
 }
@@ -165,7 +166,7 @@ int main(void)
 	    cmocka_unit_test(steady_peer_at_the_rate_goes_on_for_ever),
 	    cmocka_unit_test(no_minimum_rate_leaves_the_stall),
 	    cmocka_unit_test(origin_is_to_blame_only_where_nobody_else_waits),
-	    cmocka_unit_test(connecting_and_queueing_share_one_deadline),
+	    cmocka_unit_test(an_attempt_to_connect_may_end_before_connecting_has_to),
 	    cmocka_unit_test(collecting_ends_without_blame),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -346,7 +346,7 @@ static void what_a_visitor_may_cause_takes_no_origin_out(void **state)
 		origin_failed(&b->origins->all[0], REASON_ORIGIN_TRUNCATED);
 	}
 	assert_int_equal(b->changes, 0);
-	assert_true(health_is_up(&b->origins->all[0]));
+	assert_int_equal(health_standing(&b->origins->all[0]), STANDING_UP);
 	assert_int_equal(b->stats.origin_failures, 30);
 	bench_free(b);
 }
@@ -440,7 +440,7 @@ static void an_internal_origin_that_takes_nothing_is_down_after_a_while(void **s
 		assert_int_equal(origin_take(b->origins, &claim), ORIGIN_FAILED);
 		assert_int_equal(claim.reason, REASON_ORIGIN_REFUSED);
 	}
-	assert_false(health_is_up(&b->origins->all[0]));
+	assert_int_not_equal(health_standing(&b->origins->all[0]), STANDING_UP);
 	assert_int_equal(b->stats.origin_open, 0);
 	close(channel[1]);
 	bench_free(b);

@@ -324,7 +324,7 @@ static void clean_paths_have_the_findings_of_walked_ones(void **state)
 	const unsigned all = URL_FINDINGS_ALL & ~(unsigned)(URL_ESCAPE_NEEDLESS | URL_EMPTY_SEGMENT);
 	uint64_t seed = 1;
 	for (unsigned round = 0; round < ROUNDS; round++) {
-		char path[256] = "", walked[256], room[2][URL_CANON_ROOM(256)];
+		char path[256] = "", walked[512], room[2][URL_CANON_ROOM(512)];
 		struct url_canon_options options = {.heeded = round % 2 ? all : all & ~(unsigned)URL_PATH_INFO};
 		struct url_canon clean, slow;
 		for (unsigned i = 0; i < 1 + round % 4; i++) {
