@@ -88,6 +88,11 @@ static const struct cli_command commands[] = {
      "  --why TEXT          for the audit\n" SOCKET_HELP},
     {"stop", cli_stop, "[--socket PATH | -c FILE]", "let the running server finish and end",
      SOCKET_HELP},
+    {"demo", cli_demo, "[--socket PATH | -c FILE] deface|redirect|stop|restore",
+     "break into the demo origin, or mend it",
+     SOCKET_HELP
+     "\nFor a server that was started with --demo. Watch what a visitor sees of it, and what\n"
+     "'sallyport status' says.\n"},
     {"version", cli_version, "", "print the version", ""},
     {"help", cli_help, "[COMMAND]", "explain a command", ""},
     {NULL, NULL, NULL, NULL, NULL},
