@@ -20,6 +20,7 @@ int cli_pause(int argc, char **argv);
 int cli_resume(int argc, char **argv);
 int cli_vault(int argc, char **argv);
 int cli_stop(int argc, char **argv);
+int cli_demo(int argc, char **argv);
 int cli_version(int argc, char **argv);
 int cli_help(int argc, char **argv);
 

@@ -21,6 +21,8 @@
  *   POST /api/pause        {"leg":"shield","site":"shop","duration_ms":1800000}; 0 ends a pause.
  *                          200 {"ok":true}, 400 or 409 {"ok":false,"errors":"…"}
  *   POST /api/vault/VERB   {"site":"shop", …}, see serve/console_vault.c; the answer has "said"
+ *   POST /api/demo/deface, /redirect, /stop, /restore
+ *                          what becomes of the demo origin: 200, or 409 where there is none
  *   POST /api/stop         202
  *   GET  /                 the page; its files are read once, from www/console by data_path
  *
@@ -36,7 +38,10 @@
  *      where a site is guarded
  *   "reasons": [{"name": "rule", "status": 403, "text": "…", "count": 1}], those that occurred */
 
-enum console_order { CONSOLE_ORDER_UNSET = 0, CONSOLE_STATUS, CONSOLE_RELOAD, CONSOLE_STOP, CONSOLE_PAUSE, CONSOLE_VAULT };
+enum console_order {
+	CONSOLE_ORDER_UNSET = 0, CONSOLE_STATUS, CONSOLE_RELOAD, CONSOLE_STOP, CONSOLE_PAUSE, CONSOLE_VAULT,
+	CONSOLE_DEMO_RESTORE, CONSOLE_DEMO_DEFACE, CONSOLE_DEMO_REDIRECT, CONSOLE_DEMO_STOP,
+};
 
 struct console;
 
@@ -66,6 +71,10 @@ void console_free(struct console *console);
 
 /* The demo origin: serves dir (www/demo) by libmicrohttpd; index.html for folders. */
 struct demo;
+/* What an attacker may have made of it. DEFACED: another page in place of each of its pages;
+ * REDIRECTED: all lead to a false site; STOPPED: it closes without an answer. */
+enum demo_state { DEMO_STATE_UNSET = 0, DEMO_CLEAN, DEMO_DEFACED, DEMO_REDIRECTED, DEMO_STOPPED, DEMO_STATES };
+void demo_become(struct demo *demo, enum demo_state state);
 /* Owns listen_fd from here on, also where it fails. Opens files below dir while it serves. */
 struct demo *demo_new(struct loop *loop, int listen_fd, const char *dir, struct err *err);
 void demo_free(struct demo *demo);

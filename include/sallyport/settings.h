@@ -109,6 +109,8 @@ struct settings_overrides {
 	/* --origin, SALLYPORT_ORIGIN: comma-separated, replaces all sites by one, "default", for
 	 * every host. */
 	const char *origin;
+	/* The one site is guarded, and learns within seconds. Its vault is here, apart from any other's. */
+	const char *demo_vault;
 	const char *console;  /* SALLYPORT_CONSOLE */
 	const char *log;      /* SALLYPORT_LOG: access log */
 };

@@ -10,6 +10,21 @@
 	"place\n"                                                                                  \
 	"  -c, --config FILE   a policy that names the directory of the control socket\n"
 
+#define VAULT_READS_HELP                                                                           \
+	"  list [--site SITE] [--held]        sites, pages of one, or what was held and waits\n"    \
+	"  show SITE URL [--version N]        a page's versions; --content: what one contains, the\n"\
+	"                                     one that is served where none is named\n"              \
+	"  diff SITE URL [VERSION VERSION]    what changed: from what is served to what was held\n" \
+	"  verify                             check every signature, content, the baseline, the\n"  \
+	"                                     audit and all rights\n"                                \
+	"  backup DIRECTORY                   write a signed copy, the private key apart\n"         \
+	"  restore DIRECTORY                  take one back; --trust-key KEY: though another vault\n"\
+	"                                     made it\n"                                             \
+	"  rotate-key                         sign all records with a new key\n"                    \
+	"  adopt                              take what a lost key has signed\n"                    \
+	"  --directory PATH    the vault itself, instead of a policy's\n"                           \
+	"  --json              for programs: list, show, verify\n"
+
 static const struct cli_command commands[] = {
     {"run", cli_run, "[-c FILE] [--listen ADDR] [--origin URL] [--demo]",
      "start the proxy; it stays in the foreground",
@@ -52,10 +67,11 @@ static const struct cli_command commands[] = {
      "reload changes nothing about it; a restart of the server ends it.\n"},
     {"resume", cli_resume, "[--socket PATH | -c FILE] shield|guard SITE", "end a pause before its time",
      SOCKET_HELP},
-    {"vault", cli_vault, "VERB SITE [--url PATH | --all] [OPTIONS] [--socket PATH | -c FILE]",
-     "decide what is known to be good",
-     SOCKET_HELP
-     "\n"
+    {"vault", cli_vault, "VERB [SITE] [OPTIONS]",
+     "see and decide what is known to be good",
+     "Reading the vault's files, whether or not a server runs; restore, rotate-key and adopt need it\n"
+     "to be stopped. The vault is that of the policy, else in the standard place.\n" VAULT_READS_HELP
+     "\nOrders to the running server:\n"
      "  approve SITE --url PATH | --all    what was held, or is being learned, is good\n"
      "  reject SITE --url PATH | --all     it is not: nobody needs to be asked again\n"
      "  rollback SITE [--url PATH] --to T  what was good then is good again. T: a time (UTC,\n"
@@ -71,9 +87,14 @@ static const struct cli_command commands[] = {
      "\n"
      "  --version N         a version other than the one that waits\n"
      "  --token WORD        of publish: a token that carries the order\n"
-     "  --why TEXT          for the audit\n"},
+     "  --why TEXT          for the audit\n" SOCKET_HELP},
     {"stop", cli_stop, "[--socket PATH | -c FILE]", "let the running server finish and end",
      SOCKET_HELP},
+    {"demo", cli_demo, "[--socket PATH | -c FILE] deface|redirect|stop|restore",
+     "break into the demo origin, or mend it",
+     SOCKET_HELP
+     "\nFor a server that was started with --demo. Watch what a visitor sees of it, and what\n"
+     "'sallyport status' says.\n"},
     {"version", cli_version, "", "print the version", ""},
     {"help", cli_help, "[COMMAND]", "explain a command", ""},
     {NULL, NULL, NULL, NULL, NULL},

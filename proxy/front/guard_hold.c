@@ -200,6 +200,8 @@ enum pump guard_hold(struct exchange *x, const char *bytes, size_t len, enum rea
 	size_t before = page->content ? page->content->len : 0;
 	if (before + len > limit_of(x))
 		return fail(reason, too_long(x));
+	if (len == 0)
+		return PUMP_AGAIN;
 	digest_add(page->digest, bytes, len);
 	if (x->down_read && before == 0) {
 		/* It came in one read, as most pages do: perhaps it need not be kept at all. */

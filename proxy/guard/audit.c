@@ -126,7 +126,8 @@ bool audit_write(struct audit *audit, int directory, struct err *err)
 	int fd = open_file(directory, O_WRONLY | O_CREAT, err);
 	if (fd < 0)
 		return false;
-	bool ok = append(audit, fd) && (!is_first || fsync(directory) == 0);
+	bool ok = (!is_first || file_give(directory, fd)) && append(audit, fd) &&
+		  (!is_first || fsync(directory) == 0);
 	int why = errno;
 	close(fd);
 	if (!ok) {

@@ -28,9 +28,44 @@ bool file_write_all(int fd, const void *data, size_t len)
 	return true;
 }
 
+bool file_give(int directory, int fd)
+{
+	struct stat st;
+	return geteuid() != 0 ||
+	       (fstat(directory, &st) == 0 && fchown(fd, st.st_uid, st.st_gid) == 0);
+}
+
+bool file_make_directory(int directory, const char *name, struct err *err)
+{
+	if (mkdirat(directory, name, 0700) != 0)
+		return errno == EEXIST || err_set(err, "cannot make %s: %s", name, strerror(errno));
+	int fd = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	bool ok = fd >= 0 && file_give(directory, fd) && fsync(directory) == 0;
+	if (!ok)
+		err_set(err, "cannot make %s: %s", name, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+/* Anew: whatever had that name, a link to something else perhaps, loses it first. */
+static int create(int directory, const char *name)
+{
+	if (unlinkat(directory, name, 0) != 0 && errno != ENOENT)
+		return -1;
+	int fd = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd >= 0 && !file_give(directory, fd)) {
+		int why = errno;
+		close(fd);
+		errno = why;
+		return -1;
+	}
+	return fd;
+}
+
 bool file_write(int directory, const char *name, const void *data, size_t len, struct err *err)
 {
-	int fd = openat(directory, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int fd = create(directory, name);
 	if (fd < 0)
 		return err_set(err, "cannot create %s: %s", name, strerror(errno));
 	bool ok = file_write_all(fd, data, len) && fsync(fd) == 0;

@@ -23,6 +23,12 @@ MUST_CHECK enum file_read file_read(int directory, const char *name, struct strb
 /* Whether only its owner, who has to be us or, for root, anybody, can read and write it. */
 MUST_CHECK bool file_is_private(int fd, const char *name, struct err *err);
 
+/* As root, what we make belongs to whom the directory belongs: a keeper of another user has to be
+ * able to use it. fd: of what was just made. */
+MUST_CHECK bool file_give(int directory, int fd);
+/* Makes a directory of mode 0700, or finds it there. */
+MUST_CHECK bool file_make_directory(int directory, const char *name, struct err *err);
+
 /* All bytes, whatever the size of a write. False: errno says why. */
 MUST_CHECK bool file_write_all(int fd, const void *data, size_t len);
 

@@ -108,10 +108,9 @@ bool backup_copy_content(struct vault *from, int to, const uint8_t content[DIGES
 	bool ok = true;
 	if (!content_read(from, content, &bytes, &why))
 		vault_tell(from, VAULT_BAD_CONTENT, "%s, and was not copied", why.text);
-	else if (mkdirat(to, name, 0700) != 0 && errno != EEXIST)
-		ok = err_set(err, "cannot make content/%s: %s", name, strerror(errno));
 	else
-		ok = file_replace(to, path, bytes.data ? bytes.data : "", bytes.len, err);
+		ok = file_make_directory(to, name, err) &&
+		     file_replace(to, path, bytes.data ? bytes.data : "", bytes.len, err);
 	strbuf_release(&bytes);
 	return ok;
 }
@@ -119,8 +118,7 @@ bool backup_copy_content(struct vault *from, int to, const uint8_t content[DIGES
 static bool copy_contents(struct vault *copied, int directory, struct err *err)
 {
 	uint8_t content[DIGEST_SIZE];
-	bool ok = mkdirat(directory, "content", 0700) == 0 ||
-		  err_set(err, "cannot make content: %s", strerror(errno));
+	bool ok = file_make_directory(directory, "content", err);
 	int to = ok ? openat(directory, "content", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
 	if (to < 0)
 		return ok && err_set(err, "cannot open content: %s", strerror(errno));

@@ -68,10 +68,7 @@ static bool make_directory(struct vault *vault, const char path[VAULT_CONTENT_PA
 			   struct err *err)
 {
 	const char name[] = {path[0], path[1], '\0'};
-	if (mkdirat(vault->content, name, 0700) == 0)
-		return fsync(vault->content) == 0 ||
-		       err_set(err, "cannot sync content: %s", strerror(errno));
-	return errno == EEXIST || err_set(err, "cannot make content/%s: %s", name, strerror(errno));
+	return file_make_directory(vault->content, name, err) || err_prefix(err, "content");
 }
 
 /* What has the right size is read: a damaged file is mended by whoever has the content again. */

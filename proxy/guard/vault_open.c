@@ -89,8 +89,8 @@ static enum vault_opened open_directory(struct vault *vault, const char *path, s
 
 static enum vault_opened open_content(struct vault *vault, struct err *err)
 {
-	if (vault->writes && mkdirat(vault->directory, "content", 0700) != 0 && errno != EEXIST) {
-		err_set(err, "cannot make %s/content: %s", vault->path, strerror(errno));
+	if (vault->writes && !file_make_directory(vault->directory, "content", err)) {
+		err_prefix(err, "%s", vault->path);
 		return VAULT_REFUSED;
 	}
 	vault->content =
@@ -112,7 +112,7 @@ static enum vault_opened take_lock(struct vault *vault, struct err *err)
 		return VAULT_REFUSED;
 	}
 	if (flock(vault->lock, LOCK_EX | LOCK_NB) == 0)
-		return VAULT_OPENED;
+		return file_give(vault->directory, vault->lock) ? VAULT_OPENED : VAULT_REFUSED;
 	err_set(err, "the vault %s is in use by a running sallyport", vault->path);
 	return VAULT_BUSY;
 }
@@ -200,15 +200,31 @@ static enum vault_opened check_format(struct vault *vault, struct err *err)
 	return id == APPLICATION_ID ? VAULT_REFUSED : VAULT_DAMAGED;
 }
 
+/* SQLite gives what it makes later to whom the database belongs. */
+static bool create_database(struct vault *vault)
+{
+	int fd = openat(vault->directory, VAULT_CATALOGUE,
+			O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return errno == EEXIST;
+	bool ok = file_give(vault->directory, fd);
+	close(fd);
+	return ok;
+}
+
 static enum vault_opened open_database(struct vault *vault, struct err *err)
 {
 	char path[PATH_ROOM];
 	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE |
-		    (vault->writes ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
+		    (vault->writes ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
 	snprintf(path, sizeof(path), "%s/" VAULT_CATALOGUE, vault->path);
 	if (!vault->writes && faccessat(vault->directory, VAULT_CATALOGUE, F_OK, 0) != 0) {
 		err_set(err, "the vault %s is empty", vault->path);
 		return VAULT_MISSING;
+	}
+	if (vault->writes && !create_database(vault)) {
+		err_set(err, "cannot make %s: %s", path, strerror(errno));
+		return VAULT_REFUSED;
 	}
 	if (sqlite3_open_v2(path, &vault->db, flags, NULL) == SQLITE_OK)
 		return VAULT_OPENED;

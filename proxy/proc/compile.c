@@ -206,6 +206,7 @@ static struct settings *compile(const struct compile_order *order)
 	const struct settings_overrides overrides = {
 	    .listen = given(order->listen),
 	    .origin = given(order->origin),
+	    .demo_vault = given(order->demo_vault),
 	    .console = given(order->console),
 	    .log = given(order->log),
 	};
@@ -230,7 +231,7 @@ struct settings *compile_policy(const struct ipc_message *message)
 	const struct compile_order *order = ipc_payload(message, sizeof(*order));
 	if (message->type != ORDER_COMPILE || !order || !ORDERS_TEXT_OK(order->policy) ||
 	    !ORDERS_TEXT_OK(order->listen) || !ORDERS_TEXT_OK(order->origin) ||
-	    !ORDERS_TEXT_OK(order->console) || !ORDERS_TEXT_OK(order->log))
+	    !ORDERS_TEXT_OK(order->demo_vault) || !ORDERS_TEXT_OK(order->console) || !ORDERS_TEXT_OK(order->log))
 		return NULL;
 	return compile(order);
 }

@@ -197,12 +197,27 @@ static void pause_or_resume(uint64_t ticket, const struct pause_request *request
 	control_answer(ticket, ok, err.text, strlen(err.text));
 }
 
+static void change_demo(uint64_t ticket, enum demo_state state)
+{
+	static const char none[] = "there is no demo origin: start sallyport with --demo";
+	struct err err = {{0}};
+	uint32_t payload = state;
+	bool ok = master.demo && ipc_send(master.demo->channel, ORDER_DEMO, &payload, sizeof(payload), NULL,
+					  0, &err);
+	const char *text = master.demo ? err.text : none;
+	control_answer(ticket, ok, text, strlen(text));
+}
+
 void control_asked(const struct asked_report *asked)
 {
 	switch (asked->order) {
 	case CONSOLE_STATUS: answer_status(asked->ticket); break;
 	case CONSOLE_RELOAD: await_reload(asked->ticket); break;
 	case CONSOLE_PAUSE: pause_or_resume(asked->ticket, &asked->pause); break;
+	case CONSOLE_DEMO_RESTORE: change_demo(asked->ticket, DEMO_CLEAN); break;
+	case CONSOLE_DEMO_DEFACE: change_demo(asked->ticket, DEMO_DEFACED); break;
+	case CONSOLE_DEMO_REDIRECT: change_demo(asked->ticket, DEMO_REDIRECTED); break;
+	case CONSOLE_DEMO_STOP: change_demo(asked->ticket, DEMO_STOPPED); break;
 	case CONSOLE_STOP:
 		log_info("told to stop through the console");
 		control_answer(asked->ticket, true, "", 0);

@@ -250,6 +250,8 @@ static bool open_demo(struct err *err)
 		return err_set(err, "cannot read the demo's port: %s", strerror(errno));
 	snprintf(master.compile.origin, sizeof(master.compile.origin), "http://127.0.0.1:%u",
 		 addr_port(&bound));
+	snprintf(master.compile.demo_vault, sizeof(master.compile.demo_vault), "/tmp/sallyport-demo-%u-%u",
+		 geteuid(), addr_port(&bound));
 	return true;
 }
 
@@ -272,7 +274,13 @@ static void print_demo(void)
 	    "%%u0078%%u0000%%u00=a\"\n"
 	    "  a double-encoded traversal   curl -i --path-as-is "
 	    "'http://%s/%%252e%%252e/%%252e%%252e/etc/passwd'\n"
-	    "  an oversize URL              curl -i \"http://%s/?q=$(printf '%%09000d' 0)\"\n\n",
+	    "  an oversize URL              curl -i \"http://%s/?q=$(printf '%%09000d' 0)\"\n"
+	    "\nIn a few seconds the site is known. Then break into its server, ask for the page again, and ask why:\n"
+	    "  deface it                    sallyport demo deface\n"
+	    "  send visitors elsewhere      sallyport demo redirect\n"
+	    "  stop it                      sallyport demo stop\n"
+	    "  mend it                      sallyport demo restore\n"
+	    "  what is going on             sallyport status\n\n",
 	    host, host, host, host);
 	fflush(stdout);
 }

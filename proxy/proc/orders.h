@@ -47,6 +47,7 @@ enum order {
 	ORDER_PARTNER,  /* empty; fd: a channel. Keeper and scout speak over it, scout_orders.h */
 	ORDER_JOB,      /* struct scout_job */
 	ORDER_VAULT,    /* struct vault_asked. To the keeper */
+	ORDER_DEMO,     /* uint32_t, enum demo_state: what the demo origin becomes */
 	/* up */
 	REPORT_COMPILED, /* struct compiled_report; fd: the plan, where a site is guarded */
 	REPORT_READY,    /* empty */
@@ -80,6 +81,7 @@ struct compile_order {
 	char policy[PATH_SIZE];
 	char listen[OVERRIDE_SIZE];
 	char origin[OVERRIDE_SIZE];
+	char demo_vault[PATH_SIZE];
 	char console[OVERRIDE_SIZE];
 	char log[OVERRIDE_SIZE];
 };

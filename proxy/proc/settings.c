@@ -9,6 +9,11 @@
 
 enum { OVERLAY_MAX = 64 << 10 };
 
+/* Nobody watches a demo for a day. */
+static const char demo_guard[] =
+    " ); guard = { mode = \"enforce\"; rate = \"50/s\"; settle = \"2 s\"; sample_interval = \"500 ms\"; "
+    "probe_interval = \"5 s\"; }; } ); ";
+
 static const char built_in_rules[] = "conf/policy.d/worms.cfg";
 
 /* ---- what the command line says, as a policy would ---- */
@@ -55,8 +60,10 @@ static void write_overlay(const struct settings_overrides *overrides, struct str
 		strbuf_add_str(out, "default_site = \"default\"; "
 				    "sites = ( { name = \"default\"; origins = ( ");
 		write_each(out, "", overrides->origin, "");
-		strbuf_add_str(out, " ); } ); ");
+		strbuf_add_str(out, overrides->demo_vault ? demo_guard : " ); } ); ");
 	}
+	if (overrides->demo_vault)
+		write_one(out, "vault = { directory = ", overrides->demo_vault, "; }; ");
 	if (overrides->console)
 		write_one(out, "console = { address = ", overrides->console, "; }; ");
 	if (overrides->log)

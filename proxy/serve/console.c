@@ -216,6 +216,10 @@ static const struct endpoint endpoints[] = {
     {"/metrics", "GET", answer_metrics, CONSOLE_ORDER_UNSET, 0},
     {"/api/reload", "POST", answer_order, CONSOLE_RELOAD, RELOAD_WAIT_MS},
     {"/api/pause", "POST", answer_order, CONSOLE_PAUSE, STATUS_WAIT_MS},
+    {"/api/demo/restore", "POST", answer_order, CONSOLE_DEMO_RESTORE, STATUS_WAIT_MS},
+    {"/api/demo/deface", "POST", answer_order, CONSOLE_DEMO_DEFACE, STATUS_WAIT_MS},
+    {"/api/demo/redirect", "POST", answer_order, CONSOLE_DEMO_REDIRECT, STATUS_WAIT_MS},
+    {"/api/demo/stop", "POST", answer_order, CONSOLE_DEMO_STOP, STATUS_WAIT_MS},
     {"/api/stop", "POST", answer_stop, CONSOLE_STOP, STATUS_WAIT_MS},
 };
 

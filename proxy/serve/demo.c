@@ -2,7 +2,8 @@
  *
  * It stands behind a worker like any origin, but trusts neither path nor form: files
  * come from demo_file.c, form texts are cut and escaped. Nothing that was sent is kept.
- * Does not do ranges, compression or anything a real web server is needed for. */
+ * Does not do ranges, compression or anything a real web server is needed for. It can be made to
+ * look as if somebody had broken into it. */
 #include "sallyport/console.h"
 
 #include <errno.h>
@@ -28,9 +29,13 @@ enum {
 #define ALLOW_FILE "GET, HEAD, OPTIONS"
 #define ALLOW_FORM "POST, OPTIONS"
 
+#define DEFACED_FOLDER ".defaced" /* below the site, where no request leads */
+#define FALSE_SITE     "http://www.worm.example/"
+
 struct demo {
 	struct httpd *httpd;
-	int folder_fd;
+	int folder_fd, defaced_fd;
+	enum demo_state state;
 };
 
 /* One request. */
@@ -169,18 +174,42 @@ static enum MHD_Result send_file(struct MHD_Connection *connection, const struct
 	return httpd_send(connection, unchanged ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK, response);
 }
 
+static enum MHD_Result send_location(struct MHD_Connection *connection, unsigned status,
+				     const char *location)
+{
+	struct MHD_Response *response = httpd_response(SPAN(""), NULL);
+	if (response && !add_header(response, MHD_HTTP_HEADER_LOCATION, location)) {
+		MHD_destroy_response(response);
+		response = NULL;
+	}
+	return httpd_send(connection, status, response);
+}
+
 static enum MHD_Result send_redirect(struct MHD_Connection *connection, const char *path)
 {
 	struct strbuf location;
 	strbuf_init(&location, 2048);
 	strbuf_addf(&location, "%s/", path);
-	struct MHD_Response *response = location.truncated ? NULL : httpd_response(SPAN(""), NULL);
-	if (response && !add_header(response, MHD_HTTP_HEADER_LOCATION, location.data)) {
-		MHD_destroy_response(response);
-		response = NULL;
-	}
+	enum MHD_Result result =
+	    location.truncated
+		? MHD_NO
+		: send_location(connection, MHD_HTTP_MOVED_PERMANENTLY, location.data);
 	strbuf_release(&location);
-	return httpd_send(connection, MHD_HTTP_MOVED_PERMANENTLY, response);
+	return result;
+}
+
+/* The same page in place of each of the site's own. */
+static bool is_defaced(const struct demo *demo, const struct demo_file *file)
+{
+	return demo->state == DEMO_DEFACED && strncmp(file->content_type, "text/html", 9) == 0;
+}
+
+static enum MHD_Result send_defaced(const struct demo *demo, struct MHD_Connection *connection)
+{
+	struct demo_file file;
+	if (demo_file_open(demo->defaced_fd, SPAN("/"), &file) != DEMO_FOUND)
+		return send_missing(demo, connection);
+	return send_file(connection, &file);
 }
 
 static enum MHD_Result answer_get(const struct demo *demo, struct MHD_Connection *connection,
@@ -188,7 +217,11 @@ static enum MHD_Result answer_get(const struct demo *demo, struct MHD_Connection
 {
 	struct demo_file file;
 	switch (demo_file_open(demo->folder_fd, span_from_str(path), &file)) {
-	case DEMO_FOUND: return send_file(connection, &file);
+	case DEMO_FOUND:
+		if (!is_defaced(demo, &file))
+			return send_file(connection, &file);
+		close(file.fd);
+		return send_defaced(demo, connection);
 	case DEMO_IS_FOLDER: return send_redirect(connection, path);
 	case DEMO_FAILED:
 		return httpd_send(connection, MHD_HTTP_SERVICE_UNAVAILABLE,
@@ -283,6 +316,10 @@ static enum MHD_Result answer(const struct demo *demo, struct MHD_Connection *co
 			      const char *path, const char *method, const struct visit *visit)
 {
 	bool is_form = strcmp(path, FORM_PATH) == 0;
+	if (demo->state == DEMO_STOPPED)
+		return MHD_NO;
+	if (demo->state == DEMO_REDIRECTED)
+		return send_location(connection, MHD_HTTP_FOUND, FALSE_SITE);
 	const char *allow = is_form ? ALLOW_FORM : ALLOW_FILE;
 	if (strcmp(method, MHD_HTTP_METHOD_OPTIONS) == 0)
 		return send_allow(connection, MHD_HTTP_NO_CONTENT, allow);
@@ -311,6 +348,29 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 	return answer(context, connection, path, method, visit);
 }
 
+void demo_become(struct demo *demo, enum demo_state state)
+{
+	demo->state = state;
+}
+
+static bool open_folders(struct demo *demo, const char *dir, struct err *err)
+{
+	demo->folder_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (demo->folder_fd >= 0)
+		demo->defaced_fd = openat(demo->folder_fd, DEFACED_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (demo->defaced_fd >= 0 || (demo->folder_fd >= 0 && errno == ENOENT))
+		return true;
+	return err_set(err, "demo site %s: %s", dir, strerror(errno));
+}
+
+static void close_folders(const struct demo *demo)
+{
+	if (demo->folder_fd >= 0)
+		close(demo->folder_fd);
+	if (demo->defaced_fd >= 0)
+		close(demo->defaced_fd);
+}
+
 struct demo *demo_new(struct loop *loop, int listen_fd, const char *dir, struct err *err)
 {
 	struct demo *demo = calloc(1, sizeof(*demo));
@@ -319,10 +379,10 @@ struct demo *demo_new(struct loop *loop, int listen_fd, const char *dir, struct 
 		close(listen_fd);
 		return NULL;
 	}
-	demo->folder_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (demo->folder_fd < 0) {
-		err_set(err, "demo site %s: %s", dir, strerror(errno));
+	*demo = (struct demo){.folder_fd = -1, .defaced_fd = -1, .state = DEMO_CLEAN};
+	if (!open_folders(demo, dir, err)) {
 		close(listen_fd);
+		close_folders(demo);
 		free(demo);
 		return NULL;
 	}
@@ -337,7 +397,7 @@ struct demo *demo_new(struct loop *loop, int listen_fd, const char *dir, struct 
 	};
 	demo->httpd = httpd_new(&setup, err);
 	if (!demo->httpd) {
-		close(demo->folder_fd);
+		close_folders(demo);
 		free(demo);
 		return NULL;
 	}
@@ -349,6 +409,6 @@ void demo_free(struct demo *demo)
 	if (!demo)
 		return;
 	httpd_free(demo->httpd);
-	close(demo->folder_fd);
+	close_folders(demo);
 	free(demo);
 }

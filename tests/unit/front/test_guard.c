@@ -168,6 +168,20 @@ static void a_page_is_judged_however_it_is_cut_and_framed(void **state)
 	gate_free(g);
 }
 
+static void a_page_is_whole_wherever_it_is_cut(void **state)
+{
+	struct gate *g = guarded("", "");
+	(void)state;
+	origin_replies(g, "200 OK", HTML, good);
+	for (g->reply_limit = 1; g->reply_limit <= g->reply_len; g->reply_limit++) {
+		struct gate_answer answer = gate_ask(g, "GET", "/", "");
+		assert_true(is_page(&answer, good));
+		expect_log(g, VERDICT_ALLOW, REASON_UNSET);
+		gate_forget(&answer);
+	}
+	gate_free(g);
+}
+
 static size_t gzip(const char *content, size_t len, char *out, size_t room)
 {
 	z_stream z = {0};
@@ -456,6 +470,7 @@ int main(void)
 	    cmocka_unit_test(a_known_page_goes_out_as_it_came),
 	    cmocka_unit_test(what_is_not_known_is_replaced_by_the_copy),
 	    cmocka_unit_test(a_page_is_judged_however_it_is_cut_and_framed),
+	    cmocka_unit_test(a_page_is_whole_wherever_it_is_cut),
 	    cmocka_unit_test(a_coded_page_is_judged_by_what_it_decodes_to),
 	    cmocka_unit_test(an_origin_that_fails_is_replaced_by_the_copy),
 	    cmocka_unit_test(a_request_for_a_known_page_asks_for_all_of_it),

@@ -54,6 +54,9 @@ static int setup(void **state)
 	assert_int_equal(symlink("..", path), 0);
 	in_dir("pipe.html", path);
 	assert_int_equal(mkfifo(path, 0600), 0);
+	in_dir(".defaced", path);
+	assert_int_equal(mkdir(path, 0700), 0);
+	write_file(".defaced/index.html", "<p>taken over</p>");
 	write_file("../secret.html", "secret");
 	write_file("index.html", "<p>home</p>");
 	write_file("folder/index.html", "<p>folder</p>");
@@ -279,6 +282,35 @@ static void types_go_by_the_end_of_the_name(void **state)
 	assert_string_equal(demo_content_type(SPAN("")), "application/octet-stream");
 }
 
+static void a_site_that_was_taken_over_shows_it_until_it_is_restored(void **state)
+{
+	struct fetch fetch = {0};
+	(void)state;
+	demo_become(world.demo, DEMO_DEFACED);
+	get(&fetch, "/");
+	assert_int_equal(fetch.status, 200);
+	assert_true(fetch_body_has(&fetch, "taken over"));
+	get(&fetch, "/folder/");
+	assert_true(fetch_body_has(&fetch, "taken over"));
+	get(&fetch, "/folder/list.csv");
+	assert_true(fetch_body_has(&fetch, "a,b"));
+	get(&fetch, "/nothing.html");
+	assert_int_equal(fetch.status, 404);
+	demo_become(world.demo, DEMO_REDIRECTED);
+	get(&fetch, "/");
+	assert_int_equal(fetch.status, 302);
+	assert_true(fetch_head_has(&fetch, "Location: http://www.worm.example/"));
+	demo_become(world.demo, DEMO_STOPPED);
+	get(&fetch, "/");
+	assert_int_equal(fetch.status, 0);
+	demo_become(world.demo, DEMO_CLEAN);
+	get(&fetch, "/");
+	assert_int_equal(fetch.status, 200);
+	assert_true(fetch_body_has(&fetch, "home"));
+	get(&fetch, "/.defaced/index.html");
+	assert_int_equal(fetch.status, 404);
+}
+
 static void a_missing_folder_is_an_error_that_names_it(void **state)
 {
 	struct err err;
@@ -303,6 +335,7 @@ int main(void)
 	    cmocka_unit_test(the_form_thanks_by_name_and_escapes_it),
 	    cmocka_unit_test(an_endless_form_is_taken_and_dropped),
 	    cmocka_unit_test(types_go_by_the_end_of_the_name),
+	    cmocka_unit_test(a_site_that_was_taken_over_shows_it_until_it_is_restored),
 	    cmocka_unit_test(a_missing_folder_is_an_error_that_names_it),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
