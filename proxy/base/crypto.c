@@ -1,9 +1,11 @@
-/* Random bytes from OpenSSL. A generator that fails is reported and never
+/* Random bytes and HMAC by OpenSSL. A generator that fails is reported and never
  * replaced by a weaker one. */
 #include "sallyport/crypto.h"
 
 #include <limits.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/rand.h>
 
 bool crypto_random(void *out, size_t len, struct err *err)
@@ -20,4 +22,14 @@ bool crypto_random(void *out, size_t len, struct err *err)
 		len -= (size_t)part;
 	}
 	return true;
+}
+
+bool crypto_hmac(const void *key, size_t key_len, const void *data, size_t len,
+		 uint8_t out[DIGEST_SIZE], struct err *err)
+{
+	unsigned made = 0;
+	if (key_len <= INT_MAX &&
+	    HMAC(EVP_sha256(), key, (int)key_len, data, len, out, &made) && made == DIGEST_SIZE)
+		return true;
+	return err_set(err, "HMAC-SHA256 failed");
 }

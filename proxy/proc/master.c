@@ -196,7 +196,7 @@ static bool make_shared(struct err *err)
 	master.event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (master.event_fd < 0)
 		return err_set(err, "cannot make an event descriptor: %s", strerror(errno));
-	return pauses_init(err) && guards_init(err) && ipc_pair(master.idle_fds, err);
+	return pauses_init(err) && guards_init(err) && heralds_init(err) && ipc_pair(master.idle_fds, err);
 }
 
 static bool copy_option(char *out, size_t room, const char *value, const char *name,
@@ -296,6 +296,8 @@ static bool set_up(const struct master_options *options, struct err *err)
 	master.throttle_fd = master.sites_fd = master.event_fd = -1;
 	master.guard_fd = master.nominations_fd = master.nomination_event_fd = -1;
 	master.lifeboat_fds[0] = master.lifeboat_fds[1] = -1;
+	master.alert_fds[0] = master.alert_fds[1] = -1;
+	master.crier_fds[0] = master.crier_fds[1] = -1;
 	master.plan_fd = master.baseline_fd = -1;
 	master.idle_fds[0] = master.idle_fds[1] = master.control_fd = master.demo_fd = -1;
 	master.step.run = on_step;

@@ -216,7 +216,7 @@ static const struct setting log_rows[] = {
 
 /* A relative path in a file counts from the policy's directory, so that it means the same wherever
  * the server is started from; one on the command line counts from where it was typed. */
-static void resolve_path(const char **path, const char *setting, struct policy_where where,
+void settings_resolve_path(const char **path, const char *setting, struct policy_where where,
 			 struct policy_context *context)
 {
 	char buf[PATH_MAX];
@@ -244,9 +244,9 @@ static void finish_log(void *structure, struct policy_where where, struct policy
 	struct log_settings *log = structure;
 
 	if (is_log_file(log->access))
-		resolve_path(&log->access, "access", where, context);
+		settings_resolve_path(&log->access, "access", where, context);
 	if (is_log_file(log->events))
-		resolve_path(&log->events, "events", where, context);
+		settings_resolve_path(&log->events, "events", where, context);
 	if (is_log_file(log->access) && log->events && strcmp(log->access, log->events) == 0)
 		policy_error(context, where, "access and events are the same file");
 }
@@ -283,7 +283,7 @@ static void finish_process(void *structure, struct policy_where where,
 {
 	struct process_settings *process = structure;
 
-	resolve_path(&process->runtime, "runtime", where, context);
+	settings_resolve_path(&process->runtime, "runtime", where, context);
 }
 
 static const struct schema process_schema = {
@@ -363,6 +363,8 @@ static const struct setting settings_rows[] = {
      .doc = "The console for the operator."},
     {"vault", SETTING_GROUP, SETTINGS(vault), .sub = &vault_schema,
      .doc = "Where the guard keeps what is known to be good."},
+    {"alerts", SETTING_GROUP, SETTINGS(alerts), .sub = &alert_schema,
+     .doc = "Who is told at once when a page is held, a site is sealed, or an origin goes down."},
     {"error_pages", SETTING_STRING, SETTINGS(error_pages), .example = "\"/etc/sallyport/errors\"",
      .doc = "A directory with pages for refusals. Without it, those that come with sallyport."},
     {0},
@@ -384,11 +386,11 @@ static void finish_settings(void *structure, struct policy_where where,
 	struct settings *settings = structure;
 
 	if (settings->error_pages) {
-		resolve_path(&settings->error_pages, "error_pages", where, context);
+		settings_resolve_path(&settings->error_pages, "error_pages", where, context);
 		if (settings->error_pages)
 			check_directory(settings->error_pages, where, context);
 	}
-	resolve_path(&settings->vault.directory, "vault", where, context);
+	settings_resolve_path(&settings->vault.directory, "vault", where, context);
 	settings_compile(settings, where, context);
 }
 
