@@ -205,7 +205,6 @@ static void take_report(const struct ipc_message *message)
 	const struct guard_report *report = ipc_payload(message, sizeof(*report));
 	if (!report || report->site == 0 || report->state >= GUARD_STATE_COUNT)
 		return;
-	heralds_note_state(report->site, report->state);
 	if (!pauses_note_guard(report->site, report->state))
 		log_debug("the keeper reports a site that there is not");
 }

@@ -1,9 +1,7 @@
 /* What the master does for alerts: starts herald and crier where a policy names somebody to be told, and
- * others where it names somebody else; and says it when a site is sealed, or open again. No other
- * alert passes here. */
+ * others where it names somebody else. Alerts themselves never pass here. */
 #include <string.h>
 
-#include "proc/alert.h"
 #include "proc/master.h"
 #include "sallyport/log.h"
 
@@ -47,26 +45,4 @@ void heralds_forget(const struct helper *helper)
 		master.herald = NULL;
 	if (helper == master.crier)
 		master.crier = NULL;
-}
-
-static void tell(enum alert_kind kind, const char *site, const char *sentence)
-{
-	struct alert alert;
-	alert_fill(&alert, kind, span_from_str(site), span_of(NULL, 0), "-", span_from_str(sentence));
-	alert_send(master.alert_fds[1], &alert);
-}
-
-void heralds_note_state(uint64_t site, uint32_t state)
-{
-	for (unsigned i = 0; i < SITE_STATES; i++) {
-		const struct site_state *known = &master.site_states->of[i];
-		if (atomic_load_explicit(&known->id, memory_order_relaxed) != site)
-			continue;
-		uint32_t before = atomic_load_explicit(&known->guard_state, memory_order_relaxed);
-		if (state == GUARD_SEALED && before != GUARD_SEALED)
-			tell(ALERT_SEALED, known->name, "the site is sealed: visitors get copies only");
-		else if (before == GUARD_SEALED && state != GUARD_SEALED)
-			tell(ALERT_RECOVERED, known->name, "the site is served by its origins again");
-		return;
-	}
 }

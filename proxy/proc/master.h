@@ -196,8 +196,6 @@ MUST_CHECK bool heralds_init(struct err *err);
 /* The policy in master.policy holds from here on. */
 void heralds_commit(void);
 void heralds_forget(const struct helper *helper);
-/* Before it is stored: a site is in a state of enum guard_state by now. */
-void heralds_note_state(uint64_t site, uint32_t state);
 
 /* pauses.c */
 MUST_CHECK bool pauses_init(struct err *err);
