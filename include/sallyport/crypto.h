@@ -24,6 +24,10 @@ void digest_add(struct digest *digest, const void *data, size_t len);
 void digest_end(struct digest *digest, uint8_t out[DIGEST_SIZE]);
 void digest_free(struct digest *digest);
 
+/* HMAC-SHA256 (RFC 2104). */
+MUST_CHECK bool crypto_hmac(const void *key, size_t key_len, const void *data, size_t len,
+			    uint8_t out[DIGEST_SIZE], struct err *err);
+
 /* Ed25519 (RFC 8032). */
 struct sign_key; /* a pair; the private part is wiped when it is freed */
 struct sign_key *sign_key_new(struct err *err); /* made of random bytes; NULL: err says why */

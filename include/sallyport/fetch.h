@@ -37,6 +37,9 @@ struct fetch_request {
 	enum job_referer referer;
 	uint64_t timeout_ms; /* for all of it */
 	uint64_t max_bytes;  /* of content, decoded */
+	struct span content; /* to be sent by POST, as JSON; ptr NULL: it is a GET. Borrowed until done */
+	const char *const *fields; /* further ones, "Name: value", NULL at the end; NULL: none. Borrowed
+				    * until done */
 };
 
 struct fetch_result {
@@ -64,6 +67,8 @@ struct fetch;
 /* The system's certificate authorities, to be freed; NULL where there are none. Before the
  * sandbox closes. */
 char *fetch_read_authorities(size_t *len);
+/* The same from one file. */
+char *fetch_read_authorities_of(const char *path, size_t *len);
 
 /* Sets everything up that would be opened when it is first used, so: before the sandbox closes. */
 struct fetcher *fetcher_new(const struct fetcher_setup *setup, struct err *err);

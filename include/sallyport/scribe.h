@@ -21,6 +21,8 @@ struct scribe_setup {
 	 * touched. NULL: all are visited. A worker that writes to event_fd after it took
 	 * its slot is seen at once; one that doesn't, within a second. */
 	const struct stats *stats;
+	/* Each event, as it is written; may be NULL. */
+	void (*on_event)(const struct log_record *record, const struct span texts[LOG_TEXT_COUNT]);
 };
 
 struct scribe *scribe_new(struct loop *loop, const struct scribe_setup *setup, struct err *err);

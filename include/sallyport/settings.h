@@ -75,6 +75,16 @@ struct console_settings {
 	struct addr addr;
 };
 
+struct alert_settings {        /* who is told at once */
+	const char *webhook;       /* http or https URL; NULL: none */
+	const char *secret;        /* what its messages are signed with; NULL: not signed */
+	const char *secret_file;   /* the same, in a file */
+	const char *ca;            /* PEM; NULL: the system's */
+	const char *program;       /* absolute path; NULL: none */
+	uint64_t interval_ms;      /* alike ones are folded so long */
+	struct policy_where where;
+};
+
 struct settings {
 	struct arena *arena;
 	struct policy_list listens;   /* of struct listen_settings */
@@ -94,6 +104,7 @@ struct settings {
 	struct process_settings process;
 	struct console_settings console;
 	struct vault_settings vault;
+	struct alert_settings alerts;
 	struct site_table *table;
 	size_t origin_count, route_count; /* internal ones too */
 	struct route *internals[INTERNAL_COUNT]; /* NULL where there is none; internal_count of them */

@@ -1,10 +1,11 @@
-/* Random bytes and digests from OpenSSL. A generator that fails is reported and never
+/* Random bytes, digests and HMAC by OpenSSL. A generator that fails is reported and never
  * replaced by a weaker one. */
 #include "sallyport/crypto.h"
 
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/rand.h>
 
 bool crypto_random(void *out, size_t len, struct err *err)
@@ -29,4 +30,14 @@ bool crypto_sha1_base64(const void *bytes, size_t len, char out[CRYPTO_SHA1_BASE
 	if (EVP_Digest(bytes, len, digest, NULL, EVP_sha1(), NULL) != 1)
 		return false;
 	return EVP_EncodeBlock((unsigned char *)out, digest, sizeof(digest)) == CRYPTO_SHA1_BASE64_SIZE - 1;
+}
+
+bool crypto_hmac(const void *key, size_t key_len, const void *data, size_t len,
+		 uint8_t out[DIGEST_SIZE], struct err *err)
+{
+	unsigned made = 0;
+	if (key_len <= INT_MAX &&
+	    HMAC(EVP_sha256(), key, (int)key_len, data, len, out, &made) && made == DIGEST_SIZE)
+		return true;
+	return err_set(err, "HMAC-SHA256 failed");
 }

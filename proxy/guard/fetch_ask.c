@@ -57,28 +57,52 @@ static const char *const agents[JOB_AGENT_COUNT] = {
 			 "(KHTML, like Gecko) Version/17.6 Mobile/15E148 Safari/604.1",
 };
 
-static bool add_field(struct fetch *fetch, const char *name, const char *value)
+static bool add_line(struct fetch *fetch, const char *line)
 {
-	char line[TEXT_SIZE];
-	int n = snprintf(line, sizeof(line), "%s: %s", name, value);
-	struct curl_slist *longer =
-	    n > 0 && (size_t)n < sizeof(line) ? curl_slist_append(fetch->fields, line) : NULL;
+	struct curl_slist *longer = curl_slist_append(fetch->fields, line);
 	if (!longer)
 		return false;
 	fetch->fields = longer;
 	return true;
 }
 
-/* What browsers accept, since what they get is what is to be judged. */
+static bool add_field(struct fetch *fetch, const char *name, const char *value)
+{
+	char line[TEXT_SIZE];
+	int n = snprintf(line, sizeof(line), "%s: %s", name, value);
+	return n > 0 && (size_t)n < sizeof(line) && add_line(fetch, line);
+}
+
+/* What browsers accept, since what they get is what is to be judged; of codings, those that workers ask for. */
 static bool add_fields(struct fetch *fetch)
 {
 	return add_field(fetch, "Host", fetch->host) &&
 	       add_field(fetch, "User-Agent", agents[fetch->request.agent]) &&
 	       add_field(fetch, "Accept",
 			 "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8") &&
-	       add_field(fetch, "Accept-Encoding", "gzip, deflate, br, zstd") &&
+	       add_field(fetch, "Accept-Encoding", "gzip, br, zstd") &&
 	       (fetch->request.referer != JOB_REFERER_SEARCH ||
 		add_field(fetch, "Referer", "https://www.google.com/"));
+}
+
+/* libcurl would wait for leave to send it (Expect). */
+static bool set_content(struct fetch *fetch)
+{
+	CURL *curl = fetch->curl;
+	struct span content = fetch->request.content;
+	if (!content.ptr)
+		return true;
+	return add_line(fetch, "Content-Type: application/json") && add_line(fetch, "Expect:") &&
+	       curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)content.len) == CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_POSTFIELDS, content.ptr) == CURLE_OK;
+}
+
+static bool add_further(struct fetch *fetch)
+{
+	for (const char *const *field = fetch->request.fields; field && *field; field++)
+		if (!add_line(fetch, *field))
+			return false;
+	return true;
 }
 
 static bool set_tls(struct fetch *fetch)
@@ -157,7 +181,8 @@ bool fetch_set_up(struct fetch *fetch, const struct addr *addr, uint64_t left_ms
 {
 	CURL *curl = fetch->curl;
 	return set_numbers(curl, left_ms, is_last) && set_callbacks(fetch) && set_where(fetch, addr) &&
-	       add_fields(fetch) && curl_easy_setopt(curl, CURLOPT_HTTPHEADER, fetch->fields) == CURLE_OK &&
+	       add_fields(fetch) && add_further(fetch) && set_content(fetch) &&
+	       curl_easy_setopt(curl, CURLOPT_HTTPHEADER, fetch->fields) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK && set_tls(fetch);
 }
@@ -173,11 +198,12 @@ static char *read_whole(int fd, size_t len)
 	return NULL;
 }
 
-static char *read_file(const char *path, size_t *len)
+char *fetch_read_authorities_of(const char *path, size_t *len)
 {
 	struct stat st;
 	char *text = NULL;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	*len = 0;
 	if (fd < 0)
 		return NULL;
 	if (fstat(fd, &st) == 0 && st.st_size > 0 && st.st_size <= AUTHORITIES_MAX)
@@ -197,7 +223,7 @@ char *fetch_read_authorities(size_t *len)
 	};
 	*len = 0;
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
-		char *text = read_file(paths[i], len);
+		char *text = fetch_read_authorities_of(paths[i], len);
 		if (text)
 			return text;
 	}

@@ -2,6 +2,8 @@
  * error in it. Reads the files that the policy names; opens nothing else. */
 #include "proc/compile.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stddef.h>
 #include <string.h>
@@ -108,6 +110,41 @@ static void report_sites(const struct settings *settings)
 	}
 }
 
+/* ---- alerts ---- */
+
+/* The first line, or all of it. */
+static bool read_secret(const char *path, char out[SECRET_SIZE])
+{
+	struct err err = {{0}};
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, out, SECRET_SIZE - 1);
+	if (n < 0)
+		err_set(&err, "alerts.secret_file: %s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	if (n < 0)
+		return fail(&err);
+	out[strcspn(out, "\r\n")] = '\0';
+	if (out[0] != '\0' && n < SECRET_SIZE - 1)
+		return true;
+	err_set(&err, "alerts.secret_file: %s: no secret of 1 to %d bytes", path, SECRET_SIZE - 2);
+	return fail(&err);
+}
+
+static bool describe_alerts(const struct alert_settings *alerts, struct alert_order *out)
+{
+	out->interval_ms = alerts->interval_ms;
+	if (alerts->webhook)
+		snprintf(out->webhook, sizeof(out->webhook), "%s", alerts->webhook);
+	if (alerts->secret)
+		snprintf(out->secret, sizeof(out->secret), "%s", alerts->secret);
+	if (alerts->ca)
+		snprintf(out->ca, sizeof(out->ca), "%s", alerts->ca);
+	if (alerts->program)
+		snprintf(out->program, sizeof(out->program), "%s", alerts->program);
+	return !alerts->secret_file || read_secret(alerts->secret_file, out->secret);
+}
+
 /* ---- what the guard needs ---- */
 
 static bool add_port(struct compiled_report *out, uint16_t port)
@@ -186,7 +223,8 @@ static bool describe(const struct settings *settings, const struct policy_errors
 		       "log.access") ||
 	    !copy_text(out.log_events, sizeof(out.log_events), settings->log.events, "log.events") ||
 	    !copy_text(out.acme_webroot, sizeof(out.acme_webroot), settings->acme_webroot, "acme_webroot") ||
-	    !describe_guard(settings, &out) || !make_plan(settings, &out, &plan))
+	    !describe_alerts(&settings->alerts, &out.alerts) || !describe_guard(settings, &out) ||
+	    !make_plan(settings, &out, &plan))
 		return false;
 	describe_warnings(errors, &out);
 	report_sites(settings);

@@ -120,6 +120,7 @@ void guards_commit(struct gen *gen)
 		start(&master.lifeboat, ROLE_LIFEBOAT);
 	}
 	old = master.policy;
+	heralds_commit();
 }
 
 void guards_forget(const struct helper *helper)
@@ -201,8 +202,9 @@ void guards_ready(struct helper *helper)
 static void take_report(const struct ipc_message *message)
 {
 	const struct guard_report *report = ipc_payload(message, sizeof(*report));
-	if (report && report->site != 0 && report->state < GUARD_STATE_COUNT &&
-	    !pauses_note_guard(report->site, report->state))
+	if (!report || report->site == 0 || report->state >= GUARD_STATE_COUNT)
+		return;
+	if (!pauses_note_guard(report->site, report->state))
 		log_debug("the keeper reports a site that there is not");
 }
 

@@ -41,7 +41,9 @@ bool helper_begin(struct helper_life *life, enum role_id role, struct err *err)
 	if (got != IPC_GOT || life->message.type != ORDER_HELP || !order ||
 	    !ORDERS_TEXT_OK(order->user) || !ORDERS_TEXT_OK(order->log_access) ||
 	    !ORDERS_TEXT_OK(order->log_events) || !ORDERS_TEXT_OK(order->acme_webroot) ||
-	    !ORDERS_TEXT_OK(order->vault) || order->scout_ports > SCOUT_PORTS_MAX)
+	    !ORDERS_TEXT_OK(order->vault) ||
+	    !ORDERS_TEXT_OK(order->alerts.webhook) || !ORDERS_TEXT_OK(order->alerts.secret) ||
+	    !ORDERS_TEXT_OK(order->alerts.program) || !ORDERS_TEXT_OK(order->alerts.ca) || order->scout_ports > SCOUT_PORTS_MAX)
 		return err_set(err, "%s: no order came", life->role->name);
 	life->order = *order;
 	life->loop = loop_new(err);
@@ -75,14 +77,20 @@ bool helper_close_store(const struct helper_life *life, const char *store, struc
 
 bool helper_close_dial(const struct helper_life *life, struct err *err)
 {
+	return helper_close_ports(life, life->order.scout_port, life->order.scout_ports, err);
+}
+
+bool helper_close_ports(const struct helper_life *life, const uint16_t *port, size_t n,
+			struct err *err)
+{
 	uint16_t ports[SCOUT_PORTS_MAX + 1] = {PORT_DNS};
-	memcpy(ports + 1, life->order.scout_port, life->order.scout_ports * sizeof(ports[0]));
+	memcpy(ports + 1, port, n * sizeof(ports[0]));
 	const struct sandbox sandbox = {
 	    .role = life->role,
 	    .mode = (int)life->order.sandbox,
 	    .user = life->order.user,
 	    .ports = ports,
-	    .port_count = life->order.scout_ports + 1,
+	    .port_count = n + 1,
 	    .parent = life->master,
 	};
 	return sandbox_enter(&sandbox, err);

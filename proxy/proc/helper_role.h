@@ -29,6 +29,9 @@ MUST_CHECK bool helper_close_sandbox(const struct helper_life *life, const char 
 MUST_CHECK bool helper_close_store(const struct helper_life *life, const char *store, struct err *err);
 /* The same for one that connects: to the ports of the order, and to those of DNS. */
 MUST_CHECK bool helper_close_dial(const struct helper_life *life, struct err *err);
+/* The same to these ports, at most SCOUT_PORTS_MAX, and to those of DNS. */
+MUST_CHECK bool helper_close_ports(const struct helper_life *life, const uint16_t *port, size_t n,
+				   struct err *err);
 /* Reports READY, where it has to be told before what helper_serve would do. */
 void helper_ready(void);
 /* Reports READY where nobody did, and serves. Returns the exit status. */

@@ -61,6 +61,7 @@ static unsigned fds_for(enum role_id role, int fds[IPC_FDS_MAX])
 		fds[SCRIBE_FD_RINGS] = master.rings_fd;
 		fds[SCRIBE_FD_STATS] = master.stats_fd;
 		fds[SCRIBE_FD_EVENT] = master.event_fd;
+		fds[SCRIBE_FD_ALERTS] = master.alert_fds[1];
 		return SCRIBE_FDS;
 	case ROLE_CONSOLE:
 		fds[n++] = master.stats_fd;
@@ -74,9 +75,15 @@ static unsigned fds_for(enum role_id role, int fds[IPC_FDS_MAX])
 		fds[KEEPER_FD_NOMINATIONS] = master.nominations_fd;
 		fds[KEEPER_FD_NOMINATION_EVENT] = master.nomination_event_fd;
 		fds[KEEPER_FD_PLAN] = master.plan_fd;
+		fds[KEEPER_FD_ALERTS] = master.alert_fds[1];
 		return KEEPER_FDS;
 	case ROLE_LIFEBOAT: fds[n++] = master.internal_fds[INTERNAL_LIFEBOAT][0]; return n;
 	case ROLE_ACME: fds[n++] = master.internal_fds[INTERNAL_CHALLENGES][0]; return n;
+	case ROLE_HERALD:
+		fds[HERALD_FD_ALERTS] = master.alert_fds[0];
+		fds[HERALD_FD_CRIER] = master.crier_fds[1];
+		return HERALD_FDS;
+	case ROLE_CRIER: fds[CRIER_FD_CHANNEL] = master.crier_fds[0]; return CRIER_FDS;
 	case ROLE_DEMO: fds[n++] = master.demo_fd; return n;
 	default: return 0;
 	}
@@ -90,6 +97,7 @@ static bool send_help_order(struct helper *helper, const struct compiled_report 
 	    .log_format = policy->log_format,
 	    .plan_bytes = policy->plan_bytes,
 	    .scout_ports = policy->scout_ports,
+	    .alerts = policy->alerts,
 	};
 	memcpy(order.scout_port, policy->scout_port, sizeof(order.scout_port));
 	memcpy(order.vault, policy->vault, sizeof(order.vault));
@@ -391,6 +399,7 @@ static void forget(struct helper *helper)
 	if (helper == master.scribe)
 		master.scribe = NULL;
 	guards_forget(helper);
+	heralds_forget(helper);
 }
 
 /* One that was to make way for another of its kind. */

@@ -1,6 +1,7 @@
 #ifndef PROC_KEEPER_H
 #define PROC_KEEPER_H
 
+#include "proc/alert.h"
 #include "proc/helper_role.h"
 #include "proc/scout_orders.h"
 #include "sallyport/guard_status.h"
@@ -14,7 +15,7 @@
 /* The keeper's state. Its parts: keeper_role.c (life, plan, messages), keeper_vault.c (the vault, batches
  * of changes, baselines), keeper_fetch.c (jobs for the scout), keeper_look.c (what became of them),
  * keeper_held.c (nominations, and what waits for an operator), keeper_orders.c (what an operator
- * wants), keeper_status.c (figures).
+ * wants), keeper_tell.c (alerts), keeper_status.c (figures).
  *
  *   nominations ─┐            ┌── jobs ──► scout ── samples ──┐
  *   plan ────────┼► schedule ─┘                               ▼
@@ -58,6 +59,7 @@ struct keeper {
 	struct timer housekeeping;
 
 	struct log_ring *rings;
+	int alerts; /* to the herald */
 	struct watch nominated;
 	struct timer nominations;
 	uint64_t refused[REFUSED_KEYS];    /* hashes of keys that are no pages, and until when */
@@ -137,6 +139,11 @@ void keeper_hold(struct ledger_site *site, struct span key, const struct held_fa
 MUST_CHECK bool keeper_clear_held(struct page *page);
 bool keeper_is_refused(const struct ledger_site *site, struct span key);
 void keeper_refuse(const struct ledger_site *site, struct span key);
+
+/* keeper_tell.c */
+/* Tells the operator at once. site: NULL, key: "": none. */
+void keeper_tell(enum alert_kind kind, const struct ledger_site *site, const char *key,
+		 const char *reason, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
 /* keeper_orders.c */
 void keeper_obey(const struct vault_asked *asked);

@@ -50,6 +50,19 @@ static void fill_job(struct job *job, const struct fetch *fetch)
 	snprintf(job->key, sizeof(job->key), "%s", fetch->target);
 }
 
+/* As many as there is room for: which of its hosts a link names matters to absolute links only. */
+static void put_hosts(struct scout_job *job, const struct plan_site *plan)
+{
+	size_t len = 0;
+	for (size_t i = 0; i < plan->hosts.n; i++) {
+		size_t more = strlen(plan->hosts.items[i]) + 1;
+		if (len + more >= sizeof(job->hosts))
+			break;
+		len += (size_t)snprintf(job->hosts + len, sizeof(job->hosts) - len, "%s%s",
+					len ? "," : "", plan->hosts.items[i]);
+	}
+}
+
 static bool send_job(const struct job *job, const struct fetch *fetch, struct err *err)
 {
 	struct scout_job message = {
@@ -66,6 +79,7 @@ static bool send_job(const struct job *job, const struct fetch *fetch, struct er
 	};
 	snprintf(message.origin, sizeof(message.origin), "%s", fetch->origin->host);
 	snprintf(message.host, sizeof(message.host), "%s", fetch->route->host);
+	put_hosts(&message, fetch->site->plan);
 	snprintf(message.target, sizeof(message.target), "%s", fetch->target);
 	return ipc_send(keeper.partner.fd, ORDER_JOB, &message, sizeof(message), NULL, 0, err);
 }

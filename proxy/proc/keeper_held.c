@@ -105,9 +105,12 @@ void keeper_hold(struct ledger_site *site, struct span key, const struct held_fa
 	bool is_worse = page ? page->held < facts->severity : is_new;
 	if (page && is_worse)
 		page->held = (uint8_t)facts->severity;
-	if (is_worse)
-		log_warn("site %s: %s is held: %s%s%s", site->plan->name, held.key, held.reason,
-			 held.host[0] ? ", " : "", held.host);
+	if (!is_worse)
+		return;
+	log_warn("site %s: %s is held: %s%s%s", site->plan->name, held.key, held.reason,
+		 held.host[0] ? ", " : "", held.host);
+	keeper_tell(ALERT_HELD, site, held.key, held.reason, "%s%s%s", held.reason,
+		    held.host[0] ? ", leads to " : "", held.host);
 }
 
 bool keeper_clear_held(struct page *page)

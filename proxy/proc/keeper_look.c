@@ -319,15 +319,23 @@ static void note_origin(struct ledger_site *site, const char *text, bool answere
 
 /* ---- samples ---- */
 
+static void tell_state(const struct ledger_site *site, const char *state)
+{
+	if (site->seal.state == GUARD_SEALED) {
+		log_warn("site %s is sealed: %s", site->plan->name, site->seal.why);
+		keeper_tell(ALERT_SEALED, site, "", "-", "%s", site->seal.why);
+		return;
+	}
+	log_info("site %s is %s: %s", site->plan->name, state, site->seal.why);
+	if (site->seal.state == GUARD_RECOVERING)
+		keeper_tell(ALERT_RECOVERED, site, "", "-", "%s", site->seal.why);
+}
+
 void keeper_state_changed(struct ledger_site *site)
 {
 	static const char *const verbs[GUARD_STATE_COUNT] = {"-", "learning", "guard", "seal",
 							     "recover"};
-	const char *state = guard_state_name(site->seal.state);
-	if (site->seal.state == GUARD_SEALED)
-		log_warn("site %s is sealed: %s", site->plan->name, site->seal.why);
-	else
-		log_info("site %s is %s: %s", site->plan->name, state, site->seal.why);
+	tell_state(site, guard_state_name(site->seal.state));
 	keeper_report_state(site);
 	if (keeper_put_site(site) &&
 	    keeper_audit("keeper", verbs[site->seal.state], site, NULL, 0, site->seal.why))
@@ -427,7 +435,7 @@ static void take_link(struct ledger_site *site, const struct job *job, struct sp
 			schedule_sitemap(site, target, JOB_LINKS_SITEMAP, keeper_now_ms());
 		return;
 	}
-	if (keeper_is_refused(site, target))
+	if (kind != LINK_TO_PAGE || keeper_is_refused(site, target))
 		return;
 	struct page *page = ledger_add(site, target, from_sitemap ? SOURCE_SITEMAP : SOURCE_LINK,
 				       from_sitemap ? 0 : job->depth + 1);

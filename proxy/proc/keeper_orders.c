@@ -349,6 +349,7 @@ static bool close_window(struct ledger_site *site, const char *who, const char *
 			return false;
 	}
 	log_info("site %s: its publish window is closed", site->plan->name);
+	keeper_tell(ALERT_PUBLISHED, site, "", "-", "the publish window is closed");
 	return keeper_put_site(site) && keeper_audit(who, "close-window", site, NULL, 0, why);
 }
 
@@ -380,6 +381,7 @@ static bool publish(struct carrying *c, struct err *err)
 		return err_set(err, "the vault could not be changed");
 	clock_format_iso(c->site->publish_until_s * 1000000, until);
 	log_info("site %s: a publish window is open until %s", c->site->plan->name, until);
+	keeper_tell(ALERT_PUBLISHED, c->site, "", "-", "a publish window is open until %s", until);
 	return say(c, "What the scout sees of %s until %s is known to be good.", c->site->plan->name,
 		   until);
 }

@@ -105,6 +105,7 @@ static bool map_memory(struct err *err)
 	int rings = ipc_take_fd(message, KEEPER_FD_NOMINATIONS);
 	keeper.nominated.fd = ipc_take_fd(message, KEEPER_FD_NOMINATION_EVENT);
 	int plan = ipc_take_fd(message, KEEPER_FD_PLAN);
+	keeper.alerts = ipc_take_fd(message, KEEPER_FD_ALERTS);
 	if (plan < 0)
 		return err_set(err, "keeper: descriptors are missing");
 	keeper.status = shm_map(status, sizeof(*keeper.status), true, err);

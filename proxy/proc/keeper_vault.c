@@ -25,6 +25,7 @@ static void on_finding(void *context, enum vault_finding finding, const char *te
 		return;
 	}
 	log_error("vault: %s: %s", vault_finding_name(finding), text);
+	keeper_tell(ALERT_VAULT, NULL, "", vault_finding_name(finding), "%s", text);
 	snprintf(keeper.figures.vault_error, sizeof(keeper.figures.vault_error), "%s: %s",
 		 vault_finding_name(finding), text);
 }
@@ -445,6 +446,8 @@ static bool open_it(bool anew, struct err *err)
 	enum vault_opened opened = vault_open(&options, &keeper.vault, err);
 	if (opened == VAULT_DAMAGED && !anew) {
 		log_error("vault: it cannot be read, learning begins anew: %s", err->text);
+		keeper_tell(ALERT_VAULT, NULL, "", "damaged", "it cannot be read, learning begins anew: %s",
+			    err->text);
 		return open_it(true, err);
 	}
 	return opened == VAULT_OPENED;
@@ -462,9 +465,11 @@ void keeper_open_vault(void)
 	keeper.commit.on_expiry = on_commit;
 	keeper.retry.on_expiry = on_retry;
 	if (!open_it(false, &err)) {
-		if (keeper.figures.vault_error[0] == '\0')
+		if (keeper.figures.vault_error[0] == '\0') {
 			log_error("vault: it cannot be opened, nothing is known meanwhile: %s",
 				  err.text);
+			keeper_tell(ALERT_VAULT, NULL, "", "not-opened", "%s", err.text);
+		}
 		snprintf(keeper.figures.vault_error, sizeof(keeper.figures.vault_error), "%.180s",
 			 err.text);
 		keeper.vault = NULL;

@@ -199,7 +199,7 @@ static bool make_shared(struct err *err)
 	for (unsigned i = INTERNAL_NONE + 1; i < INTERNAL_COUNT; i++)
 		if (!ipc_pair(master.internal_fds[i], err))
 			return false;
-	return pauses_init(err) && guards_init(err) && ipc_pair(master.idle_fds, err);
+	return pauses_init(err) && guards_init(err) && heralds_init(err) && ipc_pair(master.idle_fds, err);
 }
 
 static bool copy_option(char *out, size_t room, const char *value, const char *name,
@@ -298,6 +298,8 @@ static bool set_up(const struct master_options *options, struct err *err)
 	master.stats_fd = master.rings_fd = master.census_fd = -1;
 	master.throttle_fd = master.sites_fd = master.event_fd = -1;
 	master.guard_fd = master.nominations_fd = master.nomination_event_fd = -1;
+	master.alert_fds[0] = master.alert_fds[1] = -1;
+	master.crier_fds[0] = master.crier_fds[1] = -1;
 	master.plan_fd = master.baseline_fd = -1;
 	master.idle_fds[0] = master.idle_fds[1] = master.control_fd = master.demo_fd = -1;
 	master.step.run = on_step;

@@ -102,6 +102,8 @@ struct master {
 	int guard_fd;        /* struct guard_status: the keeper writes, the console reads */
 	int nominations_fd;  /* a ring per slot: workers write, the keeper reads */
 	int nomination_event_fd;
+	int alert_fds[2];    /* alerts go in at [1], from scribe and keeper, and to the herald at [0] */
+	int crier_fds[2];    /* the same from the herald to the crier */
 	int plan_fd;         /* of the policy in force, -1: no site is guarded */
 	int baseline_fd;     /* the newest, -1: none */
 	struct baseline_order baseline;
@@ -132,7 +134,7 @@ struct master {
 
 	struct helper helpers[HELPERS_MAX];
 	struct helper *scribe, *scribe_next, *console, *demo, *acme;
-	struct helper *keeper, *scout, *lifeboat;
+	struct helper *keeper, *scout, *lifeboat, *herald, *crier;
 	bool scribe_next_is_for_reload;
 	bool reopen_again;
 
@@ -188,6 +190,12 @@ void guards_said(struct helper *helper, struct ipc_message *message);
 /* An order about the vault, from the console; its answer comes from the keeper. */
 void guards_ask(const struct vault_asked *asked);
 void guards_forget(const struct helper *helper);
+
+/* heralds.c */
+MUST_CHECK bool heralds_init(struct err *err);
+/* The policy in master.policy holds from here on. */
+void heralds_commit(void);
+void heralds_forget(const struct helper *helper);
 
 /* pauses.c */
 MUST_CHECK bool pauses_init(struct err *err);

@@ -63,6 +63,7 @@ enum order {
 	REPORT_ANSWER,   /* struct answer_head, then the text. From the keeper, for the console */
 	REPORT_SAMPLE,   /* struct scout_sample; fd: the content */
 	REPORT_LINKS,    /* struct scout_links, as far as its text is filled */
+	REPORT_ALERT,    /* struct alert, to the herald; its JSON, to the crier */
 };
 
 enum {
@@ -74,6 +75,8 @@ enum {
 	WARNINGS_SIZE = 8192,
 	SCOUT_PORTS_MAX = 256,
 	BASELINE_BYTES_MAX = 1 << 30,
+	WEBHOOK_SIZE = 1024,
+	SECRET_SIZE = 256,
 };
 
 struct compile_order {
@@ -84,6 +87,15 @@ struct compile_order {
 	char demo_vault[PATH_SIZE];
 	char console[OVERRIDE_SIZE];
 	char log[OVERRIDE_SIZE];
+};
+
+/* Who is told at once. Empty texts: nobody. */
+struct alert_order {
+	uint64_t interval_ms;
+	char webhook[WEBHOOK_SIZE];
+	char secret[SECRET_SIZE];
+	char ca[PATH_SIZE];
+	char program[PATH_SIZE];
 };
 
 /* What the master has to know of a policy. */
@@ -109,6 +121,7 @@ struct compiled_report {
 	uint16_t scout_port[SCOUT_PORTS_MAX]; /* of guarded sites' origins */
 	char acme_webroot[PATH_SIZE]; /* empty: none */
 	char warnings[WARNINGS_SIZE];
+	struct alert_order alerts;
 };
 
 /* A plan is what the keeper has to know of a policy: guard/plan.h. */
@@ -173,11 +186,13 @@ struct workers_report {
 	} of[WORKERS_MAX];
 };
 
-enum scribe_fd { SCRIBE_FD_RINGS, SCRIBE_FD_STATS, SCRIBE_FD_EVENT, SCRIBE_FDS };
+enum scribe_fd { SCRIBE_FD_RINGS, SCRIBE_FD_STATS, SCRIBE_FD_EVENT, SCRIBE_FD_ALERTS, SCRIBE_FDS };
 enum console_fd { CONSOLE_FD_STATS, CONSOLE_FD_GUARD, CONSOLE_FD_UNIX, CONSOLE_FD_TCP /* may be missing */ };
 enum demo_fd { DEMO_FD_LISTENER };
-enum keeper_fd { KEEPER_FD_STATUS, KEEPER_FD_NOMINATIONS, KEEPER_FD_NOMINATION_EVENT, KEEPER_FD_PLAN, KEEPER_FDS };
+enum keeper_fd { KEEPER_FD_STATUS, KEEPER_FD_NOMINATIONS, KEEPER_FD_NOMINATION_EVENT, KEEPER_FD_PLAN, KEEPER_FD_ALERTS, KEEPER_FDS };
 enum lifeboat_fd { LIFEBOAT_FD_CHANNEL };
+enum herald_fd { HERALD_FD_ALERTS, HERALD_FD_CRIER, HERALD_FDS };
+enum crier_fd { CRIER_FD_CHANNEL, CRIER_FDS };
 enum acme_fd { ACME_FD_CHANNEL };
 
 struct helper_order {
@@ -191,6 +206,7 @@ struct helper_order {
 	uint32_t scout_ports;
 	uint16_t scout_port[SCOUT_PORTS_MAX];
 	char acme_webroot[PATH_SIZE];
+	struct alert_order alerts;
 };
 
 struct asked_report {

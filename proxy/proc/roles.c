@@ -158,6 +158,26 @@ static const struct role roles[ROLE_COUNT] = {
         .calls = {calls_basic, calls_serve, calls_read_files},
         .run = acme_role,
     },
+    [ROLE_HERALD] = {
+        .name = "herald",
+        .title = "sallyport: herald",
+        .purpose = "tells the operator's webhook what cannot wait, and the crier",
+        .channels = "master; alerts of scribe and keeper; crier",
+        .files = ROLE_FILES_NONE,
+        .network = ROLE_NETWORK_DIAL,
+        .calls = {calls_basic, calls_serve, calls_dial},
+        .run = herald_role,
+    },
+    [ROLE_CRIER] = {
+        .name = "crier",
+        .title = "sallyport: crier",
+        .purpose = "runs the operator's program with each alert, which inherits what confines it",
+        .channels = "master; herald",
+        .files = ROLE_FILES_ALL,
+        .network = ROLE_NETWORK_ALL,
+        .makes_processes = true,
+        .run = crier_role,
+    },
 };
 
 const struct role *role_get(enum role_id id)

@@ -12,6 +12,7 @@
  *            ├── scribe
  *            ├── console                        executed anew: nothing inherited but
  *            ├── keeper, scout, lifeboat        the channel, descriptor ROLE_CHANNEL_FD
+ *            ├── herald, crier
  *            ├── demo
  *            └── acme
  */
@@ -27,19 +28,21 @@ enum role_id {
 	ROLE_SCOUT,
 	ROLE_LIFEBOAT,
 	ROLE_ACME,
+	ROLE_HERALD,
+	ROLE_CRIER,
 	ROLE_COUNT,
 };
 
 enum { ROLE_CHANNEL_FD = 3, ROLE_GROUPS_MAX = 6 };
 
-/* What Landlock leaves of the file system. Running programs is never left. */
+/* What Landlock leaves of the file system. Running programs is left to none but the crier. */
 enum role_files {
 	ROLE_FILES_UNSET = 0,
 	ROLE_FILES_NONE,
 	ROLE_FILES_NAMED,    /* read what the sandbox's caller names, nothing else */
 	ROLE_FILES_STORE,    /* the same, and all that files are for below one named folder */
 	ROLE_FILES_READABLE, /* read what its user may read, write nothing */
-	ROLE_FILES_ALL,      /* no restriction: the master */
+	ROLE_FILES_ALL,      /* no restriction: the master, and the crier for the program that it runs */
 };
 
 /* What is left of the network beside the sockets it was given. */
@@ -80,5 +83,7 @@ int keeper_role(void);
 int scout_role(void);
 int lifeboat_role(void);
 int acme_role(void);
+int herald_role(void);
+int crier_role(void);
 
 #endif

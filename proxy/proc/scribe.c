@@ -59,6 +59,7 @@ struct scribe {
 	struct loop *loop;
 	struct log_ring *rings;
 	const struct stats *stats;
+	void (*on_event)(const struct log_record *record, const struct span texts[LOG_TEXT_COUNT]);
 	struct watch wake;
 	struct timer visit;
 	struct sink access, events;
@@ -248,6 +249,8 @@ static void write_record(struct scribe *scribe, size_t len, unsigned slot)
 			log_warn("the log ring of slot %u holds what is not a record", slot);
 		return;
 	}
+	if (record.kind == LOG_RECORD_EVENT && scribe->on_event)
+		scribe->on_event(&record, texts);
 	struct sink *sink = record.kind == LOG_RECORD_EVENT ? &scribe->events : &scribe->access;
 	if (sink->fd < 0)
 		return;
@@ -379,6 +382,7 @@ struct scribe *scribe_new(struct loop *loop, const struct scribe_setup *setup, s
 	scribe->loop = loop;
 	scribe->rings = setup->rings;
 	scribe->stats = setup->stats;
+	scribe->on_event = setup->on_event;
 	scribe->access.fd = scribe->events.fd = -1;
 	scribe->wake = (struct watch){.on_event = on_wake, .fd = setup->event_fd};
 	scribe->visit.on_expiry = on_visit;

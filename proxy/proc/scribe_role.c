@@ -5,12 +5,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "proc/alert.h"
 #include "proc/helper_role.h"
 #include "sallyport/scribe.h"
 #include "sallyport/shm.h"
 
 static struct helper_life life;
 static struct scribe *scribe;
+static int alerts = -1; /* to the herald, whether there is one or not */
 
 static void on_message(struct helper_life *self, struct ipc_message *message)
 {
@@ -18,11 +20,33 @@ static void on_message(struct helper_life *self, struct ipc_message *message)
 		loop_stop(self->loop);
 }
 
+static enum alert_kind alert_kind_of(const struct log_record *record, bool is_about_page)
+{
+	if (record->reason >= REASON_GUARD_CHANGED && record->reason < REASON_COUNT)
+		return ALERT_HELD;
+	return is_about_page ? ALERT_FAILED : ALERT_ORIGIN;
+}
+
+/* The event's sentence starts with the page that it is about. Whether anybody is to be told is the
+ * herald's affair: without one the channel is full, and that is that. */
+static void tell_herald(const struct log_record *record, const struct span texts[LOG_TEXT_COUNT])
+{
+	struct alert alert;
+	struct span sentence = texts[LOG_TEXT_ORIGIN], url = {0};
+	if (sentence.len > 0 && sentence.ptr[0] == '/')
+		url = span_of(sentence.ptr, span_find(sentence, ' '));
+	alert_fill(&alert, alert_kind_of(record, url.len > 0), texts[LOG_TEXT_SITE], url,
+		   record->reason < REASON_COUNT ? reason_name((enum reason)record->reason) : "-", sentence);
+	alert.folded = record->folded;
+	alert_send(alerts, &alert);
+}
+
 static bool open_scribe(struct err *err)
 {
 	int rings_fd = ipc_take_fd(&life.message, SCRIBE_FD_RINGS);
 	int stats_fd = ipc_take_fd(&life.message, SCRIBE_FD_STATS);
 	int event_fd = ipc_take_fd(&life.message, SCRIBE_FD_EVENT);
+	alerts = ipc_take_fd(&life.message, SCRIBE_FD_ALERTS);
 	if (event_fd < 0)
 		return err_set(err, "scribe: descriptors are missing");
 	const struct log_settings log = {
@@ -35,6 +59,7 @@ static bool open_scribe(struct err *err)
 	    .stats = shm_map(stats_fd, sizeof(struct stats), false, err),
 	    .event_fd = event_fd,
 	    .log = &log,
+	    .on_event = tell_herald,
 	};
 	close(rings_fd);
 	close(stats_fd);

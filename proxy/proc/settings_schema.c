@@ -264,7 +264,7 @@ static const struct setting log_rows[] = {
 
 /* A relative path in a file counts from the policy's directory, so that it means the same wherever
  * the server is started from; one on the command line counts from where it was typed. */
-static void resolve_path(const char **path, const char *setting, struct policy_where where,
+void settings_resolve_path(const char **path, const char *setting, struct policy_where where,
 			 struct policy_context *context)
 {
 	char buf[PATH_MAX];
@@ -293,9 +293,9 @@ static void finish_log(void *structure, struct policy_where where, struct policy
 	struct log_settings *log = structure;
 
 	if (is_log_file(log->access))
-		resolve_path(&log->access, "access", where, context);
+		settings_resolve_path(&log->access, "access", where, context);
 	if (is_log_file(log->events))
-		resolve_path(&log->events, "events", where, context);
+		settings_resolve_path(&log->events, "events", where, context);
 	if (is_log_file(log->access) && log->events && strcmp(log->access, log->events) == 0)
 		policy_error(context, where, "access and events are the same file");
 }
@@ -332,7 +332,7 @@ static void finish_process(void *structure, struct policy_where where,
 {
 	struct process_settings *process = structure;
 
-	resolve_path(&process->runtime, "runtime", where, context);
+	settings_resolve_path(&process->runtime, "runtime", where, context);
 }
 
 static const struct schema process_schema = {
@@ -416,6 +416,8 @@ static const struct setting settings_rows[] = {
      .doc = "The directory that an ACME client (certbot, lego) writes challenges into, below "
 	    "`.well-known/acme-challenge/`. GET and HEAD of `/.well-known/acme-challenge/TOKEN` are answered from "
 	    "there for every site, whatever else its policy says."},
+    {"alerts", SETTING_GROUP, SETTINGS(alerts), .sub = &alert_schema,
+     .doc = "Who is told at once when a page is held, a site is sealed, or an origin goes down."},
     {"error_pages", SETTING_STRING, SETTINGS(error_pages), .example = "\"/etc/sallyport/errors\"",
      .doc = "A directory with the page for refusals, `page.html`: at most 16 KiB; `{{id}}`, `{{status}}` "
 	    "and `{{phrase}}` are filled in. Without it, the one that comes with sallyport."},
@@ -427,9 +429,9 @@ static void finish_settings(void *structure, struct policy_where where,
 {
 	struct settings *settings = structure;
 
-	resolve_path(&settings->error_pages, "error_pages", where, context);
-	resolve_path(&settings->acme_webroot, "acme_webroot", where, context);
-	resolve_path(&settings->vault.directory, "vault", where, context);
+	settings_resolve_path(&settings->error_pages, "error_pages", where, context);
+	settings_resolve_path(&settings->acme_webroot, "acme_webroot", where, context);
+	settings_resolve_path(&settings->vault.directory, "vault", where, context);
 	settings_compile(settings, where, context);
 }
 

@@ -6,6 +6,8 @@
 /* The rows of a whole policy; settings_schema.finish is settings_compile. */
 extern const struct schema settings_schema;
 
+extern const struct schema alert_schema; /* struct alert_settings: `alerts` */
+
 /* What concerns more than one group: numbers sites, origins and routes, makes the
  * table of hosts and the shields, and looks for contradictions. */
 void settings_compile(void *structure, struct policy_where where, struct policy_context *context);
@@ -19,6 +21,9 @@ void settings_add_internals(struct settings *settings, struct policy_where where
 struct cidr *settings_networks(const struct policy_strings *texts, const char *setting, size_t *n,
 			       struct policy_where where, struct policy_context *context);
 
+/* A relative path in a file counts from the policy's directory. */
+void settings_resolve_path(const char **path, const char *setting, struct policy_where where,
+			   struct policy_context *context);
 /* 127.0.0.0/8 and ::1. */
 bool settings_is_loopback(const struct addr *addr);
 

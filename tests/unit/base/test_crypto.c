@@ -133,6 +133,22 @@ static void what_was_not_signed_is_refused(void **state)
 	sign_key_free(NULL);
 }
 
+static void message_codes_are_those_of_rfc_4231(void **state)
+{
+	(void)state;
+	/* test cases 2 and 6, the first eight bytes of each */
+	static const uint8_t second[] = {0x5b, 0xdc, 0xc1, 0x46, 0xbf, 0x60, 0x75, 0x4e};
+	static const uint8_t sixth[] = {0x60, 0xe4, 0x31, 0x59, 0x1e, 0xe0, 0xb6, 0x7f};
+	static const char long_text[] = "Test Using Larger Than Block-Size Key - Hash Key First";
+	uint8_t code[DIGEST_SIZE], key[131];
+	struct err err;
+	assert_true(crypto_hmac("Jefe", 4, "what do ya want for nothing?", 28, code, &err));
+	assert_memory_equal(code, second, sizeof(second));
+	memset(key, 0xaa, sizeof(key));
+	assert_true(crypto_hmac(key, sizeof(key), long_text, sizeof(long_text) - 1, code, &err));
+	assert_memory_equal(code, sixth, sizeof(sixth));
+}
+
 static void wiped_bytes_are_gone(void **state)
 {
 	(void)state;
@@ -148,6 +164,7 @@ int main(void)
 	    cmocka_unit_test(digests_are_those_of_fips_180),
 	    cmocka_unit_test(signatures_are_those_of_rfc_8032),
 	    cmocka_unit_test(what_was_not_signed_is_refused),
+	    cmocka_unit_test(message_codes_are_those_of_rfc_4231),
 	    cmocka_unit_test(wiped_bytes_are_gone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,7 +74,7 @@ static int teardown(void **state)
 static void start(struct fixture *f)
 {
 	struct err err;
-	struct scribe_setup s = {f->rings, f->event_fd, &f->log, f->stats};
+	struct scribe_setup s = {.rings = f->rings, .event_fd = f->event_fd, .log = &f->log, .stats = f->stats};
 	f->scribe = scribe_new(f->loop, &s, &err);
 	assert_non_null(f->scribe);
 }
@@ -176,7 +176,7 @@ static void a_file_that_cannot_be_opened_is_named(void **state)
 {
 	struct fixture *f = *state;
 	struct err err = {""};
-	struct scribe_setup s = {f->rings, f->event_fd, &f->log, f->stats};
+	struct scribe_setup s = {.rings = f->rings, .event_fd = f->event_fd, .log = &f->log, .stats = f->stats};
 	f->log.events = "/nonexistent/events.log";
 	assert_null(scribe_new(f->loop, &s, &err));
 	assert_non_null(strstr(err.text, "event log /nonexistent/events.log: No such file"));
