@@ -5,6 +5,12 @@
 #include <stddef.h>
 #include "sallyport/err.h"
 
+enum { CRYPTO_SHA256_BYTES = 32 };
+
+/* Sets OpenSSL up, which reads no configuration file. The others do it where it was not done. */
+MUST_CHECK bool crypto_init(struct err *err);
+MUST_CHECK bool crypto_sha256(const void *bytes, size_t len, unsigned char out[CRYPTO_SHA256_BYTES],
+			      struct err *err);
 /* len bytes from OpenSSL's CSPRNG. */
 MUST_CHECK bool crypto_random(void *out, size_t len, struct err *err);
 

@@ -83,7 +83,7 @@ static void frame_content(struct exchange *x, const struct http_head *head)
 		       (head->framing == HTTP_FRAMING_LENGTH && head->content_length == 0);
 	x->origin_reusable = !head->close && head->framing != HTTP_FRAMING_CLOSE;
 	if (x->client_framing == HTTP_FRAMING_CLOSE || !x->up_sent ||
-	    (x->front->draining && !x->front->hand_over))
+	    client_is_last(x->client))
 		x->close = true;
 }
 
@@ -103,6 +103,7 @@ static size_t write_head(struct exchange *x, struct http_head *head)
 	    .date = front_date(f),
 	    .added = policy->added,
 	    .added_count = policy->added_count,
+	    .hsts = hsts_of(x),
 	};
 	return http_forward_response(&forward, f->out, sizeof(f->out));
 }
@@ -270,7 +271,12 @@ static enum pump origin_ended(struct exchange *x, ssize_t result, enum reason *r
 	}
 	if (!x->head_sent && ask_again(x))
 		return PUMP_WAIT;
+	struct tls_fault fault = tls_fault(&x->claim.conn->stream);
 	origin_failed(origin, x->head_sent ? REASON_ORIGIN_TRUNCATED : REASON_ORIGIN_CLOSED);
+	if (fault.reason != REASON_UNSET) {
+		x->origin_evidence = fault.text;
+		return fail(reason, fault.reason);
+	}
 	return fail(reason, x->head_sent ? REASON_ORIGIN_TRUNCATED : REASON_ORIGIN_CLOSED);
 }
 

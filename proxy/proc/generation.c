@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,6 +25,7 @@
 #include "proc/worker_role.h"
 #include "sallyport/log.h"
 #include "sallyport/shm.h"
+#include "sallyport/tls_tickets.h"
 
 enum { FIRST_ORDER_MS = 10000 };
 
@@ -416,6 +418,10 @@ static bool map_memory(struct err *err)
 	memory->sites = shm_map(fds[PREPARE_FD_SITES], sizeof(struct site_states), false, err);
 	if (!memory->sites)
 		return false;
+	memory->tickets = shm_map(fds[PREPARE_FD_TICKETS], tls_tickets_bytes(), true, err);
+	if (!memory->tickets)
+		return false;
+	madvise(memory->tickets, tls_tickets_bytes(), MADV_DONTDUMP);
 	size_t size = sizeof(struct origin_health) * ORIGIN_SLOTS;
 	int fd = shm_create("sallyport-health", size, err);
 	if (fd < 0)
@@ -491,6 +497,11 @@ int generation_role(void)
 {
 	struct err err = {{0}};
 	generation.master = getppid();
+	/* Before it reads a key. */
+	if (!sandbox_hide_memory(&err)) {
+		log_error("%s", err.text);
+		return 1;
+	}
 	enum ipc_result got = ipc_wait(ROLE_CHANNEL_FD, &generation.message, FIRST_ORDER_MS);
 	ipc_release(&generation.message);
 	if (got == IPC_GOT)

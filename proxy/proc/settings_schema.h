@@ -22,4 +22,8 @@ struct cidr *settings_networks(const struct policy_strings *texts, const char *s
 /* 127.0.0.0/8 and ::1. */
 bool settings_is_loopback(const struct addr *addr);
 
+extern const struct schema listen_tls_schema;
+/* Certificates and what is asked of clients, put together where all sites are known. */
+void listen_tls_compile(struct settings *settings, struct policy_context *context);
+
 #endif
