@@ -13,7 +13,7 @@ COPY tests/install-packages tests/
 RUN make deps
 COPY . .
 RUN make -j"$(nproc)" install DESTDIR=/out
-# Which packages the second stage needs is read from the program, so that no list can be wrong.
+# Which libraries the second stage needs is read from the program, so that no list can be wrong.
 RUN objdump -p /out/usr/local/bin/sallyport | sed -n 's|^ *NEEDED *|*/|p' \
 	| xargs dpkg-query -S | cut -d: -f1 | sort -u >/out/libraries
 
@@ -28,7 +28,7 @@ RUN groupadd --gid 65532 sallyport \
 COPY --from=build /out/libraries /tmp/
 RUN export DEBIAN_FRONTEND=noninteractive \
 	&& apt-get update -q \
-	&& xargs apt-get install -y -q --no-install-recommends </tmp/libraries \
+	&& xargs apt-get install -y -q --no-install-recommends ca-certificates </tmp/libraries \
 	&& rm -rf /tmp/libraries /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/* \
 		/var/log/apt /var/log/dpkg.log
 COPY --from=build /out/usr/local/ /usr/local/

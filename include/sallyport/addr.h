@@ -45,4 +45,7 @@ struct cidr {
 MUST_CHECK bool cidr_parse(struct span text, struct cidr *out, struct err *err);
 bool cidr_has(const struct cidr *cidr, const struct addr *addr);
 
+/* 0.0.0.0 or ::, whatever the port. */
+bool addr_is_any(const struct addr *addr);
+
 #endif

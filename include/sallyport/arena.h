@@ -15,6 +15,9 @@ void *arena_alloc(struct arena *arena, size_t size);
 /* NUL-terminated copies; NULL as above. */
 char *arena_strdup(struct arena *arena, const char *str);
 struct span arena_span(struct arena *arena, struct span s);
+/* Calls release(object) when the arena is freed, the last one first: for what has memory of its own.
+ * False: no memory; then it was called already. */
+bool arena_own(struct arena *arena, void (*release)(void *object), void *object);
 size_t arena_used(const struct arena *arena);
 
 #endif

@@ -8,6 +8,8 @@
 
 enum { DIGEST_SIZE = 32, SIGN_PUBLIC_SIZE = 32, SIGN_PRIVATE_SIZE = 32, SIGNATURE_SIZE = 64 };
 
+/* Sets OpenSSL up, which reads no configuration file. The others do it where it was not done. */
+MUST_CHECK bool crypto_init(struct err *err);
 /* len bytes from OpenSSL's CSPRNG. */
 MUST_CHECK bool crypto_random(void *out, size_t len, struct err *err);
 

@@ -18,6 +18,9 @@ struct memory {
 /* malloc and free under the ceiling. NULL over it. */
 void *memory_take(struct memory *memory, size_t size);
 void memory_give(struct memory *memory, void *ptr, size_t size);
+/* The same for memory that a library takes by itself, by its usual size. */
+MUST_CHECK bool memory_charge(struct memory *memory, size_t size);
+void memory_discharge(struct memory *memory, size_t size);
 /* No new work should begin: seven eighths of the ceiling are used. */
 bool memory_is_tight(const struct memory *memory);
 

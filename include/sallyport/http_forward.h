@@ -29,6 +29,8 @@ struct http_forward_request {
 	struct span peer;               /* address of the connection's peer, text without port (IPv6 without brackets) */
 	bool peer_trusted;              /* its X-Forwarded-* and Forwarded are kept and appended to; else replaced */
 	bool tls;                       /* the visitor came by TLS */
+	struct span client_fields;      /* lines about the visitor's certificate, X-Client-Cert-…; where there are any, a
+					 * trusted peer's own are dropped too */
 	enum http_framing framing;      /* NONE, LENGTH or CHUNKED */
 	bool say_length;                /* framing NONE: say Content-Length: 0 where the request had it or the method wants it */
 	uint64_t content_length;
@@ -48,6 +50,7 @@ struct http_forward_request {
  *                                    from a trusted peer     from anybody else
  *   X-Forwarded-For, Forwarded       kept, ours added        replaced
  *   X-Forwarded-Proto, -Host         kept, or ours           replaced
+ *   X-Client-Cert-*                  kept where client_fields has none, else replaced; dropped
  *   X-Real-IP, Client-IP, X-Forward*, X-Original-*, X-SSL-*, X-Remote-*, Client-Cert, …
  *                                    kept                    dropped
  *   Via                              kept, ours added        kept, ours added (loops end by it)
@@ -75,6 +78,7 @@ struct http_forward_response {
 	struct span date;               /* IMF-fixdate, added where the origin sent no Date */
 	const struct http_added_field *added; /* added_count of them; not to 1xx */
 	size_t added_count;
+	const struct http_added_field *hsts; /* one more; NULL: none */
 };
 
 /* HTTP/1.1 response head for the client (our own version, the origin's status and phrase). 0: no room. */

@@ -39,6 +39,7 @@ enum http_field_id {
 	HTTP_FIELD_X_REQUEST_ID,
 	HTTP_FIELD_CLAIM,    /* says who the client is, and back ends believe it: see proxy/http/fields.def */
 	HTTP_FIELD_OVERRIDE, /* changes behind our back what was judged: X-Original-URL, Proxy, … */
+	HTTP_FIELD_CLIENT_CERT, /* X-Client-Cert-…: what sallyport says of a visitor's certificate */
 	HTTP_FIELD_METHOD_OVERRIDE, /* the method that a framework shall take: X-HTTP-Method-Override, … */
 	HTTP_FIELD_COUNT
 };

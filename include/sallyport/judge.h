@@ -21,6 +21,7 @@ struct subject {
 	const struct site *site;   /* NULL: none */
 	const struct route *route;
 	bool is_challenge;         /* ACME's: the route is the internal one, and nothing may refuse or redirect it */
+	bool is_tls;               /* the request came over TLS */
 	enum shield_mode mode;     /* of the site's shield for this path; the caller may lower it */
 };
 
@@ -31,7 +32,7 @@ struct subject {
  * finds its site and route. room: JUDGE_ROOM(head->target_len) bytes; the
  * subject points into it and into the head. Whatever was found out before a reason
  * to refuse came up stays in *subject, for the log. REASON_UNSET: all is known. */
-enum reason judge_locate(const struct settings *settings, struct http_head *head, char *room,
+enum reason judge_locate(const struct settings *settings, struct http_head *head, bool is_tls, char *room,
 			 struct subject *subject);
 
 /* The verdict of the subject's site. buf: head->target_len + 1 bytes. */

@@ -24,6 +24,8 @@ enum log_text {
 	LOG_TEXT_EVIDENCE,
 	LOG_TEXT_ORIGIN,    /* address of the origin asked, or the event's sentence */
 	LOG_TEXT_SETTING,   /* that decided, or whose limit was hit */
+	LOG_TEXT_SNI,       /* the name in the TLS handshake */
+	LOG_TEXT_CIPHER,    /* of TLS */
 	LOG_TEXT_COUNT
 };
 
@@ -52,7 +54,8 @@ struct log_record {
 	uint64_t limit;      /* the limit hit, where one was: bytes, a count, or milliseconds */
 	uint64_t value;      /* what was counted against it, where that is known */
 	uint32_t folded;     /* events: how many more like this were folded into it */
-	uint32_t pad;
+	uint16_t tls;        /* 12, 13: the version of TLS; 0: plain */
+	uint16_t tls_resumed; /* its session is an older one's */
 };
 
 /* Builds a record with its texts into buf; returns its length (<= LOG_RECORD_MAX). */

@@ -66,6 +66,7 @@ struct origin_conn {
 	struct hold in;                  /* bytes of a response head that is not whole */
 	const struct addr *source, *destination; /* of its claim, while it is connecting */
 	bool connecting;
+	bool is_open;                    /* TCP is; TLS may be to come */
 	bool reused;                     /* it came from the pool: it may have gone stale */
 	void (*on_event)(struct origin_conn *conn, unsigned events);
 	void *owner;
@@ -92,13 +93,15 @@ struct origin_claim {
 enum origin_take { ORIGIN_TAKE_UNSET = 0, ORIGIN_READY, ORIGIN_CONNECTING, ORIGIN_QUEUED, ORIGIN_FAILED };
 
 /* Chooses an origin and takes a connection. CONNECTING: on_event comes when it is
- * through; then call origin_connected. FAILED: claim->reason. */
+ * through; then call origin_connect. FAILED: claim->reason. */
 enum origin_take origin_take(struct origins *origins, struct origin_claim *claim);
 /* Leaves the queue. */
 void origin_unclaim(struct origin_claim *claim);
-/* The connection attempt ended: true, it is usable; false, it failed (close it by origin_release),
- * and the origin was told of. */
-bool origin_connected(struct origin_conn *conn);
+/* Goes on with connecting, TLS handshake included, after an event. READY: it is usable. FAILED: close it by
+ * origin_release; *reason says why, *text what OpenSSL says (or NULL), and the origin was told of. */
+enum origin_take origin_connect(struct origin_conn *conn, enum reason *reason, const char **text);
+/* Nothing waits to be read on it, whatever the loop has said so far. */
+bool origin_is_silent(struct origin_conn *conn);
 /* Gives a connection back: into the pool where it is reusable and nothing is left to read, else closed. */
 void origin_release(struct origin_conn *conn, bool reusable);
 /* What the last exchange says of the origin's health. Only failures to connect count against it. */

@@ -81,6 +81,9 @@ struct policy_context {
 	 * that is being finished, NULL where it was left out. */
 	const char *path;
 	const struct node *group;
+	/* Files that settings name (certificates, keys) are not read: for those who only ask what would become
+	 * of a request, and may not be allowed to. */
+	bool leaves_files;
 };
 
 struct schema {
@@ -111,6 +114,10 @@ void policy_warning(struct policy_context *context, struct policy_where where, c
  * where that setting stands, or at `where` if it was left out. */
 void policy_error_in(struct policy_context *context, struct policy_where where, const char *setting,
 		     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/* A relative path in a file counts from the policy's directory, so that it means the same wherever
+ * the server is started from; one on the command line counts from where it was typed. */
+void policy_resolve_path(const char **path, const char *setting, struct policy_where where,
+			 struct policy_context *context);
 /* "conf/x.cfg:12: error: sites[0].shield: unknown setting 'limit', did you mean 'limits'?\n" each,
  * ordered by file and line. */
 void policy_errors_print(const struct policy_errors *errors, struct strbuf *out);

@@ -6,12 +6,30 @@
 
 /* A whole policy, compiled. Immutable once read; all of it lives in one arena. */
 
+struct certificate_settings {
+	const char *certificate, *key, *ocsp; /* paths; ocsp NULL: nothing is stapled */
+	struct tls_certificate *loaded;
+	struct policy_where where;
+};
+
+struct listen_tls {
+	struct certificate_settings first;
+	struct policy_list more;      /* of struct certificate_settings */
+	int profile;                  /* enum tls_profile */
+	bool refuse_unknown_names;
+	struct tls_demand_settings clients; /* of hosts whose site says nothing of it */
+	struct tls_server *server;    /* NULL: plain */
+	struct policy_where where;
+};
+
 struct listen_settings {
 	const char *address;
 	struct addr addr;
 	struct policy_strings proxy_protocol;
 	struct cidr *proxy_from;      /* proxy_from_count of them; none: no connection has a PROXY header */
 	size_t proxy_from_count;
+	struct listen_tls tls;
+	bool redirect_https;
 	struct policy_where where;
 };
 
@@ -26,6 +44,7 @@ struct limit_settings {        /* for all sites: known before the site is */
 
 struct timeout_settings {      /* milliseconds */
 	uint64_t head;             /* whole head, 10 s */
+	uint64_t handshake;        /* of TLS, 10 s */
 	uint64_t idle;             /* between requests, 60 s */
 	uint64_t body_grace;       /* before min_rate counts, 5 s */
 	uint64_t min_rate;         /* bytes a second, both ways, 500 B/s */
@@ -44,6 +63,7 @@ struct timeout_settings {      /* milliseconds */
 struct quota_settings {
 	uint64_t connections;      /* in all, 20,000 */
 	uint64_t per_client;       /* per address, 512 */
+	struct policy_rate handshakes; /* of TLS, per address, 100/s */
 	uint64_t memory;           /* per worker, 256 MiB */
 	uint64_t collect_bytes;    /* uploads up to this are collected, 64 KiB */
 	uint64_t origin_idle;      /* pooled connections per origin and worker, 64 */
@@ -124,6 +144,7 @@ struct settings_overrides {
 	const char *demo_vault;
 	const char *console;  /* SALLYPORT_CONSOLE */
 	const char *log;      /* SALLYPORT_LOG: access log */
+	bool leaves_files;    /* certificates and keys are not read: to ask, not to serve */
 };
 
 /* SALLYPORT_LISTEN, SALLYPORT_ORIGIN, SALLYPORT_CONSOLE and SALLYPORT_LOG where they are set and
@@ -132,8 +153,8 @@ void settings_overrides_from_environment(struct settings_overrides *overrides);
 
 /* Reads and compiles. path NULL: no file. Where nothing sets `rules`, those that come with the
  * program (conf/policy.d/worms.cfg) count. NULL where errors were reported. The result owns
- * everything it points to. Reads the files that the policy
- * includes or names; opens nothing else. */
+ * everything it points to. Reads the files that the policy includes or names, certificates and keys among
+ * them; opens nothing else. */
 struct settings *settings_load(const char *path, const struct settings_overrides *overrides,
 			       struct policy_errors *errors);
 /* The same from text, for tests and fuzzing: without the rules that come with the program. */

@@ -7,6 +7,7 @@
 #include "sallyport/proxy_header.h"
 #include "sallyport/response_policy.h"
 #include "sallyport/shield_schema.h"
+#include "sallyport/tls.h"
 
 /* Sites as compiled from a policy: immutable, shared copy-on-write by workers. */
 
@@ -31,6 +32,34 @@ enum internal_origin {
 	INTERNAL_CHALLENGES, /* answers ACME challenges */
 	INTERNAL_LIFEBOAT,   /* has the contents of the vault */
 	INTERNAL_COUNT,
+};
+
+/* Client certificates: what is asked for. */
+struct tls_demand_settings {
+	int demand;      /* enum tls_demand; UNSET: nothing is said */
+	const char *ca;
+	struct tls_clients *loaded; /* NULL: off */
+};
+
+/* What a site says of TLS with its visitors. */
+struct site_tls {
+	bool redirect;           /* plain requests go to https */
+	uint64_t port;           /* … there */
+	uint64_t hsts_ms;        /* Strict-Transport-Security; 0: none */
+	bool hsts_subdomains;
+	struct http_added_field hsts; /* line.len 0: none */
+	struct tls_demand_settings clients;
+	struct policy_where where;
+};
+
+/* … and of TLS with its origins. */
+struct origin_tls {
+	bool verify;
+	const char *ca;          /* NULL: the system's */
+	const char *name;        /* NULL: the origin's host */
+	const char *certificate, *key;
+	struct tls_origin *loaded; /* NULL: no origin of the route has https */
+	struct policy_where where;
 };
 
 /* One origin server. Its index is its place in the shared health table. */
@@ -63,6 +92,7 @@ struct route {
 	struct policy_strings upgrade; /* protocols that may be changed to */
 	bool websocket;          /* "websocket" is one of them */
 	struct health_settings health;
+	struct origin_tls tls;
 	struct policy_where where;
 	uint32_t index;          /* of all routes of the policy */
 };
@@ -82,6 +112,7 @@ struct site {
 	struct guard_policy guard;
 	bool via;                /* requests carry Via */
 	bool acme;               /* its ACME challenges are ours to answer */
+	struct site_tls tls;
 	struct policy_where where;
 	uint32_t index;
 };
@@ -89,6 +120,21 @@ struct site {
 /* One of `sites`. Its finish checks and compiles everything that concerns this site
  * alone; indices, the shield and the table are made where all sites are known. */
 extern const struct schema site_schema;
+
+/* Rows that a listener and a site have in common. */
+extern const struct policy_choice tls_demands[];
+/* Loads the CAs of a demand; reports by context. */
+void tls_demand_load(struct tls_demand_settings *demand, struct policy_where where, struct policy_context *context);
+/* Tells context what is wrong with files of TLS: struct tls_reporter's context. */
+struct tls_report_place {
+	struct policy_context *context;
+	struct policy_where where;
+	const char *group; /* "" or "origin_tls.": what the setting stands in, seen from the group in hand */
+};
+extern const struct schema site_tls_schema, origin_tls_schema;
+/* Loads what the https origins of a route need, once for all routes that say the same. */
+void origin_tls_load(struct origin_tls *tls, struct policy_where where, struct policy_context *context);
+void tls_report_problem(void *place, const char *setting, bool is_warning, const char *text);
 
 struct site_table;
 

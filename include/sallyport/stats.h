@@ -27,6 +27,9 @@
 	STAT(nominations_dropped, "pages the keeper was not told of because the ring was full")    \
 	STAT(clients_banned, "clients banned for a time, or that a dry run would have")            \
 	STAT(throttle_crowded, "requests throttled together with others, the table being full")    \
+	STAT(tls_handshakes, "TLS handshakes with clients, without resumed ones")                  \
+	STAT(tls_resumed, "TLS handshakes with clients that resumed a session")                    \
+	STAT(tls_failed, "TLS handshakes with clients that failed")                                \
 	STAT(handed_over, "idle connections given to the next generation")                         \
 	STAT(adopted, "idle connections taken over from the last generation")                      \
 	STAT(tunnels, "connections that became WebSockets")                                        \

@@ -6,9 +6,10 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-/* The transport under a connection: plain TCP now, TLS beside it. Callers see
+/* The transport under a connection: plain TCP, or TLS (tls.h). Callers see
  * bytes; whether they were encrypted is the transport's affair. */
 struct stream;
+struct tls;
 
 enum stream_result {
 	STREAM_AGAIN = -1, /* nothing now: wait for the next event */
@@ -21,8 +22,11 @@ struct stream_ops {
 	/* Bytes read or written (> 0), or a stream_result. */
 	ssize_t (*read)(struct stream *stream, void *buf, size_t room);
 	ssize_t (*writev)(struct stream *stream, const struct iovec *iov, int n);
-	/* Says that no more will be written. */
+	/* Says that no more will be written; reading goes on. TLS that is broken becomes plain: its bytes
+	 * are only good for throwing away. */
 	void (*shutdown)(struct stream *stream);
+	/* Nothing waits to be read, whatever the loop has said of it so far. */
+	bool (*is_silent)(struct stream *stream);
 	/* Ends it, with a reset where abort is set. Closes the descriptor. */
 	void (*close)(struct stream *stream, bool abort);
 	/* Bytes may go past user space by splice(2). */
@@ -36,6 +40,11 @@ struct stream {
 	bool readable;
 	bool writable;
 	bool peer_closed;
+	/* TLS: the same of the socket below, where bytes may have been read that are no record yet,
+	 * or records that are no bytes yet; and who waits for the other direction. */
+	bool wire_empty, wire_full;
+	bool read_wants_write, write_wants_read;
+	struct tls *tls; /* NULL: plain */
 };
 
 extern const struct stream_ops stream_plain;

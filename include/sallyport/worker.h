@@ -20,6 +20,7 @@ struct worker_memory {
 	struct log_ring *ring;          /* this slot's */
 	void *census;                   /* census_bytes() */
 	void *throttle;                 /* throttle_bytes(), throttle_init() done */
+	void *tickets;                  /* tls_tickets_bytes(); NULL: sessions are not resumed */
 	struct origin_health *health;   /* ORIGIN_SLOTS, of the generation */
 	const struct site_states *sites; /* read-only; NULL: no site is ever paused */
 	struct log_ring *nominations;   /* this slot's, nomination.h; NULL: none are made */

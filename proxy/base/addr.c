@@ -275,3 +275,10 @@ bool cidr_has(const struct cidr *cidr, const struct addr *addr)
 		return false;
 	return rest == 0 || (bytes[whole] ^ cidr->bytes[whole]) >> (8 - rest) == 0;
 }
+
+bool addr_is_any(const struct addr *addr)
+{
+	if (addr->u.sa.sa_family == AF_INET)
+		return addr->u.in4.sin_addr.s_addr == htonl(INADDR_ANY);
+	return IN6_IS_ADDR_UNSPECIFIED(&addr->u.in6.sin6_addr);
+}

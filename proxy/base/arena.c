@@ -14,8 +14,15 @@ struct block {
 	alignas(max_align_t) char bytes[];
 };
 
+struct owned {
+	void (*release)(void *object);
+	void *object;
+	struct owned *before;
+};
+
 struct arena {
 	struct block *newest;
+	struct owned *owned;
 	size_t used, limit;
 	size_t next_size;
 };
@@ -34,6 +41,8 @@ void arena_free(struct arena *arena)
 {
 	if (!arena)
 		return;
+	for (const struct owned *owned = arena->owned; owned; owned = owned->before)
+		owned->release(owned->object);
 	for (struct block *block = arena->newest, *next; block; block = next) {
 		next = block->next;
 		free(block);
@@ -82,6 +91,18 @@ void *arena_alloc(struct arena *arena, size_t size)
 	block->used += taken;
 	arena->used += taken;
 	return memory;
+}
+
+bool arena_own(struct arena *arena, void (*release)(void *object), void *object)
+{
+	struct owned *owned = arena_alloc(arena, sizeof(*owned));
+	if (!owned) {
+		release(object);
+		return false;
+	}
+	*owned = (struct owned){release, object, arena->owned};
+	arena->owned = owned;
+	return true;
 }
 
 static char *copy(struct arena *arena, const char *bytes, size_t len)

@@ -1,16 +1,29 @@
-/* Random bytes, digests and HMAC by OpenSSL. A generator that fails is reported and never
- * replaced by a weaker one. */
+/* Random bytes, digests and HMAC from OpenSSL, which is set up here, once: without a configuration
+ * file, so that nothing outside of the policy decides, and nothing is left to be opened when the
+ * sandbox has closed. A generator that fails is reported and never replaced by a weaker one. */
 #include "sallyport/crypto.h"
 
 #include <limits.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
 
+bool crypto_init(struct err *err)
+{
+	static bool done;
+	if (done)
+		return true;
+	done = OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_LOAD_CRYPTO_STRINGS, NULL) == 1;
+	return done || err_set(err, "OpenSSL cannot be set up");
+}
+
 bool crypto_random(void *out, size_t len, struct err *err)
 {
 	unsigned char *at = out;
+	if (!crypto_init(err))
+		return false;
 	while (len > 0) {
 		int part = len < INT_MAX ? (int)len : INT_MAX;
 		if (RAND_bytes(at, part) != 1) {

@@ -27,6 +27,7 @@ static int read_options(int argc, char **argv, struct explain *e)
 	opterr = 0;
 	optind = 1;
 	settings_overrides_from_environment(&e->overrides);
+	e->overrides.leaves_files = true;
 	while ((option = getopt_long(argc, argv, ":c:X:H:", options, NULL)) != -1) {
 		switch (option) {
 		case 'c': e->path = optarg; break;
@@ -81,8 +82,9 @@ static const char *first_host(const struct settings *settings)
 static void write_head(struct explain *e)
 {
 	struct span url = span_from_str(e->url), host = span_from_str(first_host(e->settings));
-	if (span_istarts(url, SPAN("http://"))) {
-		struct span rest = span_from(url, strlen("http://"));
+	e->is_tls = span_istarts(url, SPAN("https://"));
+	if (e->is_tls || span_istarts(url, SPAN("http://"))) {
+		struct span rest = span_from(url, strlen(e->is_tls ? "https://" : "http://"));
 		size_t end = strcspn(rest.ptr, "/?#");
 		host = span_of(rest.ptr, end);
 		url = span_from(rest, end);
@@ -155,6 +157,21 @@ static void say_place(struct explain *e, const struct subject *s)
 	if (s->route)
 		explain_sayf(e, "route", s->route->prefix_len > 1 ? "sites[].routes[].path" : "sites[].origins", "%s to %s%s", s->route->prefix, s->route->origins[0].url,
 		     s->route->origin_count > 1 ? " and others" : "");
+}
+
+/* What of the answer depends on how the visitor came: https, or a plain connection. */
+static void say_tls(struct explain *e, const struct subject *s)
+{
+	static const char *const demands[] = {
+	    [TLS_DEMAND_OFF] = "off", [TLS_DEMAND_OPTIONAL] = "optional", [TLS_DEMAND_REQUIRED] = "required"};
+	if (!s->site || s->is_challenge)
+		return;
+	if (!s->is_tls && s->site->tls.redirect)
+		explain_sayf(e, "redirect", "sites[].tls.redirect", "what passes is sent to https, port %llu",
+			     (unsigned long long)s->site->tls.port);
+	else if (s->site->tls.clients.demand != TLS_DEMAND_UNSET)
+		explain_sayf(e, "client", "sites[].tls.client_certificate", "certificate %s",
+			     demands[s->site->tls.clients.demand]);
 }
 
 /* "reject 403", "would close without a word". */
@@ -284,9 +301,10 @@ static bool walk(struct explain *e, struct verdict *verdict, struct err *err)
 	char *room = malloc(JUDGE_ROOM((size_t)head.target_len));
 	if (!room)
 		return err_set(err, "out of memory");
-	reason = judge_locate(e->settings, &head, room, &subject);
+	reason = judge_locate(e->settings, &head, e->is_tls, room, &subject);
 	say_path(e, &subject);
 	say_place(e, &subject);
+	say_tls(e, &subject);
 	if (subject.site && subject.canon.path.ptr && subject.target.form != URL_ASTERISK)
 		explain_findings(e, &subject);
 	bool ok = true;

@@ -16,6 +16,7 @@ struct explain {
 	const char *fields[FIELDS_GIVEN];
 	size_t field_count;
 	bool as_json;
+	bool is_tls;      /* an https URL */
 	const char *from; /* the visitor's address as given; NULL: not known */
 	struct addr visitor;
 

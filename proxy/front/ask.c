@@ -41,13 +41,12 @@ static uint64_t now_ms(const struct exchange *x)
  * an origin said unasked meanwhile would be taken for the response. */
 static bool looks_stale(const struct exchange *x)
 {
-	char byte;
-	const struct origin_conn *conn = x->claim.conn;
+	struct origin_conn *conn = x->claim.conn;
 	bool is_recent = loop_round_events(x->front->loop) <= RECENT_EVENTS;
 	if (!conn->reused ||
 	    (is_recent && http_method_is_idempotent((enum http_method)x->request.method)))
 		return false;
-	return recv(conn->stream.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
+	return !origin_is_silent(conn);
 }
 
 /* Another origin, or another address of the same name: not the same door again. */
@@ -148,15 +147,17 @@ enum step_result step_queue(struct exchange *x)
 enum step_result step_connect(struct exchange *x)
 {
 	struct origin_conn *conn = x->claim.conn;
-	if (!conn->stream.writable && !conn->stream.peer_closed)
-		return STEP_WAIT;
-	if (!origin_connected(conn)) {
-		x->claim.failed = conn->origin;
-		exchange_leave_origin(x, false);
-		return try_another(x, REASON_ORIGIN_REFUSED);
+	enum reason reason = REASON_ORIGIN_REFUSED;
+	const char *text;
+	switch (origin_connect(conn, &reason, &text)) {
+	case ORIGIN_CONNECTING: return STEP_WAIT;
+	case ORIGIN_READY: x->step = STEP_SEND; return STEP_MORE;
+	default: break;
 	}
-	x->step = STEP_SEND;
-	return STEP_MORE;
+	x->claim.failed = conn->origin;
+	x->origin_evidence = text;
+	exchange_leave_origin(x, false);
+	return try_another(x, reason);
 }
 
 /* Content that was collected whole is sent with its length, however it came. */
@@ -195,6 +196,8 @@ static size_t write_head(struct exchange *x)
 	    .peer_trusted = x->client->peer_trusted,
 	    .upgrade = x->upgrade && x->claim.spec->internal == INTERNAL_NONE,
 	    .hide_via = !x->subject.site->via,
+	    .tls = stream_is_tls(&x->client->stream),
+	    .client_fields = tls_client_fields(&x->client->stream),
 	    .request_id = id,
 	    .bare = x->claim.spec->internal != INTERNAL_NONE,
 	    .accept_encoding = guard_ask_plainly(x, codings),

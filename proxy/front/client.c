@@ -2,10 +2,11 @@
  * connection back for the next one. An idle connection is this structure and
  * nothing else; half a head costs a hold of its size.
  *
- *              first byte        whole head          answered
- * ─┬──► IDLE ──────────────► HEAD ───────────► EXCHANGE ───────► IDLE
- *  │     ▲                     └── refused ───────┘├── closing ─► LINGER ─► gone
- *  └► PROXY: behind a balancer, see proxied.c      └── held ────► TARPIT ─► gone
+ *                       first byte        whole head          answered
+ * ─┬─┬─────────────► IDLE ──────────► HEAD ───────────► EXCHANGE ───────► IDLE
+ *  │ ▼                 ▲               └── refused ───────┘├── closing ─► LINGER ─► gone
+ *  │ HANDSHAKE ────────┘ TLS: see handshake.c              └── held ────► TARPIT ─► gone
+ *  └► PROXY ─► …         behind a balancer: see proxied.c
  *
  * LINGER: the answer was sent and our side is shut; what the client still sends
  * is thrown away, for a while, because closing with unread bytes would reset the
@@ -52,29 +53,41 @@ static void idle_add(struct client *c)
 	stat_add(&f->stats->connections_idle, 1);
 }
 
+/* Nothing of it would be lost. */
+static bool is_idle(unsigned state)
+{
+	return state == CLIENT_IDLE || state == CLIENT_HANDSHAKE;
+}
+
 static void enter_state(struct client *c, enum client_state state)
 {
-	if (c->state == CLIENT_IDLE && state != CLIENT_IDLE)
+	if (is_idle(c->state))
 		idle_remove(c);
-	else if (c->state != CLIENT_IDLE && state == CLIENT_IDLE)
+	if (is_idle(state))
 		idle_add(c);
 	c->state = (uint8_t)state;
 }
 
-static void become_idle(struct client *c)
+void client_await(struct client *c, enum client_state state, uint64_t ms)
 {
 	struct front *f = c->front;
-	enter_state(c, CLIENT_IDLE);
+	enter_state(c, state);
 	c->idle_since_ms = loop_now_ms(f->loop);
-	loop_arm(f->loop, &c->timer, c->idle_since_ms + f->settings->timeouts.idle);
+	loop_arm(f->loop, &c->timer, c->idle_since_ms + ms);
 }
 
-struct client *client_new(struct front *f, int fd, const struct addr *peer, bool is_proxied)
+static void become_idle(struct client *c)
+{
+	client_await(c, CLIENT_IDLE, c->front->settings->timeouts.idle);
+}
+
+bool client_new(struct front *f, int fd, const struct addr *peer, const struct listen_settings *listen,
+		bool adopted)
 {
 	struct client *c = memory_take(&f->memory, sizeof(*c));
 	if (!c)
-		return NULL;
-	*c = (struct client){.front = f, .peer = *peer, .key = addr_client_key(peer)};
+		return false;
+	*c = (struct client){.front = f, .peer = *peer, .key = addr_client_key(peer), .listen = listen};
 	stream_init_plain(&c->stream, fd);
 	c->watch.fd = fd;
 	c->watch.on_event = client_event;
@@ -83,22 +96,29 @@ struct client *client_new(struct front *f, int fd, const struct addr *peer, bool
 	c->peer_trusted = is_trusted(f->settings, peer);
 	if (!loop_watch(f->loop, &c->watch, NULL)) {
 		memory_give(&f->memory, c, sizeof(*c));
-		return NULL;
+		return false;
 	}
 	c->next = f->clients;
 	if (c->next)
 		c->next->prev = c;
 	f->clients = c;
 	stat_add(&f->stats->connections, 1);
-	if (is_proxied)
+	if (adopted)
+		become_idle(c);
+	else if (listen->proxy_from_count > 0)
 		proxied_begin(c);
 	else
-		become_idle(c);
-	return c;
+		client_begin(c);
+	return true;
 }
 
 void client_begin(struct client *c)
 {
+	if (c->listen->tls.server) {
+		if (handshake_begin(c))
+			handshake_go_on(c);
+		return;
+	}
 	become_idle(c);
 	if (c->stream.readable)
 		read_head(c);
@@ -115,6 +135,8 @@ static void client_forget(struct client *c)
 	loop_disarm(f->loop, &c->timer);
 	loop_cancel(&c->again);
 	hold_release(&c->in, &f->memory);
+	if (c->tls_charged)
+		memory_discharge(&f->memory, CLIENT_TLS_BYTES);
 	if (c->prev)
 		c->prev->next = c->next;
 	else
@@ -154,7 +176,7 @@ static void linger_read(struct client *c)
 	}
 }
 
-static void linger(struct client *c)
+void client_linger(struct client *c)
 {
 	struct front *f = c->front;
 	enter_state(c, CLIENT_LINGER);
@@ -166,8 +188,8 @@ static void linger(struct client *c)
 
 void client_refuse(struct client *c, const struct addr *peer, enum reason reason)
 {
-	reply_refusal(c->front, c->stream.fd, peer, reason);
-	linger(c);
+	reply_refusal(c->front, c->stream.fd, peer, reason, c->listen->tls.server != NULL);
+	client_linger(c);
 }
 
 /* Sends the connection to the next generation, and whose it is: the socket may be a balancer's.
@@ -190,18 +212,33 @@ static bool may_hand_over(const struct client *c)
 	       c->stream.ops == &stream_plain;
 }
 
-void client_hand_over_all(struct front *f)
+/* A TLS connection cannot change its process: its next response, if it asks once more while we
+ * drain, is its last. Ending it now could meet a request on its way. */
+static bool may_stay(const struct client *c)
+{
+	return c->front->hand_over && stream_is_tls(&c->stream);
+}
+
+bool client_is_last(const struct client *c)
+{
+	return c->front->draining && !may_hand_over(c);
+}
+
+bool client_hand_over_all(struct front *f)
 {
 	struct client *next;
 	for (struct client *c = f->idle; c; c = next) {
 		next = c->idle_next;
 		if (c->in.len > 0)
 			continue; /* pipelined: its turn comes */
+		if (may_stay(c))
+			continue;
 		if (!may_hand_over(c))
 			client_free(c, false);
 		else if (!hand_over(c))
-			return; /* the timer of the drain comes back to it */
+			return false; /* the timer of the drain comes back to it */
 	}
+	return true;
 }
 
 /* An answer is on its way: closing over bytes that nobody read could destroy it. */
@@ -209,7 +246,9 @@ static bool leave_after_answer(struct client *c)
 {
 	if (may_hand_over(c))
 		return hand_over(c);
-	linger(c);
+	if (may_stay(c))
+		return false;
+	client_linger(c);
 	return true;
 }
 
@@ -225,7 +264,7 @@ void client_next(struct client *c, bool keep, bool announced)
 		if (announced && c->in.len == 0 && !c->stream.readable)
 			client_free(c, false);
 		else
-			linger(c);
+			client_linger(c);
 		return;
 	}
 	become_idle(c);
@@ -285,8 +324,15 @@ static bool parse_head(struct client *c, const char *bytes, size_t len, bool in_
 /* The connection ended between requests, or within a head. */
 static void peer_left(struct client *c, ssize_t result)
 {
+	struct tls_fault fault = tls_fault(&c->stream);
+	if (fault.reason != REASON_UNSET) {
+		stat_add(&c->front->stats->reasons[fault.reason], 1);
+		record_client(c, fault.reason, 0, fault.text);
+		client_linger(c); /* the alert is on its way */
+		return;
+	}
 	if (c->in.len > 0)
-		record_connection(c->front, &c->peer, REASON_CLIENT_GONE, 0);
+		record_client(c, REASON_CLIENT_GONE, 0, NULL);
 	client_free(c, result == STREAM_ERROR);
 }
 
@@ -320,6 +366,12 @@ static void read_head(struct client *c)
 	}
 }
 
+void client_ready(struct client *c)
+{
+	become_idle(c);
+	read_head(c); /* it may have come with the handshake's last bytes */
+}
+
 /* Requests wait in the hold for their turn, which must come before what the
  * connection has to say now, be it its end. */
 static bool is_pipelined(const struct client *c)
@@ -351,6 +403,8 @@ static void client_event(struct watch *watch, unsigned events)
 		linger_read(c);
 	else if (c->state == CLIENT_PROXY)
 		proxied_read(c);
+	else if (c->state == CLIENT_HANDSHAKE)
+		handshake_go_on(c);
 	else if (c->exchange && (events & LOOP_ERROR) && !c->exchange->origin_ended)
 		exchange_abort(c->exchange, REASON_CLIENT_GONE);
 	else if (c->exchange)
@@ -365,6 +419,8 @@ static void client_expired(struct timer *timer)
 	struct front *f = c->front;
 	if (c->state == CLIENT_EXCHANGE) {
 		exchange_expired(c->exchange);
+	} else if (c->state == CLIENT_HANDSHAKE) {
+		handshake_expired(c);
 	} else if (c->state == CLIENT_HEAD) {
 		f->head = (struct http_head){.base = hold_ptr(&c->in)};
 		begin_exchange(c, hold_ptr(&c->in), c->in.len, true, REASON_HEAD_TIMEOUT, (struct span){0});

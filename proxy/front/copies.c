@@ -279,18 +279,26 @@ static void load_read(struct copy *copy)
 	load_done(copy);
 }
 
+/* False: there is nothing to be read yet, or never. */
+static bool load_connected(struct copy *copy, struct origin_conn *conn)
+{
+	enum reason reason;
+	const char *text;
+	enum origin_take connected = origin_connect(conn, &reason, &text);
+	if (connected == ORIGIN_CONNECTING)
+		return false;
+	if (connected == ORIGIN_READY && send_request(copy))
+		return true;
+	load_failed(copy, "it takes no requests");
+	return false;
+}
+
 static void load_event(struct origin_conn *conn, unsigned events)
 {
 	struct copy *copy = conn->owner;
 	(void)events;
-	if (conn->connecting) {
-		if (!conn->stream.writable && !conn->stream.peer_closed)
-			return;
-		if (!origin_connected(conn) || !send_request(copy)) {
-			load_failed(copy, "it takes no requests");
-			return;
-		}
-	}
+	if (conn->connecting && !load_connected(copy, conn))
+		return;
 	if (conn->stream.readable)
 		load_read(copy);
 }

@@ -88,7 +88,7 @@ static void frame_client(struct exchange *x, const struct http_head *head)
 	else
 		x->client_framing = head->framing;
 	if (x->client_framing == HTTP_FRAMING_CLOSE || (!x->up_sent && x->step == STEP_RELAY) ||
-	    (x->front->draining && !x->front->hand_over))
+	    client_is_last(x->client))
 		x->close = true;
 }
 
@@ -108,6 +108,7 @@ static size_t write_head(struct exchange *x, struct http_head *head)
 	    .date = front_date(f),
 	    .added = policy->added,
 	    .added_count = policy->added_count,
+	    .hsts = hsts_of(x),
 	};
 	return http_forward_response(&forward, f->out, sizeof(f->out));
 }
@@ -295,7 +296,12 @@ static enum pump origin_ended(struct exchange *x, ssize_t result, enum reason *r
 	}
 	if (!x->head_read && ask_again(x))
 		return PUMP_WAIT;
+	struct tls_fault fault = tls_fault(&x->claim.conn->stream);
 	origin_failed(origin, what);
+	if (fault.reason != REASON_UNSET) {
+		x->origin_evidence = fault.text;
+		return fail(reason, fault.reason);
+	}
 	return fail(reason, what);
 }
 

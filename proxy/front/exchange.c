@@ -134,7 +134,7 @@ bool exchange_begin(struct client *c, const struct http_head *head, const char *
 /* The reasons that are a refusal, as against an origin's or a network's fault. */
 static bool is_rejection(enum reason reason)
 {
-	return reason <= REASON_HOST_UNKNOWN ||
+	return reason <= REASON_HOST_UNKNOWN || reason == REASON_TLS_MISDIRECTED ||
 	       (reason >= REASON_ADDRESS_DENIED && reason <= REASON_THROTTLED);
 }
 
@@ -163,6 +163,9 @@ enum step_result exchange_refuse(struct exchange *x, enum reason reason)
 	if (guard_takes_over(x, reason))
 		return STEP_MORE;
 	forget_noted(x);
+	reason = client_cause(x, reason, &x->verdict.evidence);
+	if (x->origin_evidence && (reason == REASON_ORIGIN_TLS || reason == REASON_ORIGIN_CERTIFICATE))
+		x->verdict.evidence = span_from_str(x->origin_evidence);
 	stat_add(&f->stats->reasons[reason], 1);
 	if (is_rejection(reason))
 		stat_add(&f->stats->requests_rejected, 1);
@@ -260,6 +263,8 @@ static enum step_result step_end(struct exchange *x)
 	exchange_free(x);
 	if (held && tarpit_has_room(f))
 		tarpit_take(c);
+	else if (aborted && tls_fault(&c->stream).reason != REASON_UNSET)
+		client_linger(c); /* what there was to say of it, an alert says */
 	else if (aborted)
 		client_free(c, true);
 	else
@@ -269,8 +274,9 @@ static enum step_result step_end(struct exchange *x)
 
 void exchange_abort(struct exchange *x, enum reason reason)
 {
-	stat_add(&x->front->stats->reasons[reason], 1);
 	forget_noted(x);
+	reason = client_cause(x, reason, &x->verdict.evidence);
+	stat_add(&x->front->stats->reasons[reason], 1);
 	name_limit(x, reason);
 	x->verdict.reason = reason;
 	origin_unclaim(&x->claim);

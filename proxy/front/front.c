@@ -15,7 +15,7 @@
 #include "sallyport/fd_pass.h"
 #include "sallyport/log.h"
 
-enum { ADOPTIONS_PER_EVENT = 8, ACCEPT_AGAIN_MS = 50, SHED_AFTER_MS = 1000, SHED_EVERY_MS = 100, FDS_BESIDE = 64, FDS_A_CONNECTION = 2, DATE_EVERY_US = 1000000 };
+enum { LOOK_AGAIN_MS = 50, TICKETS_EVERY_MS = 60000, ADOPTIONS_PER_EVENT = 8, ACCEPT_AGAIN_MS = 50, SHED_AFTER_MS = 1000, SHED_EVERY_MS = 100, FDS_BESIDE = 64, FDS_A_CONNECTION = 2, DATE_EVERY_US = 1000000 };
 
 struct span front_date(struct front *f)
 {
@@ -51,6 +51,8 @@ static uint64_t waited_ms(const struct front *f, const struct client *c)
 	uint64_t since_ms = 0;
 	if (c->state == CLIENT_HEAD)
 		since_ms = c->head_start_us / 1000;
+	else if (c->state == CLIENT_HANDSHAKE)
+		since_ms = c->idle_since_ms;
 	else if (c->exchange && c->exchange->up_patience.since_ms)
 		since_ms = c->exchange->up_patience.since_ms;
 	else if (c->exchange)
@@ -89,25 +91,26 @@ bool front_has_room(struct front *f)
 	return !memory_is_tight(&f->memory) || shed_slow(f);
 }
 
-/* listen: where it came in; NULL: an older generation took it in. */
-static void take_connection(struct front *f, int fd, const struct addr *peer,
-			    const struct listen_settings *listen)
+/* listen: where it came in; NULL: nowhere that is there yet. adopted: an older generation took it in. */
+static void take_connection(struct front *f, int fd, const struct addr *peer, const struct listen_settings *listen,
+			    bool adopted)
 {
+	bool is_tls = !adopted && listen->tls.server;
 	uint64_t key = addr_client_key(peer);
-	bool is_proxied = listen && listen->proxy_from_count > 0;
+	bool is_proxied = !adopted && listen->proxy_from_count > 0;
 	/* Behind a proxy there are many visitors; and what was taken in is not thrown out. */
-	bool is_counted = listen && !is_proxied && !is_trusted(f->settings, peer);
+	bool is_counted = !adopted && !is_proxied && !is_trusted(f->settings, peer);
 	uint32_t limit = is_counted ? (uint32_t)f->settings->quotas.per_client : UINT32_MAX;
-	stat_add(listen ? &f->stats->connections_accepted : &f->stats->adopted, 1);
+	stat_add(adopted ? &f->stats->adopted : &f->stats->connections_accepted, 1);
 	if (is_proxied && !is_in(listen->proxy_from, listen->proxy_from_count, peer)) {
-		reply_refuse_connection(f, fd, peer, REASON_PROXY_SENDER);
-	} else if (listen && is_full(f) && !shed_idle(f)) {
-		reply_refuse_connection(f, fd, peer, REASON_ALL_CONNECTIONS);
+		reply_refuse_connection(f, fd, peer, REASON_PROXY_SENDER, is_tls);
+	} else if (!adopted && is_full(f) && !shed_idle(f)) {
+		reply_refuse_connection(f, fd, peer, REASON_ALL_CONNECTIONS, is_tls);
 	} else if (!census_enter(f->census, key, limit)) {
-		reply_refuse_connection(f, fd, peer, REASON_CLIENT_CONNECTIONS);
-	} else if (!front_has_room(f) || !client_new(f, fd, peer, is_proxied)) {
+		reply_refuse_connection(f, fd, peer, REASON_CLIENT_CONNECTIONS, is_tls);
+	} else if (!front_has_room(f) || !client_new(f, fd, peer, listen, adopted)) {
 		census_leave(f->census, key);
-		reply_refuse_connection(f, fd, peer, REASON_OVERLOAD);
+		reply_refuse_connection(f, fd, peer, REASON_OVERLOAD, is_tls);
 	}
 }
 
@@ -156,9 +159,27 @@ static void listener_event(struct watch *watch, unsigned events)
 		return;
 	}
 	if (addr_from_sockaddr((struct sockaddr *)&ss, len, &peer))
-		take_connection(f, fd, &peer, listen);
+		take_connection(f, fd, &peer, listen, false);
 	else
 		close(fd);
+}
+
+/* Where a connection came in that another generation accepted; NULL: no listener is there any more. */
+static const struct listen_settings *listen_of(const struct front *f, int fd)
+{
+	const struct listen_settings *listens = f->settings->listens.items;
+	struct sockaddr_storage ss, bound;
+	struct addr local, at;
+	for (size_t i = 0; i < f->settings->listens.n; i++) {
+		socklen_t len = sizeof(ss), bound_len = sizeof(bound);
+		if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0 &&
+		    addr_from_sockaddr((struct sockaddr *)&ss, len, &local) &&
+		    getsockname(f->setup.listen_fds[i], (struct sockaddr *)&bound, &bound_len) == 0 &&
+		    addr_from_sockaddr((struct sockaddr *)&bound, bound_len, &at) && addr_port(&local) == addr_port(&at) &&
+		    (addr_eq(&local, &at) || addr_is_any(&at)))
+			return &listens[i];
+	}
+	return NULL;
 }
 
 /* An idle connection of the last generation, and whose it is. Both ends of this channel are
@@ -175,7 +196,7 @@ static void adopt_event(struct watch *watch, unsigned events)
 		if (fd < 0)
 			continue;
 		if (addr_from_sockaddr(&said.u.sa, sizeof(said), &peer))
-			take_connection(f, fd, &peer, NULL);
+			take_connection(f, fd, &peer, listen_of(f, fd), true);
 		else
 			close(fd);
 	}
@@ -196,10 +217,10 @@ static void maybe_drained(struct front *f)
 static void hand_over_again(struct timer *timer)
 {
 	struct front *f = (struct front *)(void *)((char *)timer - offsetof(struct front, hand_over_again));
-	client_hand_over_all(f);
+	bool all = client_hand_over_all(f);
 	maybe_drained(f);
 	if (!f->told_drained)
-		loop_arm(f->loop, timer, loop_now_ms(f->loop) + HAND_OVER_AGAIN_MS);
+		loop_arm(f->loop, timer, loop_now_ms(f->loop) + (all ? LOOK_AGAIN_MS : HAND_OVER_AGAIN_MS));
 }
 
 static void drain_expired(struct timer *timer)
@@ -208,11 +229,11 @@ static void drain_expired(struct timer *timer)
 	unsigned cut = 0;
 	while (f->clients) {
 		struct client *c = f->clients;
+		cut += c->state != CLIENT_IDLE && c->state != CLIENT_HANDSHAKE;
 		if (c->exchange)
 			exchange_abort(c->exchange, REASON_SHUTTING_DOWN);
 		else
 			client_free(c, false);
-		cut++;
 	}
 	if (cut > 0)
 		log_warn("%u connections were still open at the drain deadline and are cut", cut);
@@ -236,6 +257,32 @@ void front_drain(struct front *f, bool hand_over, uint64_t deadline_ms)
 	loop_arm(f->loop, &f->drain_timer, deadline_ms);
 	tarpit_empty(f);
 	hand_over_again(&f->hand_over_again);
+}
+
+/* Keys of tickets are over by time, also where nobody comes. */
+static void tend_tickets(struct timer *timer)
+{
+	struct front *f = (struct front *)(void *)((char *)timer - offsetof(struct front, tickets_timer));
+	uint64_t now_ms = loop_now_ms(f->loop);
+	tls_tickets_tend(f->tickets, now_ms);
+	loop_arm(f->loop, timer, now_ms + TICKETS_EVERY_MS);
+}
+
+/* The listeners are the process's own copy; what is shared are the keys. */
+static void open_tickets(struct front *f)
+{
+	const struct listen_settings *listens = f->settings->listens.items;
+	bool is_needed = false;
+	f->tickets_timer.on_expiry = tend_tickets;
+	f->tickets = f->setup.memory.tickets ? tls_tickets_of(f->setup.memory.tickets) : NULL;
+	for (size_t i = 0; f->tickets && i < f->settings->listens.n; i++) {
+		if (!listens[i].tls.server)
+			continue;
+		tls_server_use_tickets(listens[i].tls.server, f->tickets);
+		is_needed = true;
+	}
+	if (is_needed)
+		tend_tickets(&f->tickets_timer);
 }
 
 static struct http_limits limits_of(uint64_t head, uint64_t target, uint64_t fields, uint64_t field)
@@ -330,8 +377,9 @@ struct front *front_new(struct loop *loop, const struct worker_setup *setup, str
 	bool guard_ok = true;
 	f->guard = guard_side_new(f, &guard_ok, err);
 	if (!guard_ok || !crypto_random(&f->id_prefix, sizeof(f->id_prefix), err) ||
-	    !link_sites(f, err) || !open_scratch(f, err) || !open_origins(f, err))
+	    !link_sites(f, err) || !open_scratch(f, err) || !handshake_compile(f, err) || !open_origins(f, err))
 		goto fail;
+	open_tickets(f);
 	return f;
 fail:
 	front_free(f);
@@ -368,6 +416,7 @@ void front_free(struct front *f)
 		loop_unwatch(f->loop, &f->listeners[i].watch);
 	loop_unwatch(f->loop, &f->adopt);
 	loop_disarm(f->loop, &f->accept_again);
+	loop_disarm(f->loop, &f->tickets_timer);
 	loop_disarm(f->loop, &f->drain_timer);
 	loop_disarm(f->loop, &f->hand_over_again);
 	guard_side_free(f->guard);

@@ -27,6 +27,7 @@ enum {
 	EXCHANGE_TEXT_BYTES = 3072,          /* request head and canonical path of the usual exchange */
 	EXCHANGE_SPARE = 64,                 /* freed ones kept for the next */
 	HAND_OVER_AGAIN_MS = 10,
+	CLIENT_TLS_BYTES = 16384,            /* what OpenSSL holds for a connection: measured 13 kB idle */
 };
 
 struct client;
@@ -59,13 +60,17 @@ struct front {
 	struct origins *origins;
 	struct shield_scratch *scratch;
 	struct site_link *site_links; /* by site->index */
+	struct tls_tickets *tickets;  /* NULL: none */
+	struct timer tickets_timer;
+	struct throttle_rate handshake_rate;
+	uint64_t handshake_site;
 	struct http_limits request_limits, response_limits;
 
 	struct listener *listeners;
 	struct timer accept_again;
 	struct watch adopt;
 	struct client *clients;              /* all of them */
-	struct client *idle, *idle_last;     /* between requests; the longest idle last */
+	struct client *idle, *idle_last;     /* between requests, or before the first; the longest idle last */
 	struct client *tarpit, *tarpit_last; /* held without a word; who came first last */
 	uint64_t tarpit_count;
 	uint64_t max_connections;            /* that this worker has descriptors for */
@@ -94,6 +99,7 @@ struct front {
 enum client_state {
 	CLIENT_UNSET = 0,
 	CLIENT_PROXY,
+	CLIENT_HANDSHAKE,
 	CLIENT_IDLE,
 	CLIENT_HEAD,
 	CLIENT_EXCHANGE,
@@ -119,6 +125,8 @@ struct client {
 	uint32_t lingered;          /* bytes thrown away after the answer */
 	uint8_t state;              /* enum client_state */
 	bool peer_trusted;
+	bool tls_charged;           /* CLIENT_TLS_BYTES are counted for it */
+	const struct listen_settings *listen; /* where it came in; NULL: at a listener that is gone */
 };
 
 enum exchange_step {
@@ -186,6 +194,7 @@ struct exchange {
 	uint64_t collect_until_ms;
 	uint64_t connect_until_ms;
 	uint64_t attempt_until_ms;  /* after which another origin is tried */
+	const char *origin_evidence; /* what OpenSSL said of it; NULL: nothing. Lives for ever */
 	uint64_t origin_moved_ms;   /* the origin last took or gave a byte */
 
 	/* the response, origin to client */
@@ -223,17 +232,48 @@ struct exchange {
 };
 
 /* client.c */
-/* is_proxied: it begins with a PROXY header. */
-struct client *client_new(struct front *front, int fd, const struct addr *peer, bool is_proxied);
-/* Whose it is is known: its first request may come. May end it. */
+/* Whose it is is known: its transport begins, and its first request may come. May end it. */
 void client_begin(struct client *client);
 /* Two lines, and it ends. client: who it would have been. */
 void client_refuse(struct client *client, const struct addr *peer, enum reason reason);
+/* A connection begins; it may end at once. listen: where it came in, NULL: unknown. adopted: it has
+ * had requests already, plain ones. False: no memory, and fd is still the caller's. */
+MUST_CHECK bool client_new(struct front *front, int fd, const struct addr *peer, const struct listen_settings *listen,
+			   bool adopted);
+/* Its transport is ready: requests may come. */
+void client_ready(struct client *client);
+/* Waits in that state for so long. */
+void client_await(struct client *client, enum client_state state, uint64_t ms);
+/* Ends it after what was sent is read. */
+void client_linger(struct client *client);
+/* Its next response is its last. */
+bool client_is_last(const struct client *client);
 void client_free(struct client *client, bool abort_it);
 /* The exchange ended. keep: another request may follow. Otherwise, announced: the client
  * said itself that its request, read whole, is the last. */
 void client_next(struct client *client, bool keep, bool announced);
-void client_hand_over_all(struct front *front);
+/* False: some could not be handed over now. */
+bool client_hand_over_all(struct front *front);
+
+/* handshake.c */
+MUST_CHECK bool handshake_compile(struct front *front, struct err *err);
+/* The connection is to speak TLS from here on. False: it was refused, and is gone. */
+MUST_CHECK bool handshake_begin(struct client *client);
+void handshake_go_on(struct client *client);
+void handshake_expired(struct client *client);
+
+/* secure.c */
+/* The visitor came by TLS, to us or to a trusted proxy before us. */
+bool is_secure(const struct exchange *x);
+bool is_redirected(const struct exchange *x);
+bool is_misdirected(const struct exchange *x);
+enum step_result redirect(struct exchange *x);
+/* "Location: …\r\n"; 0: this answer has none. */
+size_t redirect_location(const struct exchange *x, char *out, size_t room);
+/* NULL: none is to be added. */
+const struct http_added_field *hsts_of(const struct exchange *x);
+/* Why the client went away: a broken record, perhaps. */
+enum reason client_cause(const struct exchange *x, enum reason reason, struct span *evidence);
 
 /* tarpit.c */
 bool tarpit_has_room(const struct front *front);
@@ -296,11 +336,11 @@ bool tunnel_open(struct exchange *x, struct http_head *head, const char *data, s
 enum step_result step_tunnel(struct exchange *x);
 /* reply.c */
 enum step_result step_reply(struct exchange *x);
-/* Two lines to a connection that is refused, as far as it takes them; none for a reason without status.
- * Counted and logged. */
-void reply_refusal(struct front *front, int fd, const struct addr *peer, enum reason reason);
+/* Two lines to a connection that is refused, as far as it takes them; none for a reason without status,
+ * nor to one that is to speak TLS, and so cannot be told anything yet. Counted and logged. */
+void reply_refusal(struct front *front, int fd, const struct addr *peer, enum reason reason, bool is_tls);
 /* The same to one that has said nothing yet, and its end. */
-void reply_refuse_connection(struct front *front, int fd, const struct addr *peer, enum reason reason);
+void reply_refuse_connection(struct front *front, int fd, const struct addr *peer, enum reason reason, bool is_tls);
 
 /* deadline.c */
 struct deadline {
@@ -324,6 +364,8 @@ enum pump conduit_pump(struct conduit *conduit, struct stream *from, struct stre
 /* record.c */
 void record_exchange(struct exchange *x);
 void record_connection(struct front *front, const struct addr *peer, enum reason reason, unsigned status);
+/* The same for one that there is; evidence: NULL, or a text. */
+void record_client(const struct client *client, enum reason reason, unsigned status, const char *evidence);
 struct guard_event {
 	const struct site *site;
 	enum reason reason;

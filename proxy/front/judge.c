@@ -27,7 +27,9 @@ static bool find_host(const struct http_head *head, struct subject *s, enum reas
 		return true;
 	if (!url_parse_host(field, &other, reason))
 		return false;
-	uint16_t port = s->host_name.port ? s->host_name.port : 80, other_port = other.port ? other.port : 80;
+	uint16_t standard = s->is_tls ? 443 : 80;
+	uint16_t port = s->host_name.port ? s->host_name.port : standard;
+	uint16_t other_port = other.port ? other.port : standard;
 	if (span_ieq(s->host_name.name, other.name) && port == other_port)
 		return true;
 	*reason = REASON_HOST_MISMATCH;
@@ -101,11 +103,11 @@ static bool is_challenge(const struct settings *settings, const struct http_head
 	       span_eq(s->forward_path, s->canon.path) && challenge_token(s->canon.path, &token);
 }
 
-enum reason judge_locate(const struct settings *settings, struct http_head *head, char *room,
+enum reason judge_locate(const struct settings *settings, struct http_head *head, bool is_tls, char *room,
 			 struct subject *s)
 {
 	enum reason reason = REASON_UNSET;
-	*s = (struct subject){0};
+	*s = (struct subject){.is_tls = is_tls};
 	if (head->method == HTTP_CONNECT)
 		return REASON_METHOD_CONNECT;
 	if (!http_mark_hop_by_hop(head, &reason) || !url_split(http_target(head), &s->target, &reason) ||
@@ -113,8 +115,8 @@ enum reason judge_locate(const struct settings *settings, struct http_head *head
 		return reason;
 	if (http_via_hops(head) > HOPS_MAX)
 		return REASON_LOOP;
-	/* https over a connection that is not (RFC 9110 section 7.4) */
-	if (s->target.form == URL_ABSOLUTE && span_istarts(http_target(head), SPAN("https:")))
+	/* https over a connection that is not (RFC 9110 section 7.4), or the other way round */
+	if (s->target.form == URL_ABSOLUTE && span_istarts(http_target(head), SPAN("https:")) != is_tls)
 		return REASON_TARGET_INVALID;
 	if (s->target.form == URL_ASTERISK && head->method != HTTP_OPTIONS)
 		return REASON_TARGET_INVALID;
@@ -154,6 +156,7 @@ const char *judge_limit(const struct settings *s, enum reason reason, uint64_t *
 	    {REASON_TOO_MANY_FIELDS, "limits.fields", s->limits.fields},
 	    {REASON_URL_TOO_LONG, "limits.url", s->limits.target_bytes},
 	    {REASON_HEAD_TIMEOUT, "timeouts.head", s->timeouts.head},
+	    {REASON_TLS_HANDSHAKE_TIMEOUT, "timeouts.handshake", s->timeouts.handshake},
 	    {REASON_BODY_TIMEOUT, "timeouts.min_rate", s->timeouts.min_rate},
 	    {REASON_SEND_TIMEOUT, "timeouts.min_rate", s->timeouts.min_rate},
 	    {REASON_OVERLOAD, "quotas.memory", s->quotas.memory},
@@ -249,14 +252,22 @@ enum step_result step_judge(struct exchange *x)
 			 ? visitor_of(f->settings, &x->client->peer, &x->request)
 			 : x->client->peer;
 	/* Behind the head that keep_head() copied there is room for the canonical path. */
-	enum reason reason = judge_locate(f->settings, &x->request, x->text + x->request.len, &x->subject);
+	enum reason reason = judge_locate(f->settings, &x->request, stream_is_tls(&x->client->stream),
+					  x->text + x->request.len, &x->subject);
 	if (reason != REASON_UNSET)
 		return exchange_refuse(x, reason);
+	if (!x->subject.is_challenge && !is_redirected(x) && is_misdirected(x))
+		return exchange_refuse(x, REASON_TLS_MISDIRECTED);
 	if (x->subject.is_challenge)
 		x->verdict = (struct verdict){.action = VERDICT_ALLOW, .enforced = true};
 	else if (is_refused(x))
 		return exchange_refuse(x, x->verdict.reason);
 	note_monitored(x);
+	if (!x->subject.is_challenge && is_redirected(x)) {
+		begin_content(x);
+		x->close = x->request.close;
+		return redirect(x);
+	}
 	if (!tunnel_judge(x))
 		return exchange_refuse(x, REASON_UPGRADE_INVALID);
 	if (!front_has_room(f))

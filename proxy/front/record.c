@@ -25,6 +25,15 @@ static uint32_t since(uint64_t from_us, uint64_t to_us)
 	return from_us == 0 || to_us <= from_us ? 0 : (uint32_t)(to_us - from_us);
 }
 
+static void note_tls(struct log_record *record, struct span texts[LOG_TEXT_COUNT], const struct client *c)
+{
+	struct tls_facts facts = tls_facts(&c->stream);
+	record->tls = (uint16_t)facts.version;
+	record->tls_resumed = facts.resumed;
+	texts[LOG_TEXT_SNI] = span_from_str(facts.name);
+	texts[LOG_TEXT_CIPHER] = span_from_str(facts.cipher);
+}
+
 void record_exchange(struct exchange *x)
 {
 	struct front *f = x->front;
@@ -69,12 +78,14 @@ void record_exchange(struct exchange *x)
 	texts[LOG_TEXT_SETTING] = span_from_str(x->verdict.setting);
 	if (x->claim.spec)
 		texts[LOG_TEXT_ORIGIN] = span_from_str(x->claim.spec->authority);
+	note_tls(&record, texts, x->client);
 	put(f, &record, texts);
 }
 
-void record_connection(struct front *f, const struct addr *peer, enum reason reason, unsigned status)
+static struct log_record connection_record(const struct front *f, const struct addr *peer, enum reason reason,
+					   unsigned status)
 {
-	struct log_record record = {
+	return (struct log_record){
 	    .kind = LOG_RECORD_ACCESS,
 	    .status = (uint16_t)status,
 	    .reason = (uint16_t)reason,
@@ -83,8 +94,23 @@ void record_connection(struct front *f, const struct addr *peer, enum reason rea
 	    .client = *peer,
 	    .peer = *peer,
 	};
+}
+
+void record_connection(struct front *f, const struct addr *peer, enum reason reason, unsigned status)
+{
+	struct log_record record = connection_record(f, peer, reason, status);
 	struct span texts[LOG_TEXT_COUNT] = {{0}};
 	put(f, &record, texts);
+}
+
+void record_client(const struct client *c, enum reason reason, unsigned status, const char *evidence)
+{
+	struct log_record record = connection_record(c->front, &c->peer, reason, status);
+	struct span texts[LOG_TEXT_COUNT] = {{0}};
+	texts[LOG_TEXT_EVIDENCE] = span_from_str(evidence);
+	texts[LOG_TEXT_SETTING] = span_from_str(judge_limit(c->front->settings, reason, &record.limit));
+	note_tls(&record, texts, c);
+	put(c->front, &record, texts);
 }
 
 void record_event(void *context, const struct origin_spec *spec, bool is_down, const char *sentence,

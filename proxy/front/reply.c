@@ -6,10 +6,15 @@
 
 #include "front/front.h"
 
+/* A URL of the longest possible head, for a redirect, goes into it. */
+enum { REPLY_EXTRA_BYTES = HTTP_HEAD_MAX + 1024 };
+
 /* Fields that only some statuses have (RFC 9110 sections 10.2.1 and 10.2.3). */
 static void extra_fields(const struct exchange *x, char *out, size_t room)
 {
 	out[0] = '\0';
+	if (redirect_location(x, out, room) > 0)
+		return;
 	if (x->status == 429 || x->status == 503) {
 		snprintf(out, room, "Retry-After: %u\r\n",
 			 x->verdict.retry_after_s ? x->verdict.retry_after_s : 5);
@@ -25,15 +30,16 @@ static void extra_fields(const struct exchange *x, char *out, size_t room)
 
 static size_t reply_head(const struct exchange *x, size_t page_len, char *out, size_t room)
 {
-	char extra[256];
+	char extra[REPLY_EXTRA_BYTES];
 	struct span date = front_date(x->front);
+	const struct http_added_field *hsts = hsts_of(x);
 	extra_fields(x, extra, sizeof(extra));
 	int n = snprintf(out, room,
 			 "HTTP/1.1 %u %s\r\nDate: %.*s\r\nContent-Type: text/html; charset=utf-8\r\n"
 			 "Content-Length: %zu\r\nCache-Control: no-store\r\n"
 			 "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\n"
-			 "X-Content-Type-Options: nosniff\r\n%s%s\r\n",
-			 x->status, http_status_phrase(x->status), SPAN_ARG(date), page_len, extra,
+			 "X-Content-Type-Options: nosniff\r\n%s%.*s%s\r\n",
+			 x->status, http_status_phrase(x->status), SPAN_ARG(date), page_len, extra, SPAN_ARG(hsts ? hsts->line : SPAN("")),
 			 x->close ? "Connection: close\r\n"
 			 : x->request.version == HTTP_1_0 ? "Connection: keep-alive\r\n" : "");
 	return n < 0 || (size_t)n >= room ? 0 : (size_t)n;
@@ -42,10 +48,10 @@ static size_t reply_head(const struct exchange *x, size_t page_len, char *out, s
 static bool reply_begin(struct exchange *x)
 {
 	struct front *f = x->front;
-	char id[FRONT_ID_BYTES], head[1024];
+	char id[FRONT_ID_BYTES], head[REPLY_EXTRA_BYTES + 1024];
 	log_format_request_id(x->id, id);
 	x->status = x->verdict.status;
-	if (f->draining && !f->hand_over)
+	if (client_is_last(x->client))
 		x->close = true;
 	size_t page_len = error_page_render(&f->settings->error_page, x->status, id, f->out, sizeof(f->out));
 	size_t head_len = reply_head(x, page_len, head, sizeof(head));
@@ -68,10 +74,10 @@ enum step_result step_reply(struct exchange *x)
 	return STEP_MORE;
 }
 
-void reply_refusal(struct front *f, int fd, const struct addr *peer, enum reason reason)
+void reply_refusal(struct front *f, int fd, const struct addr *peer, enum reason reason, bool is_tls)
 {
 	char text[128];
-	unsigned status = reason_status(reason);
+	unsigned status = is_tls ? 0 : reason_status(reason);
 	stat_add(&f->stats->reasons[reason], 1);
 	record_connection(f, peer, reason, status);
 	if (status == 0)
@@ -86,9 +92,9 @@ void reply_refusal(struct front *f, int fd, const struct addr *peer, enum reason
 	(void)moved;
 }
 
-void reply_refuse_connection(struct front *f, int fd, const struct addr *peer, enum reason reason)
+void reply_refuse_connection(struct front *f, int fd, const struct addr *peer, enum reason reason, bool is_tls)
 {
-	reply_refusal(f, fd, peer, reason);
+	reply_refusal(f, fd, peer, reason, is_tls);
 	shutdown(fd, SHUT_WR);
 	close(fd);
 }

@@ -102,11 +102,8 @@ static bool compile_origin(const char *url, struct origin_spec *out, struct poli
 
 	if (!url_parse_origin(span_from_str(url), &origin, err))
 		return false;
-	if (origin.tls)
-		return err_set(err, "'%s': TLS to the origin is not available in this version",
-			       url);
 	host = arena_span(context->arena, origin.host);
-	*out = (struct origin_spec){.url = url, .host = host.ptr, .port = origin.port};
+	*out = (struct origin_spec){.url = url, .host = host.ptr, .port = origin.port, .tls = origin.tls};
 	out->is_literal = addr_parse_ip(origin.host, origin.port, &out->addr);
 	if (!host.ptr || !compile_authority(out, context->arena))
 		return err_set(err, "out of memory");
@@ -191,6 +188,8 @@ static const struct setting route_rows[] = {
      .doc = "As the site's `upgrade`, which it has where this is left out; `( )` is none."},
     {"health", SETTING_GROUP, ROUTE(health), .sub = &health_schema,
      .doc = "As the site's `health`, which it has where this is left out."},
+    {"origin_tls", SETTING_GROUP, ROUTE(tls), .sub = &origin_tls_schema,
+     .doc = "As the site's `origin_tls`, which it has where this is left out."},
     {0},
 };
 
@@ -257,6 +256,21 @@ static void inherit(struct route *route, const struct route *root)
 		route->health = root->health;
 }
 
+/* A route that says nothing of TLS has what its site has: loaded once, for whoever comes first. */
+static void compile_origin_tls(struct route *route, struct route *root, struct policy_context *context)
+{
+	const bool is_inherited = route != root && route->tls.where.line == 0;
+	struct origin_tls *tls = is_inherited ? &root->tls : &route->tls;
+	bool is_needed = false;
+
+	for (size_t i = 0; i < route->origin_count; i++)
+		is_needed = is_needed || route->origins[i].tls;
+	if (is_needed)
+		origin_tls_load(tls, root->where, context);
+	if (is_inherited)
+		route->tls = *tls;
+}
+
 static int longest_first(const void *left, const void *right)
 {
 	const struct route *a = *(struct route *const *)left;
@@ -298,9 +312,11 @@ static void compile_routes(struct site *site, struct policy_context *context)
 	}
 	for (size_t i = 0; i < site->route_list.n; i++) {
 		inherit(&list[i], &site->root);
+		compile_origin_tls(&list[i], &site->root, context);
 		if (list[i].prefix)
 			site->routes[n++] = &list[i];
 	}
+	compile_origin_tls(&site->root, &site->root, context);
 	qsort(site->routes, n, sizeof(site->routes[0]), longest_first);
 	check_repeated_routes(site, n, context);
 	site->routes[n++] = &site->root;
@@ -319,8 +335,8 @@ static const struct setting site_rows[] = {
 	    "shorter."},
     {"origins", SETTING_STRINGS, SITE(origin_urls), .required = true, .max = 256,
      .example = "( \"http://10.0.0.5:80\" )",
-     .doc = "The servers behind sallyport, as `http://` with a name or an address and an "
-	    "optional port. Names are resolved while running."},
+     .doc = "The servers behind sallyport, as `http://` or `https://` with a name or an address "
+	    "and an optional port. Names are resolved while running."},
     {"balance", SETTING_ENUM, SITE(root.balance), .standard = "round-robin", .choices = balances,
      .doc = "How requests are spread over several origins."},
     {"host", SETTING_STRING, SITE(root.host), .example = "\"shop.internal\"",
@@ -340,6 +356,8 @@ static const struct setting site_rows[] = {
 	    "nobody's (`UNKNOWN`, `LOCAL`)."},
     {"health", SETTING_GROUP, SITE(root.health), .sub = &health_schema,
      .doc = "When an origin counts as down."},
+    {"origin_tls", SETTING_GROUP, SITE(root.tls), .sub = &origin_tls_schema,
+     .doc = "How origins with `https://` are spoken to."},
     {"routes", SETTING_LIST, SITE(route_list), .sub = &route_schema, .max = ROUTES_PER_SITE_MAX,
      .doc = "Paths that other origins serve."},
     {"shield", SETTING_GROUP, SITE(shield_policy), .sub = &shield_schema,
@@ -349,6 +367,8 @@ static const struct setting site_rows[] = {
 	    "`false`: they go to its origin, as other paths do."},
     {"response", SETTING_GROUP, SITE(response), .sub = &response_schema,
      .doc = "What becomes of the fields of this site's responses."},
+    {"tls", SETTING_GROUP, SITE(tls), .sub = &site_tls_schema,
+     .doc = "TLS with this site's visitors. Certificates are the listener's."},
     {"guard", SETTING_GROUP, SITE(guard), .sub = &guard_schema,
      .doc = "What is known to be good of this site, and what becomes of everything else."},
     {0},

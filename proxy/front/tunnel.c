@@ -38,7 +38,8 @@ bool tunnel_open(struct exchange *x, struct http_head *head, const char *data, s
 	if (!x->up_sent || !http_mark_hop_by_hop(head, reason) || !websocket_response(&x->request, head))
 		return refuse(reason, REASON_ORIGIN_UPGRADE);
 	/* Sent before there was an answer, it is the next request to some and content of the tunnel to others. */
-	if (x->client->in.len > 0 || (x->client->stream.readable && !x->client->stream.peer_closed))
+	struct stream *client = &x->client->stream;
+	if (x->client->in.len > 0 || (client->readable && !client->peer_closed && !client->ops->is_silent(client)))
 		return refuse(reason, REASON_UPGRADE_INVALID);
 	struct http_forward_response forward = {
 	    .head = head, .upgrade = true, .framing = HTTP_FRAMING_NONE, .client_version = HTTP_1_1};

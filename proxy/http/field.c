@@ -73,6 +73,7 @@ static enum http_field_id family_of(struct span name)
 	    {{"x-forward", 9}, HTTP_FIELD_CLAIM},
 	    {{"x-original-", 11}, HTTP_FIELD_CLAIM},
 	    {{"x-ssl-", 6}, HTTP_FIELD_CLAIM},
+	    {{"x-client-cert-", 14}, HTTP_FIELD_CLIENT_CERT},
 	    {{"x-remote-", 9}, HTTP_FIELD_CLAIM},
 	    {{"x-envoy-", 8}, HTTP_FIELD_CLAIM},
 	    {{"x-arr-", 6}, HTTP_FIELD_CLAIM},

@@ -27,6 +27,7 @@ static bool is_kept(const struct http_field *field, const void *context)
 	case HTTP_FIELD_X_FORWARDED_PORT:
 	case HTTP_FIELD_X_REAL_IP:
 	case HTTP_FIELD_CLAIM: return forward->peer_trusted;
+	case HTTP_FIELD_CLIENT_CERT: return forward->peer_trusted && forward->client_fields.len == 0;
 	default: return true;
 	}
 }
@@ -146,6 +147,7 @@ size_t http_forward_request(const struct http_forward_request *forward, char *bu
 	put_framing(&w, forward);
 	if (!forward->bare) {
 		put_forwarding(&w, forward);
+		put(&w, forward->client_fields);
 		put_via(&w, forward);
 	}
 	if (forward->request_id)

@@ -62,6 +62,8 @@ static bool has_field(const struct http_head *head, struct span name)
 
 static void put_added(struct writer *w, const struct http_forward_response *forward)
 {
+	if (forward->hsts && !has_field(forward->head, forward->hsts->name))
+		put(w, forward->hsts->line);
 	for (size_t i = 0; i < forward->added_count; i++) {
 		if (!has_field(forward->head, forward->added[i].name))
 			put(w, forward->added[i].line);

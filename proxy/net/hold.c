@@ -15,6 +15,19 @@ static void memory_count(struct memory *memory, uint64_t used)
 		atomic_store_explicit(memory->gauge, used, memory_order_relaxed);
 }
 
+bool memory_charge(struct memory *memory, size_t size)
+{
+	if (size > memory->limit || memory->used > memory->limit - size)
+		return false;
+	memory_count(memory, memory->used + size);
+	return true;
+}
+
+void memory_discharge(struct memory *memory, size_t size)
+{
+	memory_count(memory, memory->used - size);
+}
+
 void *memory_take(struct memory *memory, size_t size)
 {
 	if (size > memory->limit || memory->used > memory->limit - size)

@@ -58,6 +58,12 @@ static void plain_shutdown(struct stream *s)
 	shutdown(s->fd, SHUT_WR);
 }
 
+static bool plain_is_silent(struct stream *s)
+{
+	char byte;
+	return recv(s->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}
+
 static void plain_close(struct stream *s, bool abort_it)
 {
 	if (s->fd < 0)
@@ -75,6 +81,7 @@ const struct stream_ops stream_plain = {
     .read = plain_read,
     .writev = plain_writev,
     .shutdown = plain_shutdown,
+    .is_silent = plain_is_silent,
     .close = plain_close,
     .can_splice = true,
 };
@@ -86,10 +93,16 @@ void stream_init_plain(struct stream *stream, int fd)
 
 void stream_note(struct stream *stream, unsigned events)
 {
-	if (events & (LOOP_READABLE | LOOP_PEER_CLOSED | LOOP_ERROR))
+	if (events & (LOOP_READABLE | LOOP_PEER_CLOSED | LOOP_ERROR)) {
 		stream->readable = true;
-	if (events & (LOOP_WRITABLE | LOOP_ERROR))
+		stream->writable = stream->writable || stream->write_wants_read;
+		stream->wire_empty = stream->write_wants_read = false;
+	}
+	if (events & (LOOP_WRITABLE | LOOP_ERROR)) {
 		stream->writable = true;
+		stream->readable = stream->readable || stream->read_wants_write;
+		stream->wire_full = stream->read_wants_write = false;
+	}
 	if (events & (LOOP_PEER_CLOSED | LOOP_ERROR))
 		stream->peer_closed = true;
 }

@@ -74,7 +74,8 @@ void origin_succeeded(struct origin *origin)
 static bool is_no_connection(enum reason reason)
 {
 	return reason == REASON_ORIGIN_REFUSED || reason == REASON_ORIGIN_CONNECT_TIMEOUT ||
-	       reason == REASON_ORIGIN_UNRESOLVED;
+	       reason == REASON_ORIGIN_UNRESOLVED || reason == REASON_ORIGIN_TLS ||
+	       reason == REASON_ORIGIN_CERTIFICATE;
 }
 
 void origin_failed(struct origin *origin, enum reason reason)

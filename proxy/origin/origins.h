@@ -5,6 +5,7 @@
 
 #include "sallyport/origin.h"
 #include "sallyport/settings.h"
+#include "sallyport/tls.h"
 
 struct probe;
 
@@ -21,6 +22,7 @@ struct origin {
 	uint32_t pooled;
 	uint32_t claimed;                 /* with an exchange, connecting ones too */
 	struct probe *probe;              /* NULL: no active probes */
+	struct tls_session session;       /* the last one, to be resumed */
 };
 
 struct origin_route {
@@ -68,7 +70,16 @@ bool is_personal(const struct origin *origin);
 MUST_CHECK bool introduce(const struct origin *origin, int fd, const struct addr *source,
 			  const struct addr *destination);
 
-/* connect.c: a connecting socket, or -1 with *reason. */
-int origin_dial(struct origin *origin, enum reason *reason);
+/* Whose connection it is; NULL: ours. */
+struct origin_visit {
+	const struct addr *source, *destination;
+};
+
+/* connect.c: a connecting socket, as a stream; false with *reason. */
+bool origin_dial(struct origin *origin, struct stream *stream, enum reason *reason);
+/* Goes on after an event. *is_open: TCP is open, and the connection introduced; false at first. READY,
+ * CONNECTING, or FAILED with *reason. */
+enum origin_take origin_dial_more(const struct origin *origin, const struct origin_visit *visit,
+				  struct stream *stream, bool *is_open, enum reason *reason);
 
 #endif

@@ -57,13 +57,22 @@ static void idle_expired(struct timer *timer)
 	pool_discard((struct origin_conn *)(void *)((char *)timer - offsetof(struct origin_conn, idle)));
 }
 
+/* Nothing may wait to be read: it would be taken for the next response. */
+static bool is_quiet(struct origin_conn *conn)
+{
+	char byte;
+	if (conn->in.len > 0 || conn->stream.peer_closed)
+		return false;
+	return !conn->stream.readable || stream_read(&conn->stream, &byte, 1) == STREAM_AGAIN;
+}
+
 static void conn_event(struct watch *watch, unsigned events)
 {
 	struct origin_conn *conn = conn_of_watch(watch);
 	stream_note(&conn->stream, events);
 	if (conn->owner)
 		conn->on_event(conn, events);
-	else if (conn->stream.readable || conn->stream.peer_closed)
+	else if (!is_quiet(conn)) /* over TLS it may have said something that is no answer: a ticket, say */
 		pool_discard(conn);
 }
 
@@ -186,16 +195,14 @@ static struct origin_conn *conn_new(struct origin *origin, enum reason *reason)
 		*reason = REASON_OVERLOAD;
 		return NULL;
 	}
-	int fd = origin_dial(origin, reason);
-	if (fd < 0 && *reason == REASON_NO_SOCKET && origins_give_way(origin->origins))
-		fd = origin_dial(origin, reason);
-	if (fd < 0) {
+	*conn = (struct origin_conn){.origin = origin, .connecting = true};
+	if (!origin_dial(origin, &conn->stream, reason) &&
+	    !(*reason == REASON_NO_SOCKET && origins_give_way(origin->origins) &&
+	      origin_dial(origin, &conn->stream, reason))) {
 		memory_give(setup->memory, conn, sizeof(*conn));
 		return NULL;
 	}
-	*conn = (struct origin_conn){.origin = origin, .connecting = true};
-	stream_init_plain(&conn->stream, fd);
-	conn->watch.fd = fd;
+	conn->watch.fd = conn->stream.fd;
 	conn->watch.on_event = conn_event;
 	stat_add(&setup->stats->origin_open, 1);
 	if (!loop_watch(setup->loop, &conn->watch, NULL)) {
@@ -261,28 +268,23 @@ void origin_unclaim(struct origin_claim *claim)
 	queue_remove(claim->in_queue, claim);
 }
 
-bool origin_connected(struct origin_conn *conn)
+enum origin_take origin_connect(struct origin_conn *conn, enum reason *reason, const char **text)
 {
-	int error = 0;
-	socklen_t len = sizeof(error);
-	conn->connecting = false;
-	if (getsockopt(conn->stream.fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error == 0 &&
-	    introduce(conn->origin, conn->stream.fd, conn->source, conn->destination)) {
+	const struct origin_visit visit = {conn->source, conn->destination};
+	enum origin_take result =
+	    origin_dial_more(conn->origin, &visit, &conn->stream, &conn->is_open, reason);
+	*text = tls_fault(&conn->stream).text;
+	conn->connecting = result == ORIGIN_CONNECTING;
+	if (result == ORIGIN_FAILED)
+		origin_failed(conn->origin, *reason);
+	else if (result == ORIGIN_READY)
 		origin_succeeded(conn->origin);
-		return true;
-	}
-	origin_failed(conn->origin, error == ETIMEDOUT ? REASON_ORIGIN_CONNECT_TIMEOUT
-						       : REASON_ORIGIN_REFUSED);
-	return false;
+	return result;
 }
 
-/* Nothing may wait to be read: it would be taken for the next response. */
-static bool is_quiet(struct origin_conn *conn)
+bool origin_is_silent(struct origin_conn *conn)
 {
-	char byte;
-	if (conn->in.len > 0 || conn->stream.peer_closed)
-		return false;
-	return !conn->stream.readable || stream_read(&conn->stream, &byte, 1) == STREAM_AGAIN;
+	return conn->stream.ops->is_silent(&conn->stream);
 }
 
 void origin_release(struct origin_conn *conn, bool reusable)
@@ -385,6 +387,7 @@ void origins_drain(struct origins *origins)
 	origins->draining = true;
 	for (size_t i = 0; i < origins->origin_count; i++) {
 		close_pool(&origins->all[i]);
+		tls_session_release(&origins->all[i].session);
 		probe_free(&origins->all[i]);
 	}
 }

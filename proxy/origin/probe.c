@@ -2,7 +2,7 @@
  * it for all of them: whoever moves the shared due time on. The answer's head is
  * parsed as strictly as any; its content is not read.
  *
- *   waiting ──due──► connecting ──► sending, reading ──► waiting
+ *   waiting ──due──► connecting (TLS too) ──► sending, reading ──► waiting
  *                        └───────── deadline ────────────►┘ */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +18,7 @@ struct probe {
 	struct watch watch;
 	struct stream stream;
 	bool under_way;
+	bool is_open; /* TCP is */
 	bool sent;
 	size_t len;
 	char buf[PROBE_HEAD_BYTES];
@@ -62,10 +63,24 @@ static void probe_send(struct probe *probe)
 	struct iovec iov = {request, (size_t)n};
 	if (n < 0 || (size_t)n >= sizeof(request))
 		probe_end(probe, false, "its path and host are too long");
-	else if (!introduce(probe->origin, probe->stream.fd, NULL, NULL) || stream_writev(&probe->stream, &iov, 1) != n)
+	else if (stream_writev(&probe->stream, &iov, 1) != n)
 		probe_end(probe, false, "the connection was refused or broken");
 	else
 		probe->sent = true;
+}
+
+static void probe_connect(struct probe *probe)
+{
+	static const struct origin_visit ours = {NULL, NULL};
+	enum reason reason = REASON_ORIGIN_REFUSED;
+	switch (origin_dial_more(probe->origin, &ours, &probe->stream, &probe->is_open, &reason)) {
+	case ORIGIN_CONNECTING: return;
+	case ORIGIN_READY: probe_send(probe); return;
+	default: {
+		const char *text = tls_fault(&probe->stream).text;
+		probe_end(probe, false, text ? text : reason_text(reason));
+	}
+	}
 }
 
 static void judge_head(struct probe *probe)
@@ -97,8 +112,8 @@ static void probe_event(struct watch *watch, unsigned events)
 {
 	struct probe *probe = (struct probe *)(void *)((char *)watch - offsetof(struct probe, watch));
 	stream_note(&probe->stream, events);
-	if (!probe->sent && probe->stream.writable)
-		probe_send(probe);
+	if (!probe->sent)
+		probe_connect(probe);
 	while (probe->under_way && probe->sent && probe->stream.readable) {
 		ssize_t n = stream_read(&probe->stream, probe->buf + probe->len,
 					sizeof(probe->buf) - probe->len);
@@ -116,16 +131,14 @@ static void probe_event(struct watch *watch, unsigned events)
 static void probe_begin(struct probe *probe)
 {
 	enum reason reason;
-	int fd = origin_dial(probe->origin, &reason);
-	if (fd < 0) {
+	if (!origin_dial(probe->origin, &probe->stream, &reason)) {
 		probe_end(probe, false, reason_text(reason));
 		return;
 	}
-	stream_init_plain(&probe->stream, fd);
 	probe->under_way = true;
-	probe->sent = false;
+	probe->sent = probe->is_open = false;
 	probe->len = 0;
-	probe->watch = (struct watch){.fd = fd, .on_event = probe_event};
+	probe->watch = (struct watch){.fd = probe->stream.fd, .on_event = probe_event};
 	loop_arm(loop_of(probe), &probe->timer, loop_now_ms(loop_of(probe)) + settings_of(probe)->timeout_ms);
 	if (!loop_watch(loop_of(probe), &probe->watch, NULL))
 		probe_end(probe, false, "out of memory");

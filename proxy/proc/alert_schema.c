@@ -48,8 +48,8 @@ static void check_text(const char *text, size_t room, const char *setting, struc
 static void finish_alerts(void *structure, struct policy_where where, struct policy_context *context)
 {
 	struct alert_settings *alerts = structure;
-	settings_resolve_path(&alerts->secret_file, "secret_file", where, context);
-	settings_resolve_path(&alerts->ca, "ca", where, context);
+	policy_resolve_path(&alerts->secret_file, "secret_file", where, context);
+	policy_resolve_path(&alerts->ca, "ca", where, context);
 	check_text(alerts->webhook, WEBHOOK_SIZE, "webhook", where, context);
 	check_text(alerts->secret, SECRET_SIZE, "secret", where, context);
 	check_text(alerts->ca, PATH_SIZE, "ca", where, context);

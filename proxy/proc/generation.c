@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,6 +25,7 @@
 #include "proc/worker_role.h"
 #include "sallyport/log.h"
 #include "sallyport/shm.h"
+#include "sallyport/tls_tickets.h"
 
 enum { FIRST_ORDER_MS = 10000 };
 
@@ -459,6 +461,10 @@ static bool map_memory(struct err *err)
 				      sizeof(struct log_ring) * STATS_SLOTS, true, err);
 	if (!memory->nominations)
 		return false;
+	memory->tickets = shm_map(fds[PREPARE_FD_TICKETS], tls_tickets_bytes(), true, err);
+	if (!memory->tickets)
+		return false;
+	madvise(memory->tickets, tls_tickets_bytes(), MADV_DONTDUMP);
 	size_t size = sizeof(struct origin_health) * ORIGIN_SLOTS;
 	int fd = shm_create("sallyport-health", size, err);
 	if (fd < 0)
@@ -535,6 +541,11 @@ int generation_role(void)
 	struct err err = {{0}};
 	generation.master = getppid();
 	generation.baseline_fd = -1;
+	/* Before it reads a key. */
+	if (!sandbox_hide_memory(&err)) {
+		log_error("%s", err.text);
+		return 1;
+	}
 	enum ipc_result got = ipc_wait(ROLE_CHANNEL_FD, &generation.message, FIRST_ORDER_MS);
 	ipc_release(&generation.message);
 	if (got == IPC_GOT)

@@ -210,6 +210,11 @@ static const char *version_name(const struct log_record *record)
 					     : "";
 }
 
+static const char *tls_name(const struct log_record *record)
+{
+	return record->tls == 13 ? "1.3" : record->tls == 12 ? "1.2" : "";
+}
+
 static unsigned record_status(const struct log_record *record)
 {
 	return record->status <= 999 ? record->status : 0;
@@ -272,12 +277,18 @@ static void put_details(struct line *line, const struct view *view)
 	put_quoted_if(line, " rule=", view, LOG_TEXT_RULE);
 	put_quoted_if(line, " canonical=", view, LOG_TEXT_CANON);
 	put_quoted_if(line, " evidence=", view, LOG_TEXT_EVIDENCE);
+	if (*tls_name(record)) {
+		PUT(line, " tls=");
+		put_str(line, tls_name(record));
+	}
 	if (record->limit > 0)
 		put_number(line, " limit=", record->limit);
 	if (record->value > 0)
 		put_number(line, " value=", record->value);
 	put_quoted_if(line, " setting=", view, LOG_TEXT_SETTING);
 	put_quoted_if(line, " origin=", view, LOG_TEXT_ORIGIN);
+	if (view->texts[LOG_TEXT_HOST].len == 0) /* the only name that there is */
+		put_quoted_if(line, " sni=", view, LOG_TEXT_SNI);
 	if (!is_same_host(&record->peer, &record->client)) {
 		PUT(line, " peer=");
 		put_addr(line, &record->peer);
@@ -349,6 +360,8 @@ static const char *const json_names[LOG_TEXT_COUNT] = {
     [LOG_TEXT_EVIDENCE] = "evidence",
     [LOG_TEXT_ORIGIN] = "origin",
     [LOG_TEXT_SETTING] = "setting",
+    [LOG_TEXT_SNI] = "sni",
+    [LOG_TEXT_CIPHER] = "cipher",
 };
 
 static const char *json_name(const struct log_record *record, int text)
@@ -411,6 +424,10 @@ static void json_add_access(struct json_writer *writer, const struct log_record 
 	json_add_number(writer, "head_us", record->head_us);
 	json_add_number(writer, "connect_us", record->connect_us);
 	json_add_number(writer, "first_byte_us", record->first_byte_us);
+	if (*tls_name(record)) {
+		json_add_text(writer, "tls", span_from_str(tls_name(record)));
+		json_add_bool(writer, "resumed", record->tls_resumed != 0);
+	}
 	if (record->limit > 0)
 		json_add_number(writer, "limit", record->limit);
 	if (record->value > 0)

@@ -23,6 +23,7 @@
 #include "sallyport/log_ring.h"
 #include "sallyport/shm.h"
 #include "sallyport/throttle.h"
+#include "sallyport/tls_tickets.h"
 
 enum {
 	DEMO_PORT = 8088,
@@ -191,7 +192,9 @@ static bool make_shared(struct err *err)
 	master.census = shm_map(master.census_fd, census_bytes(), true, err);
 	if (!master.stats || !master.census)
 		return false;
-	if (!make_throttle(err))
+	/* Never mapped here: its keys are made, and seen, by those who speak TLS. */
+	master.tickets_fd = shm_create("sallyport-tickets", tls_tickets_bytes(), err);
+	if (master.tickets_fd < 0 || !make_throttle(err))
 		return false;
 	master.event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (master.event_fd < 0)
@@ -296,7 +299,7 @@ static bool set_up(const struct master_options *options, struct err *err)
 	/* Touches every page now, so that memory which grows later is memory that leaks. */
 	memset(&master, 0, sizeof(master));
 	master.stats_fd = master.rings_fd = master.census_fd = -1;
-	master.throttle_fd = master.sites_fd = master.event_fd = -1;
+	master.throttle_fd = master.sites_fd = master.tickets_fd = master.event_fd = -1;
 	master.guard_fd = master.nominations_fd = master.nomination_event_fd = -1;
 	master.alert_fds[0] = master.alert_fds[1] = -1;
 	master.crier_fds[0] = master.crier_fds[1] = -1;

@@ -94,7 +94,7 @@ struct master {
 	uint64_t stopping_since_ms;
 
 	/* shared memory and channels that outlive generations */
-	int stats_fd, rings_fd, census_fd, throttle_fd, sites_fd, event_fd;
+	int stats_fd, rings_fd, census_fd, throttle_fd, sites_fd, tickets_fd, event_fd;
 	int idle_fds[2]; /* idle connections go in at one end and come out of the other */
 	struct stats *stats;
 	void *census;

@@ -36,6 +36,10 @@ bool sandbox_is_complete(struct err *missing);
  * the limit on descriptors as far as it may. */
 MUST_CHECK bool sandbox_prepare_master(struct err *err);
 
+/* No core file, and nobody but root may read this process's memory: for all that hold a key, also
+ * where the sandbox is off. */
+MUST_CHECK bool sandbox_hide_memory(struct err *err);
+
 /* The steps, each usable by itself. */
 MUST_CHECK bool sandbox_empty_bounding_set(struct err *err);
 MUST_CHECK bool sandbox_change_user(const char *user, struct err *err);

@@ -117,6 +117,7 @@ static struct settings *load(struct policy_source *source,
 
 	if (!settings)
 		return NULL;
+	context.leaves_files = overrides && overrides->leaves_files;
 	strbuf_init(&overlay, OVERLAY_MAX);
 	if (overrides)
 		write_overlay(overrides, &overlay);

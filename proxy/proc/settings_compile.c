@@ -14,13 +14,6 @@ static bool is_empty(const struct policy_list *list)
 
 /* ---- listeners ---- */
 
-static bool is_any(const struct addr *addr)
-{
-	if (addr->u.sa.sa_family == AF_INET)
-		return addr->u.in4.sin_addr.s_addr == htonl(INADDR_ANY);
-	return IN6_IS_ADDR_UNSPECIFIED(&addr->u.in6.sin6_addr);
-}
-
 /* One of them takes connections that the other would: both can't be opened. */
 static bool overlap(const struct addr *a, const struct addr *b)
 {
@@ -29,10 +22,10 @@ static bool overlap(const struct addr *a, const struct addr *b)
 	if (addr_eq(a, b))
 		return true;
 	if (a->u.sa.sa_family == b->u.sa.sa_family)
-		return is_any(a) || is_any(b);
+		return addr_is_any(a) || addr_is_any(b);
 	/* An IPv6 socket for any address takes IPv4 too. */
-	return (a->u.sa.sa_family == AF_INET6 && is_any(a)) ||
-	       (b->u.sa.sa_family == AF_INET6 && is_any(b));
+	return (a->u.sa.sa_family == AF_INET6 && addr_is_any(a)) ||
+	       (b->u.sa.sa_family == AF_INET6 && addr_is_any(b));
 }
 
 static void check_listens(const struct settings *settings, struct policy_where where,
@@ -76,7 +69,7 @@ static bool is_self(const struct origin_spec *origin, const struct addr *listene
 
 	if (origin->is_literal)
 		return overlap(&origin->addr, listener) &&
-		       (addr_eq(&origin->addr, listener) || is_any(&origin->addr) ||
+		       (addr_eq(&origin->addr, listener) || addr_is_any(&origin->addr) ||
 			settings_is_loopback(&origin->addr));
 	return strcmp(origin->host, "localhost") == 0 &&
 	       addr_parse_ip(SPAN("127.0.0.1"), origin->port, &loopback) &&
@@ -345,6 +338,8 @@ void settings_compile(void *structure, struct policy_where where, struct policy_
 	load_error_page(settings, where, context);
 	compile_sites(settings, where, context);
 	settings_add_internals(settings, where, context);
+	if (policy_errors_count(context->errors) == 0)
+		listen_tls_compile(settings, context);
 	if (!compile_rules(settings, context))
 		return;
 	if (policy_errors_count(context->errors) == 0)

@@ -35,6 +35,11 @@ static const struct setting listen_rows[] = {
      .doc = "Networks of the balancers before this listener, whose connections all begin with a PROXY "
 	    "header (version 1 or 2). The address in it counts as the peer's. Connections from elsewhere, "
 	    "and those without a header, are closed."},
+    {"tls", SETTING_GROUP, LISTEN(tls), .sub = &listen_tls_schema,
+     .doc = "Connections to this listener speak TLS. Without it they are plain."},
+    {"redirect_https", SETTING_BOOL, LISTEN(redirect_https), .standard = "false",
+     .doc = "Every request to this listener, which is plain, is sent to `https`, as `sites[].tls.redirect` "
+	    "does for one site."},
     {0},
 };
 
@@ -76,6 +81,9 @@ static void finish_listen(void *structure, struct policy_where where,
 	struct listen_settings *listen = structure;
 	struct err err = {0};
 
+	if (listen->redirect_https && listen->tls.where.line > 0)
+		policy_error_in(context, where, "redirect_https",
+				"a listener with tls has nothing to redirect");
 	listen->proxy_from = settings_networks(&listen->proxy_protocol, "proxy_protocol",
 					       &listen->proxy_from_count, where, context);
 	if (listen->proxy_protocol.items && listen->proxy_protocol.n == 0)
@@ -145,6 +153,8 @@ static const struct schema limit_schema = {
 static const struct setting timeout_rows[] = {
     {"head", SETTING_TIME, TIMEOUT(head), .standard = "10 s", .min = 100, .max = 10 * MINUTE_MS,
      .doc = "From a request's first byte to the end of its head, however busy the client is."},
+    {"handshake", SETTING_TIME, TIMEOUT(handshake), .standard = "10 s", .min = 100,
+     .max = 10 * MINUTE_MS, .doc = "For a client's whole TLS handshake."},
     {"idle", SETTING_TIME, TIMEOUT(idle), .standard = "60 s", .min = 100, .max = HOUR_MS,
      .doc = "How long a connection may wait for its next request."},
     {"body_grace", SETTING_TIME, TIMEOUT(body_grace), .standard = "5 s", .max = 10 * MINUTE_MS,
@@ -156,8 +166,8 @@ static const struct setting timeout_rows[] = {
     {"collect", SETTING_TIME, TIMEOUT(collect), .standard = "1 s", .max = MINUTE_MS,
      .doc = "How long a small upload is collected before it is passed on as it comes."},
     {"connect", SETTING_TIME, TIMEOUT(connect), .standard = "3 s", .min = 10, .max = 5 * MINUTE_MS,
-     .doc = "Until an origin accepts a connection. Where there are several, or several addresses, "
-	    "the next is tried after a third of it (500 ms at least)."},
+     .doc = "Until an origin has accepted a connection, with TLS until the handshake is over. Where there are "
+	    "several, or several addresses, the next is tried after a third of it (500 ms at least)."},
     {"first_byte", SETTING_TIME, TIMEOUT(first_byte), .standard = "60 s", .min = 10, .max = HOUR_MS,
      .doc = "From the request's end to the origin's response head."},
     {"between_bytes", SETTING_TIME, TIMEOUT(between_bytes), .standard = "60 s", .min = 10,
@@ -203,6 +213,9 @@ static const struct setting quota_rows[] = {
     {"per_client", SETTING_COUNT, QUOTA(per_client), .standard = "512", .min = 1, .max = 1000000,
      .doc = "Connections from one IPv4 address, or one IPv6 network of 64 bits. Those of "
 	    "trusted_proxies are counted in connections only."},
+    {"handshakes", SETTING_RATE, QUOTA(handshakes), .standard = "100/s",
+     .doc = "TLS handshakes that one client, as above, may begin; twice as many at once. Further connections "
+	    "are closed. Those of trusted_proxies are not counted. `0/s`: any number."},
     {"memory", SETTING_BYTES, QUOTA(memory), .standard = "256 MiB", .min = 8 << 20,
      .max = UINT64_C(64) << 30,
      .doc = "What a worker may hold for connections and requests. When seven eighths are used, those "
@@ -262,27 +275,6 @@ static const struct setting log_rows[] = {
     {0},
 };
 
-/* A relative path in a file counts from the policy's directory, so that it means the same wherever
- * the server is started from; one on the command line counts from where it was typed. */
-void settings_resolve_path(const char **path, const char *setting, struct policy_where where,
-			 struct policy_context *context)
-{
-	char buf[PATH_MAX];
-	int n;
-
-	if (!*path || **path == '/' || !policy_where_of(context, setting, where).file)
-		return;
-	n = snprintf(buf, sizeof(buf), "%s/%s", context->dir, *path);
-	if (n < 0 || (size_t)n >= sizeof(buf)) {
-		policy_error_in(context, where, setting, "the path \"%.64s…\" is too long", *path);
-		*path = NULL;
-		return;
-	}
-	*path = arena_strdup(context->arena, buf);
-	if (!*path)
-		policy_error_in(context, where, setting, "out of memory");
-}
-
 static bool is_log_file(const char *name)
 {
 	return name && strcmp(name, "-") != 0 && strcmp(name, "off") != 0;
@@ -293,9 +285,9 @@ static void finish_log(void *structure, struct policy_where where, struct policy
 	struct log_settings *log = structure;
 
 	if (is_log_file(log->access))
-		settings_resolve_path(&log->access, "access", where, context);
+		policy_resolve_path(&log->access, "access", where, context);
 	if (is_log_file(log->events))
-		settings_resolve_path(&log->events, "events", where, context);
+		policy_resolve_path(&log->events, "events", where, context);
 	if (is_log_file(log->access) && log->events && strcmp(log->access, log->events) == 0)
 		policy_error(context, where, "access and events are the same file");
 }
@@ -332,7 +324,7 @@ static void finish_process(void *structure, struct policy_where where,
 {
 	struct process_settings *process = structure;
 
-	settings_resolve_path(&process->runtime, "runtime", where, context);
+	policy_resolve_path(&process->runtime, "runtime", where, context);
 }
 
 static const struct schema process_schema = {
@@ -429,9 +421,9 @@ static void finish_settings(void *structure, struct policy_where where,
 {
 	struct settings *settings = structure;
 
-	settings_resolve_path(&settings->error_pages, "error_pages", where, context);
-	settings_resolve_path(&settings->acme_webroot, "acme_webroot", where, context);
-	settings_resolve_path(&settings->vault.directory, "vault", where, context);
+	policy_resolve_path(&settings->error_pages, "error_pages", where, context);
+	policy_resolve_path(&settings->acme_webroot, "acme_webroot", where, context);
+	policy_resolve_path(&settings->vault.directory, "vault", where, context);
 	settings_compile(settings, where, context);
 }
 

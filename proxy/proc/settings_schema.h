@@ -21,10 +21,11 @@ void settings_add_internals(struct settings *settings, struct policy_where where
 struct cidr *settings_networks(const struct policy_strings *texts, const char *setting, size_t *n,
 			       struct policy_where where, struct policy_context *context);
 
-/* A relative path in a file counts from the policy's directory. */
-void settings_resolve_path(const char **path, const char *setting, struct policy_where where,
-			   struct policy_context *context);
 /* 127.0.0.0/8 and ::1. */
 bool settings_is_loopback(const struct addr *addr);
+
+extern const struct schema listen_tls_schema;
+/* Certificates and what is asked of clients, put together where all sites are known. */
+void listen_tls_compile(struct settings *settings, struct policy_context *context);
 
 #endif

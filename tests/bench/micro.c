@@ -90,7 +90,7 @@ static void run_judge(const struct work *work)
 	struct subject subject;
 	struct verdict verdict;
 	run_parse(work);
-	if (judge_locate(settings, &head, room, &subject) != REASON_UNSET)
+	if (judge_locate(settings, &head, false, room, &subject) != REASON_UNSET)
 		fail("a request has no site");
 	judge_verdict(&head, &subject, scratch, buf, &verdict);
 	if (verdict.action != VERDICT_ALLOW)

@@ -51,10 +51,10 @@ class Results:
                 and not each[base].problems and not each[name].problems]
 
     def judged(self):
-        """sallyport's values that gate and aim are about."""
+        """Our values that gate and aim are about."""
         if self.work.absolute:
-            return [measurement.cost for measurement in self.valid("sallyport")]
-        return self.ratios("sallyport")
+            return [measurement.cost for measurement in self.valid(self.work.ours)]
+        return self.ratios(self.work.ours)
 
     def verdict(self):
         values = self.judged()

@@ -17,7 +17,7 @@ import report
 import trace
 from process import LAYOUTS, BenchError, Placement
 from servers import ROOT, Place
-from works import Loads, Measurement, all_works, compile_rate
+from works import Loads, Measurement, all_works, compile_load
 
 README = os.path.join(os.path.dirname(os.path.realpath(__file__)), "README.md")
 DESCRIPTORS = 13000
@@ -72,9 +72,9 @@ def need_programs(given):
 def selected(work, given):
     """The servers that take part: the base of the ratios always does."""
     for name in work.servers:
-        if name == "sallyport" and given.without_sallyport:
+        if name == work.ours and given.without_sallyport:
             continue
-        if name == "sallyport" and work.name == "idle" and os.geteuid() != 0:
+        if name == work.ours and work.name in ("idle", "tls-idle") and os.geteuid() != 0:
             print("  idle: sallyport hides its memory from all but root", file=sys.stderr)
             continue
         if not given.server or name in given.server or name == work.base:
@@ -113,8 +113,12 @@ def run_work(work, names, loads, rounds, deadline):
     return results
 
 
+def make_loads(place, scale):
+    return Loads(place, compile_load("rate"), compile_load("tls", "-lssl", "-lcrypto"), scale)
+
+
 def run_all(given, place):
-    loads = Loads(place, compile_rate(), 0.25 if given.quick else 1)
+    loads = make_loads(place, 0.25 if given.quick else 1)
     deadline = time.monotonic() + given.minutes * 60
     place.origin.start()
     all_results = []
@@ -131,12 +135,12 @@ def run_all(given, place):
 
 def trace_all(given, place):
     """--syscalls and --profile: text, without the works."""
-    loads = Loads(place, compile_rate(), 1)
+    loads = make_loads(place, 1)
     place.origin.start()
     if given.profile:
         return trace.profile(loads, place.servers[given.profile])
-    names = [name for name in ("nginx", "haproxy", "sallyport")
-             if name != "sallyport" or not given.without_sallyport]
+    names = [name for name in ("nginx", "haproxy", "sallyport", "nginx-tls", "haproxy-tls", "sallyport-tls")
+             if not name.startswith("sallyport") or not given.without_sallyport]
     return "\n".join(trace.syscall_table(loads, names))
 
 
@@ -151,7 +155,7 @@ def measure(given, place):
         return trace_all(given, place), True
     all_results = run_all(given, place)
     if given.without_sallyport:
-        del place.servers["sallyport"]
+        del place.servers["sallyport"], place.servers["sallyport-tls"]
     sound = not any(True for results in all_results for _ in results.problems())
     return report.markdown(all_results, place, given.rounds), sound
 

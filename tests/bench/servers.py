@@ -4,6 +4,7 @@ kept-alive connections, tell it the visitor's address, log a line per request, o
 import http.client
 import os
 import re
+import ssl
 import subprocess
 
 from process import BenchError, Process, cpu_ns, free_port, pss_bytes, wait_until
@@ -77,6 +78,21 @@ NGINX_PROXY = NGINX_COMMON + """
 }}
 """
 
+# The same for all three: TLS 1.2 and 1.3, these ciphers and groups, tickets, no cache of sessions.
+CIPHERS = ("ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
+           "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305")
+
+NGINX_TLS = NGINX_PROXY.replace("listen 127.0.0.1:{port} backlog=4096;", """
+        listen 127.0.0.1:{port} ssl backlog=4096;
+        ssl_certificate {dir}/site.pem;
+        ssl_certificate_key {dir}/site.key;
+        ssl_protocols TLSv1.2 TLSv1.3;
+        ssl_ciphers {ciphers};
+        ssl_ecdh_curve X25519:prime256v1:secp384r1;
+        ssl_prefer_server_ciphers off;
+        ssl_session_timeout 1h;
+""")
+
 NGINX_TUNED = """
             proxy_buffer_size 256k;
             proxy_buffers 8 256k;
@@ -112,6 +128,14 @@ backend origin
     server origin 127.0.0.1:{origin} pool-max-conn 64
 """
 
+HAPROXY_TLS = HAPROXY.replace("    {tuning}\n", """    {tuning}
+    ssl-default-bind-ciphers {ciphers}
+    ssl-default-bind-curves X25519:P-256:P-384
+    ssl-default-bind-options ssl-min-ver TLSv1.2
+    tune.ssl.cachesize 0
+""").replace("bind 127.0.0.1:{port} backlog 4096", "bind 127.0.0.1:{port} backlog 4096 ssl crt {dir}/both.pem") \
+    .replace("X-Forwarded-Proto http", "X-Forwarded-Proto https")
+
 # Quotas are raised because all load comes from one address.
 SALLYPORT = """
 @include "{root}/conf/policy.d/worms.cfg"
@@ -125,6 +149,13 @@ timeouts = {{ drain = "1 s"; }};
 log = {{ access = "{log}"; format = "combined"; }};
 """
 
+SALLYPORT_TLS = SALLYPORT.replace('address = "127.0.0.1:{port}";', """address = "127.0.0.1:{port}";
+    tls = {{ certificate = "{dir}/site.pem"; key = "{dir}/site.key"; }};""").replace(
+        "per_client = 10000;", 'per_client = 10000; handshakes = "0/s";')
+
+ANYBODY = ssl.create_default_context()
+ANYBODY.check_hostname, ANYBODY.verify_mode = False, ssl.CERT_NONE
+
 
 class Server:
     """One server: written configuration, running processes, log."""
@@ -135,11 +166,12 @@ class Server:
         self.port = free_port()
         self.log = os.path.join(place.dir, "log", f"{name}.log")
         self.config = os.path.join(place.dir, f"{name}.conf")
+        self.is_tls = name.endswith("-tls")
         self.process = None
         self.seen_offset = self.seen_lines = 0
 
     def start(self):
-        values = dict(dir=self.place.dir, name=self.name, port=self.port, log=self.log, root=ROOT,
+        values = dict(dir=self.place.dir, name=self.name, port=self.port, log=self.log, root=ROOT, ciphers=CIPHERS,
                       origin=self.place.origin_port, **self.values)
         with open(self.config, "w", encoding="utf-8") as config:
             config.write(self.template.format(**values))
@@ -165,7 +197,10 @@ class Server:
             self.process = None
 
     def get(self, path):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        if self.is_tls:
+            connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=5, context=ANYBODY)
+        else:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
             connection.request("GET", path)
             response = connection.getresponse()
@@ -222,6 +257,7 @@ class Place:
         os.mkdir(os.path.join(directory, "www"))
         self.write("page", PAGE_BYTES)
         self.write("file", FILE_BYTES)
+        self.make_certificate()
         nginx = ["nginx", "-c", "CONFIG"]
         self.origin_port = None
         self.origin = Origin(self, "origin", "origin", NGINX_ORIGIN, nginx)
@@ -247,6 +283,22 @@ class Place:
                      options="option splice-request\n    option splice-response")
         yield Server(self, "sallyport", "sallyport", SALLYPORT,
                      [self.binary, "run", "-c", "CONFIG"])
+        yield Server(self, "nginx-tls", "nginx", NGINX_TLS, nginx, **default)
+        yield Server(self, "twin-tls", "nginx again (noise)", NGINX_TLS, nginx, **default)
+        yield Server(self, "haproxy-tls", "HAProxy", HAPROXY_TLS, haproxy, tuning="", options="")
+        yield Server(self, "sallyport-tls", "sallyport", SALLYPORT_TLS, [self.binary, "run", "-c", "CONFIG"])
+
+    def make_certificate(self):
+        """ECDSA, signed by itself, the same for all."""
+        files = [os.path.join(self.dir, name) for name in ("site.key", "site.pem", "both.pem")]
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                        "-days", "30", "-subj", "/CN=bench.example", "-addext",
+                        "subjectAltName=DNS:bench.example", "-keyout", files[0], "-out", files[1]],
+                       capture_output=True, check=True)
+        with open(files[2], "w", encoding="ascii") as both:
+            for name in (files[1], files[0]):
+                with open(name, encoding="ascii") as part:
+                    both.write(part.read())
 
     def write(self, name, size):
         block = (b"0123456789abcdef" * 4096)[:size]
@@ -262,7 +314,7 @@ class Place:
         status, content = server.get("/page")
         if status != 200 or len(content) != PAGE_BYTES:
             raise BenchError(f"{server.label}: /page gave {status} and {len(content)} bytes")
-        if server.name != "sallyport":
+        if not server.name.startswith("sallyport"):
             return
         status, _ = server.get(CODE_RED)
         if not 400 <= status < 500 or status == 404:

@@ -14,6 +14,8 @@ CONNECTIONS = 32
 RATE_PER_S = 2000
 POST_BYTES = 4096
 IDLE_CONNECTIONS = 5000
+IDLE_TLS_CONNECTIONS = 2000
+HANDSHAKES = 2000
 FILES_AT_A_TIME = 4
 GIGABYTE = 1e9
 
@@ -52,6 +54,7 @@ class Work:
     base: str = "nginx"          # ratios are to this one
     gate: float = 0              # 0: none
     aim: float = 0
+    ours: str = "sallyport"
     absolute: bool = False       # gate and aim are of the cost itself, not of the ratio
     rounds_max: int = 99
 
@@ -59,8 +62,8 @@ class Work:
 class Loads:
     """Runs the load generators. scale shortens everything, for a quick look."""
 
-    def __init__(self, place, rate_binary, scale):
-        self.place, self.rate_binary, self.scale = place, rate_binary, scale
+    def __init__(self, place, rate_binary, tls_binary, scale):
+        self.place, self.rate_binary, self.tls_binary, self.scale = place, rate_binary, tls_binary, scale
         self.cpus = ",".join(map(str, sorted(place.placement.others)))
 
     def start(self, argv, **options):
@@ -84,7 +87,7 @@ class Loads:
                 "-H", "Host: bench.example"]
         for line in fields:
             argv += ["-H", line]
-        argv += [f"http://127.0.0.1:{server.port}{path}"]
+        argv += [f"{'https' if server.is_tls else 'http'}://127.0.0.1:{server.port}{path}"]
         if post_bytes:
             argv += ["--", str(post_bytes)]
         return self.finish(argv, seconds + 20)
@@ -93,6 +96,10 @@ class Loads:
         argv = [self.rate_binary, f"--port={server.port}", f"--path={path}", f"--count={count}",
                 f"--connections={connections}"]
         return argv + [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+
+    def tls_argv(self, server, count, *options):
+        return [self.tls_binary, f"--port={server.port}", "--path=/page", f"--count={count}",
+                f"--expect={PAGE_BYTES}", *options]
 
     def rate(self, server, path, count, connections, **options):
         return self.finish(self.rate_argv(server, path, count, connections, **options), 90)
@@ -230,7 +237,54 @@ def idle_memory(loads, server):
     return Measurement(cost=(after - before) / count, total=after, problems=problems)
 
 
+def handshakes(loads, server, *options):
+    """A handshake, one answer and the end of it, for each connection."""
+    count = round(HANDSHAKES * loads.scale)
+    result, cpu, problems = observe(server, lambda: loads.finish(loads.tls_argv(server, count, *options), 60))
+    expected = count - 1 if "--resume" in options else 0
+    if result["resumed"] != expected:
+        problems.append(f"{result['resumed']} of {count} handshakes were resumed")
+    return Measurement(cost=cpu / 1000 / count, per_second=count / result["seconds"], problems=problems)
+
+
+def full_handshakes(loads, server):
+    return handshakes(loads, server)
+
+
+def resumed_handshakes(loads, server):
+    return handshakes(loads, server, "--resume")
+
+
+def full_handshakes_12(loads, server):
+    return handshakes(loads, server, "--version=1.2")
+
+
+def resumed_handshakes_12(loads, server):
+    return handshakes(loads, server, "--version=1.2", "--resume")
+
+
+def idle_tls_memory(loads, server):
+    """As idle_memory, over TLS."""
+    count = max(300, round(IDLE_TLS_CONNECTIONS * loads.scale))
+    server.stop()
+    server.start()
+    loads.finish(loads.tls_argv(server, 100), 60)
+    time.sleep(0.2)
+    before = server.memory()
+    child = loads.start(loads.tls_argv(server, count, "--hold"), stdin=subprocess.PIPE)
+    line = child.stdout.readline()
+    time.sleep(0.3)
+    after = server.memory()
+    _, err = child.communicate("", timeout=30)
+    result = parse_result("tls", line, err)
+    problems = [result["first_error"]] if result["errors"] else []
+    return Measurement(cost=(after - before) / count, total=after, problems=problems)
+
+
 def all_works():
+    over_tls = ("nginx-tls", "twin-tls", "haproxy-tls", "sallyport-tls")
+    tls = dict(base="nginx-tls", ours="sallyport-tls")
+    handshake = "µs CPU per handshake with one request"
     four = ("nginx", "twin", "haproxy", "sallyport")
     bodies = ("haproxy-tuned", "haproxy-twin", "haproxy-spliced", "nginx-tuned", "nginx",
               "sallyport")
@@ -251,16 +305,28 @@ def all_works():
         Work("idle", f"Memory of an idle keep-alive connection, of {IDLE_CONNECTIONS:,}",
              "bytes per connection", four, idle_memory, gate=1000, aim=500, absolute=True,
              rounds_max=3),
+        Work("tls-get", f"TLS 1.3, GET 1 KiB, keep-alive, {CONNECTIONS} clients", request, over_tls, keep_alive,
+             gate=1.0, aim=0.85, **tls),
+        Work("tls-full", "TLS 1.3, full handshakes (ECDSA P-256)", handshake, over_tls, full_handshakes, gate=1.05,
+             aim=1.0, **tls),
+        Work("tls-resumed", "TLS 1.3, resumed handshakes", handshake, over_tls, resumed_handshakes, gate=1.05,
+             aim=1.0, **tls),
+        Work("tls-full-1.2", "TLS 1.2, full handshakes (ECDSA P-256)", handshake, over_tls, full_handshakes_12,
+             gate=1.05, aim=1.0, **tls),
+        Work("tls-resumed-1.2", "TLS 1.2, resumed handshakes", handshake, over_tls, resumed_handshakes_12,
+             gate=1.05, aim=1.0, **tls),
+        Work("tls-idle", f"Memory of an idle TLS connection, of {IDLE_TLS_CONNECTIONS:,}", "bytes per connection",
+             over_tls, idle_tls_memory, gate=1.0, aim=0.9, rounds_max=3, **tls),
     ]
 
 
-def compile_rate():
-    """Builds rate.c into build/bench; nothing is done where it is new enough."""
-    source = os.path.join(HERE, "rate.c")
+def compile_load(name, *libraries):
+    """Builds NAME.c into build/bench; nothing is done where it is new enough."""
+    source = os.path.join(HERE, f"{name}.c")
     directory = os.path.join(ROOT, "build", "bench")
-    binary = os.path.join(directory, "rate")
+    binary = os.path.join(directory, name)
     os.makedirs(directory, exist_ok=True)
     if not os.path.exists(binary) or os.path.getmtime(binary) < os.path.getmtime(source):
         subprocess.run([os.environ.get("CC", "gcc"), "-std=c11", "-O2", "-Wall", "-D_GNU_SOURCE",
-                        "-o", binary, source], check=True)
+                        "-o", binary, source, *libraries], check=True)
     return binary

@@ -5,6 +5,7 @@ import hashlib
 import time
 
 from harness import reply, test
+from harness.tls import certificate, path, server_context
 
 ALLOWED = {"site": {"upgrade": ["websocket"]}, "timeouts": {"tunnel": "20 s", "stall": "1 s", "body_grace": "1 s"}}
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
@@ -302,3 +303,47 @@ def a_reload_leaves_it_alone_and_the_drain_deadline_ends_it(t):
     began = time.monotonic()
     client.read_all(8)
     t.check(time.monotonic() - began < 6, f"cut after {time.monotonic() - began:.1f} s")
+
+
+# ---- over TLS
+
+def half_closes(connection, request):
+    """Agrees, waits for the client's end, and only then says what it has to say."""
+    connection.send(switching(request.field("Sec-WebSocket-Key")))
+    while connection.more():
+        pass
+    connection.send(b"last words")
+    if hasattr(connection.socket, "unwrap"):
+        connection.socket.unwrap()
+    return False
+
+
+@test
+def a_tunnel_passes_over_tls_on_either_side(t):
+    origin = t.origin(tls=server_context())
+    server = t.fresh_server({"tls": certificate("site"), "site": {"upgrade": ["websocket"],
+                                                                 "origin_tls": {"ca": path("ca.pem")}}},
+                            origins=[origin])
+    origin.on("/ws", echoes)
+    for client in (t.client(server), t.tls_client(server)):
+        client.send(asks())
+        t.equal(client.read_response().status, 101, "status")
+        for size in (1, 1000, 100000):
+            sent = bytes(range(256)) * (size // 256 + 1)
+            client.send(sent)
+            t.check(receive(client, len(sent)) == sent, f"an echo of {len(sent)} bytes")
+
+
+@test
+def one_side_of_a_tls_tunnel_may_end_before_the_other(t):
+    server = t.fresh_server({"tls": certificate("site"), "site": {"upgrade": ["websocket"]}})
+    server.origin.on("/ws", half_closes)
+    client = t.tls_client(server)
+    client.send(asks())
+    t.equal(client.read_response().status, 101, "status")
+    client.send(b"hello")
+    client.socket.settimeout(5)
+    try:  # sends close_notify, and does not get one yet
+        client.socket.unwrap()
+    except OSError as error:
+        t.check("application data after close notify" in str(error).lower(), f"bytes came after our end: {error}")

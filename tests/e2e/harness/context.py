@@ -9,6 +9,7 @@ import tempfile
 from . import check as expect
 from .origin import Origin
 from .server import ROOT, Server
+from .tls import TlsClient
 from .wire import request
 
 REASONS = {match[1]: int(match[2]) for match in re.finditer(
@@ -60,6 +61,11 @@ class Context:
 
     def client(self, server, **options):
         client = server.client(**options)
+        self._cleanup.append(client.close)
+        return client
+
+    def tls_client(self, server, **options):
+        client = TlsClient(server.tls_address, **options)
         self._cleanup.append(client.close)
         return client
 

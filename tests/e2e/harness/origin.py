@@ -46,6 +46,7 @@ class Connection:
         self.number = number
         self.received = bytearray()
         self.sent = 0
+        self.error = None
         self.ended = None  # "eof" or "reset" by the peer, "closed" by us
         self._parsed = 0
         self.requests = []
@@ -149,7 +150,8 @@ class Origin:
     A script for "*" serves every other path; serve=… replaces everything after accept."""
 
     def __init__(self, scripts=None, *, host="127.0.0.1", port=0, serve=None, backlog=512,
-                 receive_buffer=None):
+                 receive_buffer=None, tls=None):
+        self.tls = tls  # an SSLContext
         self.scripts = {"*": reply()} | (scripts or {})
         self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -166,7 +168,8 @@ class Origin:
 
     @property
     def url(self):
-        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
 
     @property
     def requests(self):
@@ -200,9 +203,11 @@ class Origin:
 
     def _run(self, connection):
         try:
+            if self.tls:
+                connection.socket = self.tls.wrap_socket(connection.socket, server_side=True)
             self._serve(connection)
-        except OSError:
-            pass
+        except OSError as error:  # also what ssl has to say
+            connection.error = error
         except Exception as error:  # told to the test, which fails by it
             self.errors.append(f"{type(error).__name__}: {error}")
         finally:

@@ -67,7 +67,7 @@ class LogLine(dict):
 
     raw = ""
     texts = ("method", "target", "canonical", "host", "user_agent", "referer", "site", "rule",
-             "evidence", "setting", "origin")
+             "evidence", "setting", "origin", "sni", "cipher")
 
     def __getattr__(self, name):
         if name not in self and name not in self.texts:
@@ -77,7 +77,7 @@ class LogLine(dict):
 
 class Server:
     """sallyport with one site, "site.example", before `origins`. settings are laid over _standard();
-    "site" in them stands for the first of the sites."""
+    "site" in them stands for the first of the sites, "tls" for a second listener, with TLS, at tls_address."""
 
     def __init__(self, origins=(), settings=None, *, arguments=(), environment=None, inherit=(),
                  limit_descriptors=None, user=None,
@@ -87,6 +87,7 @@ class Server:
         self.runtime = self.directory / "run"
         self.runtime.mkdir()
         self.address = (own_address(), free_port())
+        self.tls_address = (own_address(), free_port())
         self.origins = list(origins)
         self.settings = self._laid_over(self._standard(), settings or {})
         self.file = self.directory / "sallyport.cfg"
@@ -126,10 +127,12 @@ class Server:
             "vault": {"directory": str(self.directory / "vault")},
         }
 
-    @staticmethod
-    def _laid_over(base, settings):
+    def _laid_over(self, base, settings):
         settings = dict(settings)
-        site = settings.pop("site", {})
+        site, tls = settings.pop("site", {}), settings.pop("tls", None)
+        if tls:
+            address = f"{self.tls_address[0]}:{self.tls_address[1]}"
+            settings["listen"] = [*settings.get("listen", base["listen"])[:1], {"address": address, "tls": tls}]
         merged = policy.merge(base, settings)
         merged["sites"] = [policy.merge(merged["sites"][0], site), *merged["sites"][1:]]
         return merged

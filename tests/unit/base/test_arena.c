@@ -70,6 +70,32 @@ static void arena_copies_are_terminated(void **state)
 	arena_free(arena);
 }
 
+static int released[2];
+static int release_count;
+
+static void note_release(void *object)
+{
+	released[release_count++ % 2] = *(int *)object;
+}
+
+static void arena_lets_go_of_what_it_owns_the_last_first(void **state)
+{
+	(void)state;
+	struct arena *arena = arena_new(1024);
+	int first = 1, second = 2;
+	assert_true(arena_own(arena, note_release, &first));
+	assert_true(arena_own(arena, note_release, &second));
+	assert_int_equal(release_count, 0);
+	arena_free(arena);
+	assert_int_equal(release_count, 2);
+	assert_int_equal(released[0], 2);
+	assert_int_equal(released[1], 1);
+	arena = arena_new(8);
+	assert_false(arena_own(arena, note_release, &first));
+	assert_int_equal(release_count, 3);
+	arena_free(arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -77,6 +103,7 @@ int main(void)
 	    cmocka_unit_test(arena_objects_do_not_overlap_large_ones),
 	    cmocka_unit_test(arena_stops_at_its_limit),
 	    cmocka_unit_test(arena_copies_are_terminated),
+	    cmocka_unit_test(arena_lets_go_of_what_it_owns_the_last_first),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,7 +58,7 @@ static enum reason ask(const struct gate *gate, struct span target)
 	if (http_parse_request(text, (size_t)len, 0, &limits, &head, &reason, &evidence) !=
 	    HTTP_PARSE_DONE)
 		return reason;
-	reason = judge_locate(gate->settings, &head, room, &subject);
+	reason = judge_locate(gate->settings, &head, false, room, &subject);
 	if (reason != REASON_UNSET)
 		return reason;
 	judge_verdict(&head, &subject, gate->scratch, buf, &verdict);

@@ -67,7 +67,7 @@ static void field_lookup_takes_no_near_miss(void **state)
 							span_from_str(known[i].name));
 				struct span s = span_of(name, (size_t)len);
 				enum http_field_id id = http_field_lookup(s);
-				if (!is_same && id != HTTP_FIELD_CLAIM)
+				if (!is_same && id != HTTP_FIELD_CLAIM && id != HTTP_FIELD_CLIENT_CERT)
 					assert_int_equal(id, HTTP_FIELD_OTHER);
 				name[at] = (char)(name[at] ^ (1 << bit));
 			}

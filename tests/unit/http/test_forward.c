@@ -449,6 +449,57 @@ static void forwarded_response_means_what_was_received(void **state)
 	assert_true(rows > 30);
 }
 
+/* What we know of a certificate replaces what anybody says; without it only a trusted peer may say it. */
+static void a_certificate_is_told_by_nobody_else(void **state)
+{
+	(void)state;
+	static const char text[] = "GET /p HTTP/1.1\r\nHost: h\r\nX-Client-Cert-Verify: success\r\n"
+				   "x-client-cert-else: 1\r\nX-Client-Cert: a\r\n\r\n";
+	static const struct {
+		bool trusted;
+		const char *fields, *kept;
+	} cases[] = {
+	    {false, "", NULL},
+	    {false, "X-Client-Cert-Verify: none\r\n", "X-Client-Cert-Verify: none\r\n"},
+	    {true, "X-Client-Cert-Verify: none\r\n", "X-Client-Cert-Verify: none\r\n"},
+	    {true, "", "X-Client-Cert-Verify: success\r\nx-client-cert-else: 1\r\n"},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct http_head head;
+		char out[2048];
+		parse_request(text, sizeof(text) - 1, &head);
+		struct http_forward_request forward = visitor(&head);
+		forward.peer_trusted = cases[i].trusted;
+		forward.client_fields = span_from_str(cases[i].fields);
+		size_t len = http_forward_request(&forward, out, sizeof(out) - 1);
+		out[len] = '\0';
+		assert_int_equal(strstr(out, "success") != NULL, cases[i].trusted && !*cases[i].fields);
+		assert_int_equal(strstr(out, "else") != NULL, cases[i].trusted && !*cases[i].fields);
+		if (cases[i].kept)
+			assert_non_null(strstr(out, cases[i].kept));
+	}
+}
+
+static void a_field_for_secure_responses_is_added_once(void **state)
+{
+	(void)state;
+	static const char without[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+	static const char with[] = "HTTP/1.1 200 OK\r\nstrict-transport-security: max-age=1\r\nContent-Length: 0\r\n\r\n";
+	static const struct http_added_field hsts = {{"Strict-Transport-Security", 25},
+						     {"Strict-Transport-Security: max-age=9\r\n", 38}};
+	for (int i = 0; i < 2; i++) {
+		struct http_head head;
+		char out[2048];
+		parse_response(i ? with : without, i ? sizeof(with) - 1 : sizeof(without) - 1, &head);
+		struct http_forward_response forward = {
+		    .head = &head, .framing = HTTP_FRAMING_LENGTH, .client_version = HTTP_1_1, .hsts = &hsts};
+		size_t len = http_forward_response(&forward, out, sizeof(out) - 1);
+		out[len] = '\0';
+		assert_int_equal(strstr(out, "max-age=9") != NULL, i == 0);
+		assert_int_equal(strstr(out, "max-age=1") != NULL, i == 1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -458,6 +509,8 @@ int main(void)
 	    cmocka_unit_test(request_for_a_process_of_ours_is_bare),
 	    cmocka_unit_test(request_from_a_trusted_proxy_that_said_nothing_gets_ours),
 	    cmocka_unit_test(request_has_one_framing_field),
+	    cmocka_unit_test(a_certificate_is_told_by_nobody_else),
+	    cmocka_unit_test(a_field_for_secure_responses_is_added_once),
 	    cmocka_unit_test(request_has_its_white_space_mended),
 	    cmocka_unit_test(request_says_an_empty_query),
 	    cmocka_unit_test(forwarded_host_can_not_leave_its_quotes),

@@ -84,6 +84,19 @@ static void memory_is_tight_before_it_is_gone(void **state)
 	assert_int_equal(memory.used, 0);
 }
 
+static void what_a_library_takes_counts_too(void **state)
+{
+	(void)state;
+	struct memory memory = {.limit = 1000};
+	assert_true(memory_charge(&memory, 900));
+	assert_int_equal(memory.used, 900);
+	assert_false(memory_charge(&memory, 101));
+	assert_false(memory_charge(&memory, SIZE_MAX));
+	assert_null(memory_take(&memory, 101));
+	memory_discharge(&memory, 900);
+	assert_int_equal(memory.used, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -92,6 +105,7 @@ int main(void)
 	    cmocka_unit_test(nothing_is_held_over_the_ceiling),
 	    cmocka_unit_test(one_hold_has_a_largest_size),
 	    cmocka_unit_test(memory_is_tight_before_it_is_gone),
+	    cmocka_unit_test(what_a_library_takes_counts_too),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

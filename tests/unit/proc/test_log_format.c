@@ -307,6 +307,24 @@ static void json_says_which_texts_are_bytes_and_loses_none(void **state)
 	json_free(value);
 }
 
+static void tls_is_told_where_it_was_spoken(void **state)
+{
+	(void)state;
+	struct sample sample = code_red();
+	assert_null(strstr(combined(&sample), " tls="));
+	sample.record.tls = 13;
+	sample.record.tls_resumed = 1;
+	sample.texts[LOG_TEXT_SNI] = SPAN("shop.example");
+	sample.texts[LOG_TEXT_CIPHER] = SPAN("TLS_AES_256_GCM_SHA384");
+	assert_non_null(strstr(combined(&sample), " tls=1.3"));
+	size_t len = log_format_json(&sample.record, sample.texts, line, sizeof(line) - 1);
+	line[len] = '\0';
+	assert_non_null(strstr(line, "\"tls\":\"1.3\",\"resumed\":true"));
+	assert_non_null(strstr(line, "\"sni\":\"shop.example\",\"cipher\":\"TLS_AES_256_GCM_SHA384\""));
+	sample.record.tls = 4711; /* nothing that a worker writes */
+	assert_null(strstr(combined(&sample), " tls="));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -323,6 +341,7 @@ int main(void)
 	    cmocka_unit_test(days_are_counted_by_the_calendar),
 	    cmocka_unit_test(an_event_is_one_line),
 	    cmocka_unit_test(json_line_has_every_field),
+	    cmocka_unit_test(tls_is_told_where_it_was_spoken),
 	    cmocka_unit_test(json_says_which_texts_are_bytes_and_loses_none),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

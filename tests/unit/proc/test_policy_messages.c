@@ -73,6 +73,7 @@ static void each_bad_policy_says_what_is_wrong(void **state)
 	size_t wrong = 0;
 
 	(void)state;
+	assert_int_equal(system("tests/make-certificates conf/bad/parts/tls"), 0);
 	assert_int_equal(glob("conf/bad/*.cfg", 0, NULL, &files), 0);
 	for (size_t i = 0; i < files.gl_pathc; i++) {
 		struct strbuf expected, got;
