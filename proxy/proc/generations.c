@@ -122,6 +122,7 @@ static void take_back(void)
 	listeners_rollback(&master.listeners);
 	listeners_rollback(&master.console_listeners);
 	helpers_rollback_scribe();
+	guards_rollback();
 }
 
 static void coming_failed(const char *text)
@@ -237,6 +238,7 @@ static bool prepare_all(struct gen *gen, const struct prepare_order *slots, stru
 		return false;
 	if (!open_control(policy, err) || !helpers_prepare_scribe(policy, err))
 		return false;
+	guards_prepare(gen);
 	return send_prepare(gen, slots, err);
 }
 
@@ -274,12 +276,18 @@ static bool scribe_is_pending(void)
 static void try_start(void)
 {
 	struct gen *gen = master.coming;
-	if (!gen || gen->state != GEN_PREPARING || !gen->is_ready || scribe_is_pending())
+	if (!gen || gen->state != GEN_PREPARING || !gen->is_ready || scribe_is_pending() ||
+	    guards_are_pending(gen))
 		return;
 	gen->state = GEN_STARTING;
 	arm(gen, READY_MS);
 	if (!order(gen, ORDER_START, NULL, 0))
 		coming_failed("the new generation does not listen");
+}
+
+void generations_guards_ready(void)
+{
+	try_start();
 }
 
 void generations_scribe_ready(void)
@@ -401,6 +409,9 @@ static void gen_said(struct gen *gen, struct ipc_message *message)
 	} else if (message->type == REPORT_DRAINING && gen->state == GEN_DRAINING) {
 		if (gen == master.replaced)
 			settle();
+	} else if (message->type == REPORT_BASELINE_SET) {
+		if (gen == master.active)
+			guards_baseline_set();
 	} else if (message->type == REPORT_WORKERS) {
 		note_workers(gen, message);
 	} else if (message->type == REPORT_FAILED && is_coming) {
