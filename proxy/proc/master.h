@@ -15,9 +15,9 @@
 #include "sallyport/stats.h"
 
 /* The master's state, all of it of fixed size: what a thousand reloads leave is what one
- * leaves. The parts: master.c (life, signals), generations.c (reload in two phases), helpers.c
- * (scribe, console, demo, acme), guards.c (keeper, scout, lifeboat, baselines), control.c (orders and their answers), pauses.c (sites that an
- * operator has paused).
+ * leaves. The parts: master.c (life, signals), generations.c (reload in two phases), preparing.c (what
+ * the first of them makes), helpers.c (scribe, console, demo, acme), guards.c (keeper, scout, lifeboat,
+ * baselines), control.c (orders and their answers), pauses.c (sites that an operator has paused).
  *
  * A generation, as the master sees it:
  *
@@ -176,6 +176,10 @@ void generations_scribe_ready(void);
 /* The baseline that the coming generation waits for is there, or was waited for long enough. */
 void generations_guards_ready(void);
 void generations_scribe_failed(const char *text);
+
+/* preparing.c */
+/* Everything that the coming generation needs is made and handed to it. */
+MUST_CHECK bool preparing_all(struct gen *gen, const struct prepare_order *slots, struct err *err);
 
 /* helpers.c */
 /* Starts a scribe with these logs where the present one has others: master.scribe_next. */
