@@ -86,6 +86,7 @@ struct compile_order {
 	char listen[OVERRIDE_SIZE];
 	char origin[OVERRIDE_SIZE];
 	char demo_vault[PATH_SIZE];
+	uint32_t is_demo; /* 1: the origin is our own, and to be guarded */
 	char console[OVERRIDE_SIZE];
 	char log[OVERRIDE_SIZE];
 };
