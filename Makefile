@@ -153,7 +153,8 @@ test: deps-test
 	+@MAKE='$(MAKE)' JOBS='$(JOBS)' tests/run-suites layers lint hardening test-unit test-fuzz test-e2e
 
 test-all: deps-all
-	+@MAKE='$(MAKE)' JOBS='$(JOBS)' FUZZ_SECONDS=$${FUZZ_SECONDS:-10} tests/run-suites \
+	+@MAKE='$(MAKE)' JOBS='$(JOBS)' FUZZ_SECONDS=$${FUZZ_SECONDS:-10} \
+	  SALLYPORT_KILLS=$${SALLYPORT_KILLS:-1000} TEST_SECONDS=$${TEST_SECONDS:-600} tests/run-suites \
 	  layers lint hardening test-unit test-fuzz test-e2e-all test-image asan-unit asan-fuzz asan-e2e fuzz
 
 asan: deps-test

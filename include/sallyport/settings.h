@@ -140,8 +140,8 @@ struct settings_overrides {
 	/* --origin, SALLYPORT_ORIGIN: comma-separated, replaces all sites by one, "default", for
 	 * every host. */
 	const char *origin;
-	/* The one site is guarded, and learns within seconds. Its vault is here, apart from any other's. */
-	const char *demo_vault;
+	bool demo;               /* that site is guarded, and learns within seconds */
+	const char *demo_vault;  /* … in a vault of its own */
 	const char *console;  /* SALLYPORT_CONSOLE */
 	const char *log;      /* SALLYPORT_LOG: access log */
 	bool leaves_files;    /* certificates and keys are not read: to ask, not to serve */

@@ -51,7 +51,8 @@ enum vault_finding {
 };
 /* "bad-signature". */
 const char *vault_finding_name(enum vault_finding finding);
-/* text: one sentence. Called from inside of other functions: it must not use the vault. */
+/* text: one sentence. Called from inside of other functions: it must not use the vault. What is
+ * wrong with one record or one content is told once, however often it is met. */
 typedef void vault_on_finding(void *context, enum vault_finding finding, const char *text);
 
 enum vault_opened {

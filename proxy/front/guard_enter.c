@@ -75,6 +75,7 @@ enum step_result guard_enter(struct exchange *x)
 		x->verdict.action = VERDICT_COPY;
 		x->verdict.reason = x->page->plan.reason;
 		x->verdict.enforced = true;
+		stat_add(&x->front->stats->reasons[x->verdict.reason], 1);
 		x->step = STEP_COPY;
 		return STEP_MORE;
 	default:

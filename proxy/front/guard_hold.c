@@ -93,9 +93,10 @@ static enum reason judge(struct exchange *x, const struct http_head *head, const
 	return guard_verdict(&x->page->known->baseline, &x->page->plan.page, collect(x, head), content);
 }
 
+/* Without a coding, the length of a content is told by its head; also to HEAD. */
 static enum reason judge_head(struct exchange *x, const struct http_head *head)
 {
-	bool says = head->framing == HTTP_FRAMING_LENGTH && x->page->codings.n == 0;
+	bool says = x->page->codings.n == 0 && http_find(head, HTTP_FIELD_CONTENT_LENGTH).ptr;
 	return guard_verdict_on_head(&x->page->known->baseline, &x->page->plan.page, collect(x, head),
 				     says ? head->content_length : GUARD_BYTES_UNKNOWN);
 }

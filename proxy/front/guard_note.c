@@ -71,9 +71,14 @@ static void nominate(struct exchange *x, enum nomination_kind kind, enum reason 
 	}
 }
 
+static bool is_held(const struct exchange *x)
+{
+	return x->guard_enforces && x->page->plan.action != GUARD_WATCH;
+}
+
 static const char *outcome(const struct exchange *x)
 {
-	if (!x->guard_enforces || x->page->plan.action == GUARD_WATCH)
+	if (!is_held(x))
 		return "passed";
 	return x->page->plan.has_copy ? "is answered by its copy" : "is answered by 503";
 }
@@ -97,7 +102,7 @@ static void tell(struct exchange *x, enum reason reason, uint32_t folded)
 void guard_note(struct exchange *x, enum reason reason)
 {
 	uint32_t folded;
-	bool enforced = x->guard_enforces && x->page->plan.action != GUARD_WATCH;
+	bool enforced = is_held(x);
 	struct redirect to = {0};
 	if (!enforced) {
 		/* It went out: the log line says what it was. */
@@ -106,7 +111,8 @@ void guard_note(struct exchange *x, enum reason reason)
 		x->verdict.reason = reason;
 		x->verdict.enforced = false;
 	}
-	if (!is_due(x, reason, TELL_EVERY_MS, &folded))
+	/* That one went out is news, though others were held. */
+	if (!is_due(x, reason + (enforced ? 0 : (unsigned)REASON_COUNT), TELL_EVERY_MS, &folded))
 		return;
 	if (reason == REASON_GUARD_REDIRECT)
 		redirect_read(x->verdict.evidence, true, &to);

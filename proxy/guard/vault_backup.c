@@ -154,7 +154,7 @@ static bool copy_what_it_names(struct vault *vault, const char *path, int direct
 	char file[PATH_MAX + 32];
 	memset(copied.statements, 0, sizeof(copied.statements));
 	copied.db = NULL;
-	copied.verified = NULL;
+	copied.verified = copied.told = NULL;
 	copied.writes = false;
 	copied.depth = 0;
 	strbuf_init(&copied.record, RECORD_MAX);
@@ -166,7 +166,6 @@ static bool copy_what_it_names(struct vault *vault, const char *path, int direct
 	     (audit_head_get(&copied, &head) || err_set(err, "the end of the audit is not known")) &&
 	     copy_file(vault->directory, directory, AUDIT_FILE, head.bytes, err);
 	vault->findings = copied.findings;
-	vault->told = copied.told;
 	catalogue_close(&copied);
 	record_release(&copied);
 	return ok;

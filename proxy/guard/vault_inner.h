@@ -19,10 +19,9 @@ enum {
 	BASELINE_FILE_MAX = 1 << 30,
 	CONTENT_FILE_MAX = 1 << 30,
 	OLD_KEYS_MAX = 32, /* the newest count */
-	TOLD_MAX = 16, /* findings about single records that are told before they are only counted */
 };
 
-struct verified; /* records whose signature was found good */
+struct verified; /* a set of digests, such as those of records whose signature was found good */
 
 struct vault {
 	sqlite3 *db;
@@ -35,7 +34,7 @@ struct vault {
 	vault_on_finding *on_finding;
 	void *context;
 	uint64_t findings;
-	unsigned told;
+	struct verified *told; /* digests of what was said of single records: once is enough */
 	bool tell_all;        /* while it verifies */
 	/* Keys whose signatures count as well, while records are signed anew. */
 	uint8_t also[OLD_KEYS_MAX][SIGN_PUBLIC_SIZE];
@@ -117,6 +116,8 @@ MUST_CHECK bool record_sign(struct vault *vault, uint8_t out[SIGNATURE_SIZE], st
 /* Whether column `at` is the signature of what was put together. */
 bool record_is_signed(struct vault *vault, sqlite3_stmt *stmt, int at);
 void record_forget(struct vault *vault); /* what is known to be signed: the key is another now */
+/* True the first time, as far as memory goes. */
+bool record_tell_once(struct vault *vault, const char *text);
 void record_release(struct vault *vault);
 
 /* ---- reading a row of each table: false where it is damaged or not signed, which is told. The

@@ -38,11 +38,11 @@ const char *vault_finding_name(enum vault_finding finding)
 	return finding > VAULT_FINDING_UNSET && finding <= VAULT_OVER_SIZE ? names[finding] : "-";
 }
 
-/* Of single records there may be thousands; a report wants them all, a log does not. */
-static bool is_told_often(struct vault *vault, enum vault_finding finding)
+/* A damaged record is met again with each look at it; a report wants all that it meets. */
+static bool was_told(struct vault *vault, enum vault_finding finding, const char *text)
 {
 	bool is_single = finding == VAULT_BAD_SIGNATURE || finding == VAULT_BAD_CONTENT;
-	return !vault->tell_all && is_single && ++vault->told > TOLD_MAX;
+	return is_single && !vault->tell_all && !record_tell_once(vault, text);
 }
 
 void vault_tell(struct vault *vault, enum vault_finding finding, const char *fmt, ...)
@@ -50,12 +50,11 @@ void vault_tell(struct vault *vault, enum vault_finding finding, const char *fmt
 	struct err text = {""};
 	va_list ap;
 	vault->findings++;
-	if (!vault->on_finding || is_told_often(vault, finding))
-		return;
 	va_start(ap, fmt);
 	vsnprintf(text.text, sizeof(text.text), fmt, ap);
 	va_end(ap);
-	vault->on_finding(vault->context, finding, text.text);
+	if (vault->on_finding && !was_told(vault, finding, text.text))
+		vault->on_finding(vault->context, finding, text.text);
 }
 
 bool vault_tell_errno(struct vault *vault, const struct err *err)

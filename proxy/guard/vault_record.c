@@ -48,22 +48,42 @@ void record_span(struct vault *vault, struct span bytes)
 		record_bytes(vault, bytes.ptr, bytes.len);
 }
 
-static void remember(struct vault *vault, const uint8_t seen[DIGEST_SIZE])
+static void empty(struct verified **set)
 {
-	if (HASH_COUNT(vault->verified) >= VERIFIED_MAX)
-		record_forget(vault);
-	struct verified *entry = calloc(1, sizeof(*entry));
-	if (!entry)
-		return; /* it is checked once more, that is all */
-	memcpy(entry->digest, seen, DIGEST_SIZE);
-	HASH_ADD(hh, vault->verified, digest, DIGEST_SIZE, entry);
+	struct verified *entry, *next;
+	HASH_ITER(hh, *set, entry, next)
+	{
+		HASH_DEL(*set, entry);
+		free(entry);
+	}
 }
 
-static bool is_remembered(struct vault *vault, const uint8_t seen[DIGEST_SIZE])
+static void add(struct verified **set, const uint8_t seen[DIGEST_SIZE])
+{
+	if (HASH_COUNT(*set) >= VERIFIED_MAX)
+		empty(set);
+	struct verified *entry = calloc(1, sizeof(*entry));
+	if (!entry)
+		return; /* it is checked, or told, once more, that is all */
+	memcpy(entry->digest, seen, DIGEST_SIZE);
+	HASH_ADD(hh, *set, digest, DIGEST_SIZE, entry);
+}
+
+static bool has(struct verified *set, const uint8_t seen[DIGEST_SIZE])
 {
 	struct verified *entry = NULL;
-	HASH_FIND(hh, vault->verified, seen, DIGEST_SIZE, entry);
+	HASH_FIND(hh, set, seen, DIGEST_SIZE, entry);
 	return entry != NULL;
+}
+
+bool record_tell_once(struct vault *vault, const char *text)
+{
+	uint8_t seen[DIGEST_SIZE];
+	digest(text, strlen(text), seen);
+	if (has(vault->told, seen))
+		return false;
+	add(&vault->told, seen);
+	return true;
 }
 
 /* Appends the signature to the record. */
@@ -84,8 +104,8 @@ bool record_sign(struct vault *vault, uint8_t out[SIGNATURE_SIZE], struct err *e
 	if (!sign(vault->key, vault->record.data, vault->record.len, out, err))
 		return false;
 	digest_signed(vault, out, seen);
-	if (!is_remembered(vault, seen))
-		remember(vault, seen);
+	if (!has(vault->verified, seen))
+		add(&vault->verified, seen);
 	return true;
 }
 
@@ -109,26 +129,22 @@ bool record_is_signed(struct vault *vault, sqlite3_stmt *stmt, int at)
 		return false;
 	digest_signed(vault, signature, seen);
 	vault->record.len = len;
-	if (is_remembered(vault, seen))
+	if (has(vault->verified, seen))
 		return true;
 	if (!verify(vault, signature))
 		return false;
-	remember(vault, seen);
+	add(&vault->verified, seen);
 	return true;
 }
 
 void record_forget(struct vault *vault)
 {
-	struct verified *entry, *next;
-	HASH_ITER(hh, vault->verified, entry, next)
-	{
-		HASH_DEL(vault->verified, entry);
-		free(entry);
-	}
+	empty(&vault->verified);
 }
 
 void record_release(struct vault *vault)
 {
-	record_forget(vault);
+	empty(&vault->verified);
+	empty(&vault->told);
 	strbuf_release(&vault->record);
 }

@@ -244,6 +244,7 @@ static struct settings *compile(const struct compile_order *order)
 	const struct settings_overrides overrides = {
 	    .listen = given(order->listen),
 	    .origin = given(order->origin),
+	    .demo = order->is_demo != 0,
 	    .demo_vault = given(order->demo_vault),
 	    .console = given(order->console),
 	    .log = given(order->log),

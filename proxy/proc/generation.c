@@ -47,6 +47,7 @@ struct child {
 	uint64_t started_ms;
 	uint32_t slot;
 	uint32_t restarts;
+	uint32_t baselines_due; /* given, and not heard of again */
 };
 
 struct generation {
@@ -144,8 +145,10 @@ static void order_child(struct child *child, enum order order, const void *paylo
 static void give_baseline(struct child *child)
 {
 	struct err err = {{0}};
-	if (generation.baseline_fd < 0 ||
-	    ipc_send(child->channel, ORDER_BASELINE, &generation.baseline,
+	if (generation.baseline_fd < 0)
+		return;
+	child->baselines_due++;
+	if (ipc_send(child->channel, ORDER_BASELINE, &generation.baseline,
 		     sizeof(generation.baseline), &generation.baseline_fd, 1, &err))
 		return;
 	log_warn("worker %d does not listen: %s", (int)child->pid, err.text);
@@ -194,6 +197,15 @@ static void check_draining(void)
 	report(REPORT_DRAINING, NULL, 0);
 }
 
+static void tell_of_baselines(void)
+{
+	for (unsigned i = 0; i < generation.n; i++)
+		if (generation.children[i].state != WORKER_NONE &&
+		    generation.children[i].baselines_due > 0)
+			return;
+	report(REPORT_BASELINE_SET, NULL, 0);
+}
+
 static void child_said(struct child *child, const struct ipc_message *message)
 {
 	if (message->type == REPORT_READY && child->state == WORKER_PREPARING) {
@@ -203,6 +215,9 @@ static void child_said(struct child *child, const struct ipc_message *message)
 	} else if (message->type == REPORT_DRAINING && generation.is_draining) {
 		child->state = WORKER_DRAINING;
 		check_draining();
+	} else if (message->type == REPORT_BASELINE_SET && child->baselines_due > 0) {
+		child->baselines_due--;
+		tell_of_baselines();
 	} else if (message->type == REPORT_FAILED && !generation.is_announced) {
 		give_up(message->payload);
 	} else if (message->type == REPORT_FAILED) {
@@ -316,6 +331,8 @@ static void clean_after(struct child *child)
 	close(child->channel);
 	child->channel = -1;
 	child->state = WORKER_NONE;
+	child->baselines_due = 0;
+	tell_of_baselines();
 	stats_slot_reset_gauges(stats_of(child));
 	atomic_store(&stats_of(child)->in_use, 0);
 	census_clear(generation.memory.census, child->slot);

@@ -10,11 +10,9 @@
 #include <unistd.h>
 
 #include "proc/master.h"
-#include "proc/sandbox.h"
 #include "proc/spawn.h"
 #include "sallyport/census.h"
 #include "sallyport/log.h"
-#include "sallyport/vault_path.h"
 
 enum {
 	READY_MS = 60000, /* to compile, and to get the workers ready, each */
@@ -122,6 +120,7 @@ static void take_back(void)
 	listeners_rollback(&master.listeners);
 	listeners_rollback(&master.console_listeners);
 	helpers_rollback_scribe();
+	guards_rollback();
 }
 
 static void coming_failed(const char *text)
@@ -150,40 +149,6 @@ void generations_scribe_failed(const char *text)
 
 /* ---- from compiled to ready ---- */
 
-static bool check_sandbox(const struct compiled_report *policy, struct err *err)
-{
-	struct err missing = {{0}};
-	if (policy->sandbox == SANDBOX_OFF || sandbox_is_complete(&missing))
-		return true;
-	if (policy->sandbox == SANDBOX_REQUIRED)
-		return err_set(err, "process.sandbox is \"required\", but this system offers %s",
-			       missing.text);
-	if (!master.sandbox_warned)
-		log_warn("this system offers %s: the processes run with fewer restrictions",
-			 missing.text);
-	master.sandbox_warned = true;
-	return true;
-}
-
-static bool open_control(const struct compiled_report *policy, struct err *err)
-{
-	char path[CONTROL_PATH_SIZE];
-	if (!control_socket_path_in(policy->runtime, path, err))
-		return false;
-	if (master.control_fd >= 0) {
-		if (strcmp(path, master.control_path) != 0)
-			log_warn("process.runtime has changed: that takes a restart, the control "
-				 "socket stays at %s",
-				 master.control_path);
-		return true;
-	}
-	master.control_fd = control_socket_listen(path, err);
-	if (master.control_fd < 0)
-		return false;
-	snprintf(master.control_path, sizeof(master.control_path), "%s", path);
-	return true;
-}
-
 static bool take_slots(struct gen *gen, struct prepare_order *prepare)
 {
 	uint64_t used = slots_in_use();
@@ -201,43 +166,6 @@ static bool take_slots(struct gen *gen, struct prepare_order *prepare)
 		return false;
 	gen->slots = slots;
 	return true;
-}
-
-static bool send_prepare(struct gen *gen, const struct prepare_order *prepare, struct err *err)
-{
-	int fds[PREPARE_FD_LISTENERS + LISTENERS_MAX] = {
-	    [PREPARE_FD_STATS] = master.stats_fd,    [PREPARE_FD_RINGS] = master.rings_fd,
-	    [PREPARE_FD_CENSUS] = master.census_fd,  [PREPARE_FD_THROTTLE] = master.throttle_fd,
-	    [PREPARE_FD_SITES] = master.sites_fd,    [PREPARE_FD_TICKETS] = master.tickets_fd,
-	    [PREPARE_FD_ADOPT] = master.idle_fds[0], [PREPARE_FD_HAND_OVER] = master.idle_fds[1],
-	    [PREPARE_FD_LOG_EVENT] = master.event_fd,
-	    [PREPARE_FD_NOMINATIONS] = master.nominations_fd,
-	    [PREPARE_FD_NOMINATION_EVENT] = master.nomination_event_fd,
-	};
-	for (unsigned i = INTERNAL_NONE + 1; i < INTERNAL_COUNT; i++)
-		fds[PREPARE_FD_INTERNAL + i - 1] = master.internal_fds[i][1];
-	for (unsigned i = 0; i < gen->policy.listens; i++)
-		fds[PREPARE_FD_LISTENERS + i] =
-		    listeners_fd(&master.listeners, &gen->policy.listen[i]);
-	return ipc_send(gen->channel, ORDER_PREPARE, prepare, sizeof(*prepare), fds,
-			PREPARE_FD_LISTENERS + gen->policy.listens, err) &&
-	       guards_give_baseline(gen->channel, err);
-}
-
-static bool prepare_all(struct gen *gen, const struct prepare_order *slots, struct err *err)
-{
-	const struct compiled_report *policy = &gen->policy;
-	if (!check_sandbox(policy, err) ||
-	    !listeners_prepare(&master.listeners, policy->listen, policy->listens, err))
-		return false;
-	if (!listeners_prepare(&master.console_listeners, &policy->console, policy->has_console,
-			       err))
-		return err_prefix(err, "console.address");
-	if (policy->guarded > 0 && !vault_path_prepare(policy->vault, policy->user, err))
-		return false;
-	if (!open_control(policy, err) || !helpers_prepare_scribe(policy, err))
-		return false;
-	return send_prepare(gen, slots, err);
 }
 
 /* At most so many drain at a time, once the active one has joined them. */
@@ -262,7 +190,7 @@ static void try_prepare(void)
 		return; /* the timer runs */
 	gen->state = GEN_PREPARING;
 	arm(gen, READY_MS);
-	if (!prepare_all(gen, &slots, &err))
+	if (!preparing_all(gen, &slots, &err))
 		coming_failed(err.text);
 }
 
@@ -274,12 +202,18 @@ static bool scribe_is_pending(void)
 static void try_start(void)
 {
 	struct gen *gen = master.coming;
-	if (!gen || gen->state != GEN_PREPARING || !gen->is_ready || scribe_is_pending())
+	if (!gen || gen->state != GEN_PREPARING || !gen->is_ready || scribe_is_pending() ||
+	    guards_are_pending(gen))
 		return;
 	gen->state = GEN_STARTING;
 	arm(gen, READY_MS);
 	if (!order(gen, ORDER_START, NULL, 0))
 		coming_failed("the new generation does not listen");
+}
+
+void generations_guards_ready(void)
+{
+	try_start();
 }
 
 void generations_scribe_ready(void)
@@ -401,6 +335,9 @@ static void gen_said(struct gen *gen, struct ipc_message *message)
 	} else if (message->type == REPORT_DRAINING && gen->state == GEN_DRAINING) {
 		if (gen == master.replaced)
 			settle();
+	} else if (message->type == REPORT_BASELINE_SET) {
+		if (gen == master.active)
+			guards_baseline_set();
 	} else if (message->type == REPORT_WORKERS) {
 		note_workers(gen, message);
 	} else if (message->type == REPORT_FAILED && is_coming) {

@@ -18,11 +18,21 @@
 #include "sallyport/nomination.h"
 #include "sallyport/shm.h"
 
+enum { FIRST_BASELINE_MS = 3000, SPREAD_MS = 1000 };
+
 _Static_assert((int)NOMINATION_RINGS == (int)STATS_SLOTS, "a ring for each worker slot");
 _Static_assert((int)GUARD_SITES_MAX == (int)SITES_MAX, "figures for each site");
 
+static void on_spread(struct timer *timer)
+{
+	(void)timer;
+	log_warn("not every worker has the newest baseline after %d ms", SPREAD_MS);
+	guards_baseline_set();
+}
+
 bool guards_init(struct err *err)
 {
+	master.baseline_wait.on_expiry = on_spread;
 	master.guard_fd = shm_create("sallyport-guard", sizeof(struct guard_status), err);
 	master.nominations_fd = shm_create("sallyport-nominations",
 					   sizeof(struct log_ring) * NOMINATION_RINGS, err);
@@ -35,10 +45,17 @@ bool guards_init(struct err *err)
 
 /* ---- starting and ending them ---- */
 
+static struct compiled_report running; /* the policy that they run with */
+
+const struct compiled_report *guards_policy(void)
+{
+	return &running;
+}
+
 static void start(struct helper **helper, enum role_id role)
 {
 	struct err err = {{0}};
-	*helper = helpers_start(role, &err);
+	*helper = helpers_start(role, &running, &err);
 	if (!*helper)
 		log_error("no %s: %s", role_get(role)->name, err.text);
 }
@@ -48,6 +65,31 @@ static void end(struct helper **helper)
 	if (*helper)
 		helpers_end(*helper, false);
 	*helper = NULL;
+}
+
+static void end_all(void)
+{
+	end(&master.keeper);
+	end(&master.scout);
+	end(&master.lifeboat);
+}
+
+static void start_all(void)
+{
+	end_all();
+	start(&master.keeper, ROLE_KEEPER);
+	start(&master.scout, ROLE_SCOUT);
+	start(&master.lifeboat, ROLE_LIFEBOAT);
+}
+
+static void take_plan(struct gen *gen)
+{
+	if (gen->plan_fd < 0 && gen->policy.guarded > 0)
+		return; /* taken when they were started for it */
+	if (master.plan_fd >= 0)
+		close(master.plan_fd);
+	master.plan_fd = gen->plan_fd;
+	gen->plan_fd = -1;
 }
 
 static void drop_baseline(void)
@@ -99,28 +141,61 @@ static void adapt(const struct compiled_report *old)
 
 void guards_commit(struct gen *gen)
 {
-	static struct compiled_report old; /* what they run with */
+	const struct compiled_report old = running;
+	bool are_there = master.keeper && master.scout && master.lifeboat;
+	bool are_new = master.guards_for == gen;
+	loop_disarm(master.loop, &master.guards_wait);
+	master.guards_for = NULL;
+	take_plan(gen);
+	running = master.policy;
+	if (master.policy.guarded == 0) {
+		end_all();
+		drop_baseline();
+	} else if (!are_there) {
+		start_all();
+	} else if (!are_new) {
+		adapt(&old);
+	}
+	heralds_commit();
+}
+
+/* ---- before a policy comes into force ---- */
+
+static void on_wait(struct timer *timer)
+{
+	(void)timer;
+	log_warn("the keeper says nothing of what is known: sites are served without");
+	generations_guards_ready();
+}
+
+void guards_prepare(struct gen *gen)
+{
+	if (gen->policy.guarded == 0 || master.keeper)
+		return;
+	running = gen->policy;
+	take_plan(gen);
+	start_all();
+	master.guards_for = gen;
+	master.guards_wait.on_expiry = on_wait;
+	loop_arm(master.loop, &master.guards_wait, loop_now_ms(master.loop) + FIRST_BASELINE_MS);
+}
+
+bool guards_are_pending(const struct gen *gen)
+{
+	return master.guards_for == gen && master.baseline_fd < 0 && master.guards_wait.heap_pos != 0;
+}
+
+void guards_rollback(void)
+{
+	if (!master.guards_for)
+		return;
+	loop_disarm(master.loop, &master.guards_wait);
+	master.guards_for = NULL;
+	end_all();
+	drop_baseline();
 	if (master.plan_fd >= 0)
 		close(master.plan_fd);
-	master.plan_fd = gen->plan_fd;
-	gen->plan_fd = -1;
-	if (master.policy.guarded == 0) {
-		end(&master.keeper);
-		end(&master.scout);
-		end(&master.lifeboat);
-		drop_baseline();
-	} else if (master.keeper && master.scout && master.lifeboat) {
-		adapt(&old);
-	} else {
-		end(&master.keeper);
-		start(&master.keeper, ROLE_KEEPER);
-		end(&master.scout);
-		start(&master.scout, ROLE_SCOUT);
-		end(&master.lifeboat);
-		start(&master.lifeboat, ROLE_LIFEBOAT);
-	}
-	old = master.policy;
-	heralds_commit();
+	master.plan_fd = -1;
 }
 
 void guards_forget(const struct helper *helper)
@@ -189,6 +264,11 @@ static void take_baseline(struct ipc_message *message)
 		    !guards_give_baseline(master.gens[i].channel, &err))
 			log_warn("generation %u has no newer baseline: %s", master.gens[i].id,
 				 err.text);
+	master.baseline_spreads = master.active != NULL;
+	if (master.baseline_spreads)
+		loop_arm(master.loop, &master.baseline_wait,
+			 loop_now_ms(master.loop) + SPREAD_MS);
+	generations_guards_ready();
 }
 
 /* ---- what they say ---- */
@@ -208,14 +288,36 @@ static void take_report(const struct ipc_message *message)
 		log_debug("the keeper reports a site that there is not");
 }
 
+/* What an operator was told has to hold for the next request: so an answer that a baseline goes before
+ * waits until every worker has that. One that stays silent keeps nobody waiting for long. */
+void guards_baseline_set(void)
+{
+	master.baseline_spreads = false;
+	loop_disarm(master.loop, &master.baseline_wait);
+	for (unsigned i = 0; i < master.late_answers.n; i++)
+		control_answer(master.late_answers.of[i].ticket, master.late_answers.of[i].ok,
+			       master.late_answers.of[i].text, master.late_answers.of[i].len);
+	master.late_answers.n = 0;
+}
+
 static void pass_answer_on(const struct ipc_message *message)
 {
 	struct answer_head head;
 	if (message->len < sizeof(head))
 		return;
 	memcpy(&head, message->payload, sizeof(head));
-	control_answer(head.ticket, head.ok != 0, message->payload + sizeof(head),
-		       message->len - sizeof(head));
+	const char *text = message->payload + sizeof(head);
+	size_t len = message->len - sizeof(head);
+	unsigned n = master.late_answers.n;
+	if (!master.baseline_spreads || n == LATE_ANSWERS_MAX || len > LATE_TEXT_SIZE) {
+		control_answer(head.ticket, head.ok != 0, text, len);
+		return;
+	}
+	master.late_answers.of[n].ticket = head.ticket;
+	master.late_answers.of[n].ok = head.ok != 0;
+	master.late_answers.of[n].len = (uint32_t)len;
+	memcpy(master.late_answers.of[n].text, text, len);
+	master.late_answers.n++;
 }
 
 static void refuse(uint64_t ticket, const char *why)

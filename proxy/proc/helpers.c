@@ -20,6 +20,12 @@ static const char *role_name(const struct helper *helper)
 	return role_get(helper->role)->name;
 }
 
+static bool is_of_guard(const struct helper *helper)
+{
+	return helper->role == ROLE_KEEPER || helper->role == ROLE_SCOUT ||
+	       helper->role == ROLE_LIFEBOAT;
+}
+
 static void kill_helper(const struct helper *helper)
 {
 	if (helper->pid > 0)
@@ -157,7 +163,7 @@ static void restart(struct helper *helper)
 {
 	struct err err = {{0}};
 	helper->restarts++;
-	if (start(helper, &master.policy, &err))
+	if (start(helper, is_of_guard(helper) ? guards_policy() : &master.policy, &err))
 		return;
 	log_error("cannot start the %s again: %s", role_name(helper), err.text);
 	if (helper->state == HELPER_STARTING)
@@ -178,9 +184,9 @@ static void on_helper_timer(struct timer *timer)
 	}
 }
 
-struct helper *helpers_start(enum role_id role, struct err *err)
+struct helper *helpers_start(enum role_id role, const struct compiled_report *policy, struct err *err)
 {
-	return start_new(role, &master.policy, err);
+	return start_new(role, policy, err);
 }
 
 void helpers_end(struct helper *helper, bool again)
@@ -328,12 +334,6 @@ static void helper_failed(struct helper *helper, const char *text)
 		generations_scribe_failed(text);
 	else
 		log_error("%s", text);
-}
-
-static bool is_of_guard(const struct helper *helper)
-{
-	return helper->role == ROLE_KEEPER || helper->role == ROLE_SCOUT ||
-	       helper->role == ROLE_LIFEBOAT;
 }
 
 static void helper_said(struct helper *helper, struct ipc_message *message)

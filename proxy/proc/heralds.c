@@ -17,7 +17,7 @@ static void adapt(struct helper **helper, enum role_id role, bool is_needed, boo
 		helpers_end(*helper, false);
 		*helper = NULL;
 	} else if (is_needed && !*helper) {
-		*helper = helpers_start(role, &err);
+		*helper = helpers_start(role, &master.policy, &err);
 		if (!*helper)
 			log_error("no %s: %s", role_get(role)->name, err.text);
 	} else if (is_needed && has_changed) {

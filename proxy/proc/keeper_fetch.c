@@ -65,7 +65,8 @@ static void put_hosts(struct scout_job *job, const struct plan_site *plan)
 
 static bool send_job(const struct job *job, const struct fetch *fetch, struct err *err)
 {
-	struct scout_job message = {
+	static struct scout_job message;
+	message = (struct scout_job){
 	    .id = job->id,
 	    .site = job->site,
 	    .timeout_ms = JOB_TIMEOUT_MS,

@@ -430,6 +430,8 @@ static void take_link(struct ledger_site *site, const struct job *job, struct sp
 		      uint32_t kind)
 {
 	bool from_sitemap = job->purpose == FETCH_SITEMAP;
+	if (kind == LINK_TO_HOST)
+		return; /* no page of ours */
 	if (kind == LINK_TO_SITEMAP) {
 		if (from_sitemap)
 			schedule_sitemap(site, target, JOB_LINKS_SITEMAP, keeper_now_ms());

@@ -10,7 +10,7 @@
 
 enum {
 	COMMIT_MS = 40,
-	RETRY_VAULT_MS = 2000,
+	RETRY_VAULT_MS = 500,
 	EVICT_MS = 60000,
 	VERSIONS_LOADED = 64, /* of a page, the newest */
 };

@@ -253,8 +253,11 @@ static bool open_demo(struct err *err)
 		return err_set(err, "cannot read the demo's port: %s", strerror(errno));
 	snprintf(master.compile.origin, sizeof(master.compile.origin), "http://127.0.0.1:%u",
 		 addr_port(&bound));
-	snprintf(master.compile.demo_vault, sizeof(master.compile.demo_vault), "/tmp/sallyport-demo-%u-%u",
-		 geteuid(), addr_port(&bound));
+	master.compile.is_demo = 1;
+	/* Without a policy, nobody has said where pages of value are kept: these are of none. */
+	if (!master.options.policy)
+		snprintf(master.compile.demo_vault, sizeof(master.compile.demo_vault),
+			 "/tmp/sallyport-demo-%u-%u", geteuid(), addr_port(&bound));
 	return true;
 }
 

@@ -15,9 +15,9 @@
 #include "sallyport/stats.h"
 
 /* The master's state, all of it of fixed size: what a thousand reloads leave is what one
- * leaves. The parts: master.c (life, signals), generations.c (reload in two phases), helpers.c
- * (scribe, console, demo, acme), guards.c (keeper, scout, lifeboat, baselines), control.c (orders and their answers), pauses.c (sites that an
- * operator has paused).
+ * leaves. The parts: master.c (life, signals), generations.c (reload in two phases), preparing.c (what
+ * the first of them makes), helpers.c (scribe, console, demo, acme), guards.c (keeper, scout, lifeboat,
+ * baselines), control.c (orders and their answers), pauses.c (sites that an operator has paused).
  *
  * A generation, as the master sees it:
  *
@@ -82,6 +82,18 @@ struct waiters {
 	unsigned n;
 };
 
+/* Answers of the keeper that hold once its newest baseline is everywhere. */
+enum { LATE_ANSWERS_MAX = 16, LATE_TEXT_SIZE = 1024 };
+struct answer_list {
+	unsigned n;
+	struct {
+		uint64_t ticket;
+		bool ok;
+		uint32_t len;
+		char text[LATE_TEXT_SIZE];
+	} of[LATE_ANSWERS_MAX];
+};
+
 struct master {
 	struct master_options options;
 	struct compile_order compile;
@@ -104,7 +116,12 @@ struct master {
 	int nomination_event_fd;
 	int alert_fds[2];    /* alerts go in at [1], from scribe and keeper, and to the herald at [0] */
 	int crier_fds[2];    /* the same from the herald to the crier */
+	struct gen *guards_for; /* the coming one, where they were started for it */
+	struct timer guards_wait; /* so long it waits for their first baseline */
 	int plan_fd;         /* of the policy in force, -1: no site is guarded */
+	bool baseline_spreads; /* not every worker has it yet */
+	struct timer baseline_wait; /* how long that may last */
+	struct answer_list late_answers;
 	int baseline_fd;     /* the newest, -1: none */
 	struct baseline_order baseline;
 	struct timer pause_end; /* of the pause that ends first */
@@ -156,7 +173,13 @@ bool generations_all_gone(void);
 bool generations_reap(pid_t pid, int wait_status);
 /* The scribe that the coming generation waits for. */
 void generations_scribe_ready(void);
+/* The baseline that the coming generation waits for is there, or was waited for long enough. */
+void generations_guards_ready(void);
 void generations_scribe_failed(const char *text);
+
+/* preparing.c */
+/* Everything that the coming generation needs is made and handed to it. */
+MUST_CHECK bool preparing_all(struct gen *gen, const struct prepare_order *slots, struct err *err);
 
 /* helpers.c */
 /* Starts a scribe with these logs where the present one has others: master.scribe_next. */
@@ -173,19 +196,30 @@ bool helpers_all_gone(void);
 bool helpers_reap(pid_t pid, int wait_status);
 
 /* NULL: err says why it was not started. */
-struct helper *helpers_start(enum role_id role, struct err *err);
+struct helper *helpers_start(enum role_id role, const struct compiled_report *policy, struct err *err);
 /* It ends in order; again: and another is started in its place once it has gone. */
 void helpers_end(struct helper *helper, bool again);
 void helpers_kill_one(const struct helper *helper);
 
 /* guards.c */
 MUST_CHECK bool guards_init(struct err *err);
+/* Where the coming generation is the first with guarded sites: starts keeper, scout and lifeboat, so that
+ * what is known to be good is there before a visitor is. */
+void guards_prepare(struct gen *gen);
+/* They were started for it, and have not said yet what is known. */
+bool guards_are_pending(const struct gen *gen);
+/* The coming generation failed. */
+void guards_rollback(void);
+/* What they run with. */
+const struct compiled_report *guards_policy(void);
 /* The policy of gen, which is in force now, has its guards. */
 void guards_commit(struct gen *gen);
 /* Sends the newest one, where there is one. */
 MUST_CHECK bool guards_give_baseline(int channel, struct err *err);
 /* Keeper, scout or lifeboat: is ready, said something else, has died. */
 void guards_ready(struct helper *helper);
+/* The serving workers judge by the newest baseline. */
+void guards_baseline_set(void);
 void guards_said(struct helper *helper, struct ipc_message *message);
 /* An order about the vault, from the console; its answer comes from the keeper. */
 void guards_ask(const struct vault_asked *asked);

@@ -58,6 +58,7 @@ enum order {
 	REPORT_ASKED,    /* struct asked_report: the console passes an order on */
 	REPORT_SITES,    /* struct sites_report, as far as it is filled; several, before COMPILED */
 	REPORT_BASELINE, /* struct baseline_order; fd: the baseline. From the keeper */
+	REPORT_BASELINE_SET, /* empty; from a worker: it judges by it; from a generation: all of them do */
 	REPORT_GUARD,    /* struct guard_report. From the keeper */
 	REPORT_VAULT,    /* struct vault_asked: the console passes an order on */
 	REPORT_ANSWER,   /* struct answer_head, then the text. From the keeper, for the console */
@@ -85,6 +86,7 @@ struct compile_order {
 	char listen[OVERRIDE_SIZE];
 	char origin[OVERRIDE_SIZE];
 	char demo_vault[PATH_SIZE];
+	uint32_t is_demo; /* 1: the origin is our own, and to be guarded */
 	char console[OVERRIDE_SIZE];
 	char log[OVERRIDE_SIZE];
 };

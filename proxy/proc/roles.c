@@ -39,7 +39,7 @@ static const char *const calls_write_log[] = {"fsync", "fdatasync", "fstat", NUL
 /* A database and files in folders that are there for them (ROLE_FILES_STORE). */
 static const char *const calls_store[] = {
     "pwrite64", "fsync", "fdatasync", "ftruncate", "fallocate", "unlink", "unlinkat", "rename",
-    "renameat", "renameat2", "link", "linkat", "mkdir", "mkdirat", "rmdir", "flock", "fchmod",
+    "renameat", "renameat2", "link", "linkat", "mkdir", "mkdirat", "rmdir", "flock", "fchmod", "fchown",
     "statfs", "fstatfs", "umask", "utimensat", "copy_file_range", NULL,
 };
 

@@ -1,5 +1,6 @@
 /* The scout's process: fetches what the keeper asks for. It has the network and nothing else: no
  * file, no key, nothing that it remembers. */
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "proc/helper_role.h"
@@ -11,6 +12,7 @@ enum { CONTENT_BYTES = 64 << 20 }; /* of all that is being fetched */
 static struct {
 	struct helper_life life;
 	struct resolver *resolver;
+	char *authorities; /* PEM, of certificates */
 	struct fetcher *fetcher;
 	struct watch partner; /* the keeper; fd -1: none */
 	struct ipc_message message;
@@ -78,7 +80,7 @@ static void on_message(struct helper_life *self, struct ipc_message *message)
 static bool prepare(struct err *err)
 {
 	struct fetcher_setup setup = {.loop = scout.life.loop, .memory_bytes = CONTENT_BYTES};
-	setup.ca.ptr = fetch_read_authorities(&setup.ca.len);
+	setup.ca.ptr = scout.authorities = fetch_read_authorities(&setup.ca.len);
 	setup.resolver = scout.resolver = resolver_new(scout.life.loop, err);
 	if (!scout.resolver)
 		return false;
@@ -97,6 +99,7 @@ int scout_role(void)
 	leave_keeper();
 	fetcher_free(scout.fetcher);
 	resolver_free(scout.resolver);
+	free(scout.authorities);
 	loop_free(scout.life.loop);
 	return status;
 }

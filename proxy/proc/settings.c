@@ -12,7 +12,7 @@ enum { OVERLAY_MAX = 64 << 10 };
 /* Nobody watches a demo for a day. */
 static const char demo_guard[] =
     " ); guard = { mode = \"enforce\"; rate = \"50/s\"; settle = \"2 s\"; sample_interval = \"500 ms\"; "
-    "probe_interval = \"5 s\"; }; } ); ";
+    "probe_interval = \"2 s\"; recover = 1; }; } ); ";
 
 static const char built_in_rules[] = "conf/policy.d/worms.cfg";
 
@@ -60,7 +60,7 @@ static void write_overlay(const struct settings_overrides *overrides, struct str
 		strbuf_add_str(out, "default_site = \"default\"; "
 				    "sites = ( { name = \"default\"; origins = ( ");
 		write_each(out, "", overrides->origin, "");
-		strbuf_add_str(out, overrides->demo_vault ? demo_guard : " ); } ); ");
+		strbuf_add_str(out, overrides->demo ? demo_guard : " ); } ); ");
 	}
 	if (overrides->demo_vault)
 		write_one(out, "vault = { directory = ", overrides->demo_vault, "; }; ");

@@ -71,6 +71,7 @@ static void take_baseline(struct worker *worker, struct ipc_message *message)
 	if (baseline && message->n_fds == 1)
 		front_set_baseline(worker->front, ipc_take_fd(message, 0), baseline->bytes,
 				   baseline->key);
+	report(worker, REPORT_BASELINE_SET, "");
 }
 
 static void obey(struct worker *worker, struct ipc_message *message)

@@ -1,11 +1,12 @@
-"""The case sallyport was born from, first act: the worm's request is refused, and the page is served
-before and after. Requests as they were captured in 2001 (CERT CA-2001-11, CA-2001-19, CA-2001-26;
+"""The case sallyport was born from. First act: the worm's request is refused, and the page is served
+before and after. Second act: the server behind is taken over all the same, and the page stays whole. Requests as they were captured in 2001 (CERT CA-2001-11, CA-2001-19, CA-2001-26;
 eEye's analyses of July and August 2001)."""
 
 import re
 
 from harness import reply, test
-from harness.server import ROOT
+from harness.guarded import learned
+from harness.server import ROOT, free_port, own_address
 
 PAGE = b"<html><title>Town library</title><h1>Welcome</h1></html>\n"
 
@@ -138,3 +139,60 @@ def without_the_rules_an_ida_page_is_a_page(t):
     t.answered(t.server({"rules": []}), clean(b"/default.ida?a"))
     included = t.server({"@include": [str(ROOT / "conf/policy.d/worms.cfg")]})
     t.refused(included, clean(b"/default.ida?a"), "rule")
+
+
+# ---- second act
+
+CLEAN_PAGE = (ROOT / "www/demo/index.html").read_bytes()
+
+
+def demo(t):
+    """The demo site, guarded, and known."""
+    server = t.fresh_server(origins=[], start=False)
+    server.address = (own_address(), free_port())
+    server.settings["listen"] = [{"address": f"{server.address[0]}:{server.address[1]}"}]
+    server.settings["sites"] = [{"name": "default", "origins": ["http://127.0.0.1:9"]}]
+    server.settings["default_site"] = "default"
+    server.write_policy()
+    server.arguments = ["-c", str(server.file), "--demo", "--listen", f"{server.address[0]}:{server.address[1]}"]
+    t.alone("demo-port")
+    server.start()
+    return server
+
+
+@test(seconds=40.0)
+def a_server_that_is_taken_over_shows_its_last_good_page(t):
+    server = demo(t)
+    learned(t, server, seconds=20.0, name="default")
+    said = server.status()["guard"]
+    t.check(said["sites"][0]["exact"] >= 5, f"the demo's pages are known: {said}")
+    for act, reasons in (("deface", {"guard-changed", "guard-sealed"}),
+                         ("redirect", {"guard-redirect", "guard-sealed"}),
+                         ("stop", {"origin-closed", "origin-refused", "guard-sealed"})):
+        done = server.command("demo", act, "--socket", server.control_socket)
+        t.equal((done.returncode, done.stderr), (0, ""), f"sallyport demo {act}")
+        mark = server.mark()
+        for _ in range(5):
+            response = server.get("/")
+            t.equal((response.status, response.body), (200, CLEAN_PAGE), f"the page, {act}")
+            t.check(b"worm.example" not in response.head, "no way to the false site")
+        line = server.next_line(mark)
+        t.check(line.reason in reasons and line.action == "copy", f"the log says why: {line.raw}")
+        t.asserted.add(line.reason)
+        told = server.command("status", "--socket", server.control_socket).stdout
+        t.check(line.reason in told, f"the status says why ({line.reason}):\n{told}")
+        if act != "stop":
+            t.eventually(lambda: "/ is answered by its copy" in server.events() or
+                         "sealed" in server.errors(), "an event")
+        server.command("demo", "restore", "--socket", server.control_socket)
+    t.eventually(lambda: server.get("/").field("Age") is None, lambda: f"the origin again: {server.errors()}", 20.0)
+    t.equal(server.get("/").body, CLEAN_PAGE, "the page")
+
+
+@test
+def there_is_no_demo_to_break_into_without_one(t):
+    server = t.server()
+    done = server.command("demo", "deface", "--socket", server.control_socket)
+    t.equal(done.returncode, 1, "exit status")
+    t.check("--demo" in done.stderr, f"what it says: {done.stderr}")
+    t.equal(server.command("demo", "burn", "--socket", server.control_socket).returncode, 2, "of wrong use")

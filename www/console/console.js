@@ -167,6 +167,35 @@ function showPaused(paused, count) {
   at("paused").textContent = lines.join("\n");
 }
 
+/* ---- the guard ---- */
+
+function progressOf(site) {
+  const parts = [site.why];
+  if (site.mode === "monitor") parts.push("it is only watched");
+  if (!site.enrolled) parts.push("enrolling: " + count(site.waiting) + " pages to be fetched");
+  if (!site.confirmed) parts.push("waits for the approval of its first baseline");
+  if (site.origins_down > 0) parts.push(count(site.origins_down) + " origins do not answer");
+  if (site.window_until) parts.push("publish window until " + site.window_until);
+  return parts.filter((part) => part).join("; ");
+}
+
+function showGuard(guard) {
+  at("guard").hidden = !guard;
+  if (!guard) return;
+  const rows = (Array.isArray(guard.sites) ? guard.sites : []).map((site) => {
+    const row = element("tr");
+    row.append(element("td", site.site), element("td", site.state, site.state === "sealed" ? "hot" : undefined),
+      element("td", progressOf(site)), element("td", count(site.exact) + " of " + count(site.pages), "n"),
+      element("td", count(site.learning), "n"), element("td", count(site.varying), "n"),
+      element("td", count(site.held), site.held > 0 ? "n hot" : "n"), element("td", site.looked || "never"));
+    return row;
+  });
+  at("guarded").tBodies[0].replaceChildren(...rows);
+  at("baseline").textContent = guard.baseline > 0 ? "baseline " + guard.baseline + " of " + guard.baseline_made : "no baseline";
+  at("vault-error").hidden = !guard.vault_error;
+  at("vault-error").textContent = guard.vault_error ? "The vault: " + guard.vault_error : "";
+}
+
 /* ---- what changed ---- */
 
 function noteChange(text) {
@@ -210,6 +239,7 @@ function show(status) {
   showTraffic();
   showServer(status);
   showPaused(Array.isArray(status.paused) ? status.paused : [], status.paused_count || 0);
+  showGuard(status.guard);
   showAnswers(status.responses);
   showReasons(status.reasons);
   showProcesses(status.processes);

@@ -36,10 +36,10 @@ def site(server, name="site"):
     return next((entry for entry in sites if entry["site"] == name), {})
 
 
-def learned(t, server, count=None, seconds=10.0):
+def learned(t, server, count=None, seconds=10.0, name="site"):
     """Waits until all that was found is known, and that many pages are; gives what the status says."""
     def known():
-        now = site(server)
+        now = site(server, name)
         done = now.get("enrolled") and now["learning"] == 0 and now["exact"] > 0
         return now if done and (count is None or now["exact"] == count) else None
     return t.eventually(known, lambda: f"all is known: {site(server)}\n{server.errors()[-2000:]}", seconds, 0.05)

@@ -443,6 +443,52 @@ static void named_files_can_be_read_and_others_not(void **state)
 	assert_int_equal(try_in(&sandbox, read_named), EACCES);
 }
 
+static char store[64];
+
+/* Everything that a database does with its files. */
+static int keep_things_in_the_store(void)
+{
+	char a[96], b[96], folder[96];
+	snprintf(a, sizeof(a), "%s/a", store);
+	snprintf(b, sizeof(b), "%s/folder/b", store);
+	snprintf(folder, sizeof(folder), "%s/folder", store);
+	int fd = open(a, O_RDWR | O_CREAT | O_EXCL, 0600);
+	if (fd < 0 || write(fd, "x", 1) != 1 || pwrite(fd, "y", 1, 4096) != 1 || fsync(fd) != 0 ||
+	    ftruncate(fd, 1) != 0)
+		return errno;
+	if (mkdir(folder, 0700) != 0 || rename(a, b) != 0 || unlink(b) != 0 || rmdir(folder) != 0)
+		return errno;
+	return 0;
+}
+
+static int write_beside_the_store(void)
+{
+	char beside[96];
+	snprintf(beside, sizeof(beside), "%s-beside", store);
+	return outcome(open(beside, O_RDWR | O_CREAT, 0600));
+}
+
+static void a_store_is_written_below_and_nowhere_else(void **state)
+{
+	(void)state;
+	skip_without_kernel();
+	snprintf(store, sizeof(store), "/tmp/sallyport-store-XXXXXX");
+	assert_non_null(mkdtemp(store));
+	assert_int_equal(chmod(store, 0777), 0); /* Landlock shall decide, not the user */
+	struct sandbox sandbox = sandbox_of(ROLE_KEEPER);
+	sandbox.store = store;
+	int kept = try_in(&sandbox, keep_things_in_the_store);
+	int beside = try_in(&sandbox, write_beside_the_store);
+	int read = try_in(&sandbox, read_a_file);
+	int dialled = try_in(&sandbox, dial_another_port);
+	rmdir(store);
+	assert_int_equal(kept, 0);
+	assert_int_equal(beside, EACCES);
+	assert_int_equal(read, EACCES);
+	assert_int_equal(dialled, EACCES);
+	assert_int_equal(try_in(&sandbox, read_a_file), NOT_ENTERED); /* the store has to be there */
+}
+
 /* As in a checkout below /root: the user that a role becomes may not enter the folder above. */
 static void named_files_below_a_closed_folder_can_be_named(void **state)
 {
@@ -523,6 +569,7 @@ int main(void)
 	    cmocka_unit_test(abort_still_says_abort),
 	    cmocka_unit_test(libraries_are_refused_instead_of_killed),
 	    cmocka_unit_test(named_files_can_be_read_and_others_not),
+	    cmocka_unit_test(a_store_is_written_below_and_nowhere_else),
 	    cmocka_unit_test(named_files_below_a_closed_folder_can_be_named),
 	    cmocka_unit_test(root_becomes_nobody_without_capabilities),
 	    cmocka_unit_test(unknown_user_is_an_error_that_names_it),

@@ -1,0 +1,394 @@
+"""What visitors of a guarded site see, whatever its origin says: real processes, from the scout that learned
+the pages to the worker that holds them."""
+
+import gzip
+import os
+import statistics
+import threading
+import time
+
+from harness import test
+from harness.guarded import QUICK, in_state, learned, obeyed, page, serve
+from harness.server import is_sanitized
+
+GOOD = "<html><title>Town library</title><body><h1>Welcome</h1></body></html>\n"
+BAD = "<html><title>Hacked</title><body><h1>POISON</h1></body></html>\n"
+LARGE = bytes(range(256)) * 4096 * 3  # 3 MiB: more than guard.max_page
+BIG = bytes(range(251)) * 8000        # 2 MB: less
+PAGES = {"/": GOOD, "/logo.png": page(b"\x89PNG" + bytes(300), "image/png")}
+NOBODY = 65534
+SEEDS = ["/", "/logo.png"]
+# The keeper's own looks would mix in: what is tested is that nobody waits for them.
+CALM = {"probe_interval": "1 h", "seeds": SEEDS}
+
+
+def guarded(t, pages=None, guard=None, **settings):
+    """A site that is known, and its origin."""
+    origin = t.origin()
+    pages = PAGES | (pages or {})
+    serve(origin, pages)
+    guard = QUICK | CALM | {"seeds": list(pages)} | (guard or {})
+    server = t.fresh_server({"site": {"guard": guard}} | settings, origins=[origin])
+    learned(t, server, len(pages))
+    return server, origin
+
+
+def visits(origin, path=None):
+    """Requests of visitors: the scout's have come through nobody."""
+    return [request for request in origin.requests
+            if request.all("Via") and path in (None, request.target)]
+
+
+def is_clean(t, response, body=GOOD, status=200):
+    body = body if isinstance(body, bytes) else body.encode()
+    t.check(b"POISON" not in response.head + response.body, f"what goes out: {response.head!r}")
+    t.equal((response.status, response.body), (status, body), "status and content")
+    t.check(response.complete, "the response is whole")
+
+
+def held(t, server, *reasons, target="/", body=GOOD, **options):
+    """The next request gets the copy, for one of these reasons."""
+    mark = server.mark()
+    response = server.get(target, **options)
+    is_clean(t, response, body)
+    t.check(int(response.field("Age")) >= 0, "the copy has an Age")
+    line = server.next_line(mark)
+    t.reason(line, *reasons)
+    t.equal((line.action, line.status), ("copy", 200), "action and status in the log")
+    return response
+
+
+def refused(t, server, *reasons, target="/", **options):
+    """The next request gets our 503."""
+    mark = server.mark()
+    response = server.get(target, **options)
+    t.check(b"POISON" not in response.head + response.body, f"what goes out: {response.head!r}")
+    t.equal(response.status, 503, "status")
+    t.check(response.field("Retry-After"), "Retry-After")
+    t.reason(server.next_line(mark), *reasons)
+
+
+FORMS = {
+    "in content": (page(BAD), "guard-changed"),
+    "by one byte": (page(GOOD.replace("W", "w")), "guard-changed"),
+    "in its type": (page(GOOD, "text/plain"), "guard-changed"),
+    "in a field": (page(GOOD, Refresh="5"), "guard-changed"),
+    "by a style sheet": (page(GOOD, Link="</POISON.css>; rel=stylesheet"), "guard-changed"),
+    "by a refresh": (page(GOOD, Refresh="0; url=http://evil.example/POISON"), "guard-redirect"),
+    "by a redirect": (page("", status="302 Found", Location="https://evil.example/POISON"), "guard-redirect"),
+    "by a redirect in disguise": (page("", status="301 Moved", Location="/\\evil.example/POISON"),
+                                  "guard-redirect"),
+    "in its status": (page(GOOD, status="404 Not Found"), "guard-changed"),
+    "by an error": (page(BAD, status="500 Broken"), "guard-origin-error"),
+    "by an unknown coding": (page(BAD, Content_Encoding="rot13"), "guard-coding"),
+    "by a coding that is none": (page(BAD, Content_Encoding="gzip"), "guard-coding"),
+    "by a bomb": (page(gzip.compress(bytes(50 << 20)), Content_Encoding="gzip"), "guard-changed"),
+    "by early hints": (b"HTTP/1.1 103 Early Hints\r\nLink: </POISON.js>; rel=preload\r\n\r\n" + page(BAD),
+                       "guard-changed"),
+}
+
+
+@test(each=FORMS)
+def a_page_that_is_defaced_is_not_seen(t, form):
+    response, reason = form
+    server, origin = guarded(t)
+    is_clean(t, server.get("/"))
+    origin.on("/", response)
+    held(t, server, reason)
+    origin.on("/", page(GOOD))
+    mark = server.mark()
+    response = server.get("/")
+    is_clean(t, response)
+    t.equal(response.field("Age"), None, "Age of what the origin itself says")
+    t.equal(server.next_line(mark).action, "allow", "action once it is good again")
+
+
+FAILURES = {
+    "closes at once": lambda c, r: False,
+    "is cut short": lambda c, r: c.send(page(GOOD)[:-5]) and False,
+    "lies about its length": lambda c, r: c.send(page(GOOD).replace(b"Length: ", b"Length: 1")) and False,
+    "stalls within": lambda c, r: c.send(page(GOOD)[:-5], 3.0) and False,
+    "drips": lambda c, r: c.send(*[part for byte in page(GOOD) for part in (bytes([byte]), 0.05)]) and False,
+    "says nothing": lambda c, r: c.send(3.0) and False,
+    "talks nonsense": b"POISON\r\n\r\n",
+    "frames twice": b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nContent-Length: 7\r\n\r\nPOISON",
+}
+
+
+@test(each=FAILURES, seconds=20.0)
+def an_origin_that_fails_is_stood_in_for(t, script):
+    server, origin = guarded(t, timeouts={"first_byte": "1 s", "between_bytes": "1 s"})
+    origin.on("/", script)
+    held(t, server, "origin-closed", "origin-truncated", "origin-timeout", "origin-stalled",
+         "origin-status-line", "origin-framing", "guard-changed")
+
+
+@test
+def an_origin_that_is_gone_is_stood_in_for(t):
+    server, origin = guarded(t)
+    origin.close()
+    for _ in range(8):
+        held(t, server, "origin-refused", "origin-down", "origin-closed")
+    held(t, server, "origin-refused", "origin-down", target="/logo.png", body=b"\x89PNG" + bytes(300))
+    t.equal(server.get("/unknown").status, 502, "status where nothing is known")
+
+
+@test
+def a_page_in_gzip_is_judged_by_what_it_says(t):
+    server, origin = guarded(t)
+    coded = gzip.compress(GOOD.encode())
+    for content, is_good in ((coded, True), (gzip.compress(BAD.encode()), False), (coded, True)):
+        origin.on("/", page(content, Content_Encoding="gzip"))
+        mark = server.mark()
+        response = server.get("/", fields=[("Accept-Encoding", "gzip, deflate;q=0.5, br")])
+        t.check(b"POISON" not in response.body, "what goes out")
+        t.equal(response.status, 200, "status")
+        t.equal(response.field("Content-Encoding"), "gzip" if is_good else None, "Content-Encoding")
+        t.equal(response.body, coded if is_good else GOOD.encode(), "content")
+        t.equal(server.next_line(mark).action, "allow" if is_good else "copy", "action")
+    t.equal(visits(origin, "/")[-1].field("Accept-Encoding"), "gzip, br", "what the origin was asked for")
+
+
+@test(seconds=40.0)
+def from_the_first_poisoned_response_on_nobody_sees_it(t):
+    """Visitors ask all the time while the origin turns bad and good again, within a connection too."""
+    server, origin = guarded(t, {"/big.png": page(BIG, "image/png")}, process={"workers": 2})
+    turn = {"bad": False}
+    poisoned_big = page(BIG[:-6] + b"POISON", "image/png")
+
+    def home(connection, request):
+        return connection.send(page(BAD if turn["bad"] else GOOD))
+
+    def big(connection, request):
+        # It turns in the middle of what it says.
+        good, bad = page(BIG, "image/png"), poisoned_big
+        if not connection.send(good[:900_000]):
+            return False
+        return connection.send((bad if turn["bad"] else good)[900_000:])
+    origin.on("/", home).on("/big.png", big)
+    stop, seen, failed = threading.Event(), [], []
+
+    def visit(target, body):
+        client = server.client()
+        while not stop.is_set():
+            try:
+                response = client.get(target)
+            except OSError as error:
+                failed.append(str(error))
+                return
+            seen.append(response.field("Age") is not None)
+            if response.status != 200 or response.body != body or b"POISON" in response.body:
+                failed.append(f"{target}: {response.status}, {len(response.body)} bytes")
+        client.close()
+    visitors = [threading.Thread(target=visit, args=("/", GOOD.encode())) for _ in range(12)]
+    visitors += [threading.Thread(target=visit, args=("/big.png", BIG)) for _ in range(3)]
+    for visitor in visitors:
+        visitor.start()
+    for _ in range(40):
+        time.sleep(0.1)
+        turn["bad"] = not turn["bad"]
+    stop.set()
+    for visitor in visitors:
+        visitor.join()
+    t.equal(failed[:3], [], "what visitors saw besides whole, clean pages")
+    t.check(seen.count(True) > 50 and seen.count(False) > 50, f"{seen.count(True)} copies of {len(seen)} pages")
+    t.note(f"{len(seen)} pages, {seen.count(True)} of them copies, 0 poisoned")
+
+
+@test
+def heads_parts_and_conditions_are_answered_by_the_copy(t):
+    server, origin = guarded(t)
+    origin.on("/", page(BAD))
+    whole = held(t, server, "guard-changed")
+    head = server.get("/", method="HEAD")
+    t.equal((head.status, head.body, head.field("Content-Length")), (200, b"", str(len(GOOD))), "HEAD")
+    part = server.get("/", fields=[("Range", "bytes=6-10")])
+    t.equal((part.status, part.body, part.field("Content-Range")),
+            (206, GOOD.encode()[6:11], f"bytes 6-10/{len(GOOD)}"), "a part")
+    t.equal(server.get("/", fields=[("Range", "bytes=999-")]).status, 416, "status of a part that is not there")
+    for fields in ([("If-None-Match", whole.field("ETag"))],
+                   [("If-Modified-Since", whole.field("Last-Modified"))]):
+        t.equal(server.get("/", fields=fields).status, 304, f"status with {fields}")
+    last = visits(origin, "/")[-1]
+    t.equal([last.all(name) for name in ("Range", "If-None-Match", "If-Modified-Since")], [[], [], []],
+            "what the origin was asked")
+    age, fresh = int(whole.field("Age")), int(whole.field("Cache-Control").split("=")[1])
+    t.check(0 < fresh - age <= 60, f"others may keep it for {fresh - age} s")
+
+
+@test
+def a_visitor_in_a_session_gets_no_copy(t):
+    server, origin = guarded(t)
+    cookie = [("Cookie", "lang=en; PHPSESSID=1")]
+    is_clean(t, server.get("/", fields=cookie))
+    origin.on("/", page(BAD))
+    refused(t, server, "guard-changed", fields=cookie)
+    refused(t, server, "guard-changed", fields=[("Authorization", "Basic eDp5")])
+    held(t, server, "guard-changed", fields=[("Cookie", "lang=en")])
+
+
+@test
+def a_large_page_comes_from_the_vault(t):
+    server, origin = guarded(t, {"/large.bin": page(LARGE, "application/octet-stream")})
+    origin.on("/large.bin", page(b"POISON" * 600_000, "application/octet-stream"))
+    for _ in range(2):
+        is_clean(t, server.get("/large.bin"), LARGE)
+    part = server.get("/large.bin", fields=[("Range", "bytes=2000000-2000009")])
+    t.equal((part.status, part.body), (206, LARGE[2000000:2000010]), "a part")
+    t.equal(visits(origin), [], "requests to the origin")
+    # A visitor in a session is sent the origin's: what its length gives away, not even that.
+    refused(t, server, "guard-changed", target="/large.bin", fields=[("Cookie", "sid=1")])
+    mark = server.mark()
+    origin.on("/large.bin", page(LARGE[:-6] + b"POISON", "application/octet-stream"))
+    server.get("/large.bin", fields=[("Cookie", "sid=1")])
+    line = server.next_line(mark)
+    t.equal((line.reason, line.enforced), ("guard-changed", False), "what the log says of one that was streamed")
+    t.eventually(lambda: "/large.bin passed" in server.events(), "an event")
+
+
+@test
+def a_version_that_may_not_be_held_is_replaced(t):
+    """A page that is known in a small form, and then in one beyond max_page."""
+    server, origin = guarded(t, guard={"max_page": "100 KiB"})
+    obeyed(t, server, "pin", "--url", "/logo.png")
+    origin.on("/logo.png", page(b"\x89PNG" + bytes(300_000), "image/png"))
+    held(t, server, "guard-changed", "guard-too-large", target="/logo.png", body=b"\x89PNG" + bytes(300))
+
+
+@test
+def a_sealed_site_serves_copies_and_asks_nobody(t):
+    server, origin = guarded(t)
+    obeyed(t, server, "seal", "--why", "a drill")
+    in_state(t, server, "sealed")
+    origin.on("*", page(BAD)).on("/", page(BAD))
+    held(t, server, "guard-sealed")
+    refused(t, server, "guard-sealed", target="/unknown")
+    refused(t, server, "guard-sealed", fields=[("Cookie", "sid=1")])
+    posted = server.get("/login", method="POST", fields=[("Content-Length", "0")])
+    t.equal(posted.status, 503, "status of a POST")
+    t.equal(visits(origin), [], "requests to the origin")
+    obeyed(t, server, "release")
+    origin.on("/", page(GOOD))
+    t.eventually(lambda: server.get("/").field("Age") is None, "the origin is asked again")
+
+
+@test
+def unknown_pages_are_held_where_the_policy_says_so(t):
+    server, origin = guarded(t, guard={"unknown": "hold"})
+    refused(t, server, "guard-unknown", target="/unknown")
+    t.equal(visits(origin), [], "requests to the origin")
+    is_clean(t, server.get("/"))
+
+
+@test(each={"open": 200, "closed": 503})
+def without_a_vault_the_policy_decides(t, status):
+    directory = t.directory() / "vault"
+    key = directory / "key"
+    directory.mkdir(mode=0o700)
+    directory.parent.chmod(0o755)
+    key.write_text("no key")
+    if os.geteuid() == 0:
+        os.chown(directory, NOBODY, NOBODY)
+        os.chown(key, NOBODY, NOBODY)
+    key.chmod(0o666)  # anybody could have made it: it is not taken
+    origin = t.origin()
+    origin.on("*", page(GOOD))
+    server = t.fresh_server({"site": {"guard": QUICK | {"fail": "open" if status == 200 else "closed"}},
+                             "vault": {"directory": str(directory)}}, origins=[origin])
+    if status == 200:
+        is_clean(t, server.get("/"))
+    else:
+        refused(t, server, "guard-no-baseline")
+    t.check("vault" in server.errors(), "the log says that there is no vault")
+
+
+@test
+def redirects_are_looked_at_before_anything_is_known(t):
+    """The false site of 2001: on every path, whatever the method."""
+    server, origin = guarded(t, guard={"redirects": ["pay.example"]})
+    for location, status in (("https://pay.example/", 302), ("/login", 302), ("https://evil.example/", 503),
+                             ("https://pay.example@evil.example/", 503), ("\\\\evil.example", 503),
+                             ("javascript:alert(1)", 503)):
+        origin.on("*", page("", status="302 Found", Location=location))
+        mark = server.mark()
+        for method in ("GET", "POST", "HEAD"):
+            response = server.get("/unknown", method=method, fields=[("Content-Length", "0")])
+            t.equal(response.status, status, f"status of {method} with {location}")
+        if status == 503:
+            line = server.next_line(mark)
+            t.reason(line, "guard-redirect")
+            t.equal(line.evidence, location, "evidence")
+
+
+@test
+def in_monitor_mode_all_passes_and_is_told(t):
+    server, origin = guarded(t, guard={"mode": "monitor"})
+    for response, reason in ((page(BAD), "guard-changed"),
+                             (page("", status="302 Found", Location="https://evil.example/"), "guard-redirect")):
+        origin.on("/", response)
+        mark = server.mark()
+        t.check(server.get("/").field("Age") is None, "it is the origin's")
+        line = server.next_line(mark)
+        t.equal((line.reason, line.enforced), (reason, False), "what the log says")
+    fields = [("If-None-Match", '"x"'), ("Range", "bytes=0-1")]
+    server.get("/", fields=fields)
+    t.equal([visits(origin, "/")[-1].field(name) for name, _ in fields], [value for _, value in fields],
+            "what the origin is asked for")
+
+
+@test
+def a_thousand_holds_are_one_event(t):
+    server, origin = guarded(t)
+    origin.on("/", page(BAD))
+    client = server.client()
+    for _ in range(1000):
+        t.equal(client.get("/").body, GOOD.encode(), "content")
+    client.close()
+    t.eventually(lambda: server.events().count("guard-changed"), "an event")
+    t.equal(server.events().count("guard-changed"), 1, "events")
+
+
+@test(seconds=60.0)
+def large_pages_that_wait_move_nobody_else_and_are_bounded(t):
+    """A hundred visitors ask for the largest pages at once, whose last byte does not come; others go on."""
+    if is_sanitized():
+        t.skip("times and memory of a build with sanitizers say nothing")
+    server, origin = guarded(t, {"/big.png": page(BIG, "image/png")}, quotas={"held": "16 MiB"},
+                             timeouts={"first_byte": "20 s", "between_bytes": "20 s"})
+    origin.on("/fast", page(b"x" * 1000, "text/plain"))
+    release = threading.Event()
+
+    def wait(connection, request):
+        whole = page(BIG, "image/png")
+        return connection.send(whole[:-1]) and release.wait(15) and connection.send(whole[-1:])
+    fast = server.client()
+
+    def p99(seconds):
+        times, end = [], time.monotonic() + seconds
+        while time.monotonic() < end:
+            begin = time.monotonic()
+            t.equal(fast.get("/fast").status, 200, "status beside the large ones")
+            times.append(time.monotonic() - begin)
+        return statistics.quantiles(times, n=100)[98] * 1000
+    before = p99(1.0)
+    origin.on("/big.png", wait)
+    memory = server.memory()
+    bodies = []
+
+    def visit():
+        bodies.append(server.get("/big.png"))
+    visitors = [threading.Thread(target=visit) for _ in range(100)]
+    for visitor in visitors:
+        visitor.start()
+    beside = p99(2.0)
+    grown, counters = server.memory() - memory, server.status()["counters"]
+    t.check(0 < counters["held_bytes"] <= 16 << 20, f"bytes held: {counters['held_bytes']}")
+    t.reason(server.next_line(None, lambda line: line.reason == "guard-full"), "guard-full")
+    release.set()
+    for visitor in visitors:
+        visitor.join()
+    t.equal([(r.status, len(r.body)) for r in bodies if r.body != BIG], [], "what is no whole page")
+    t.check(grown < 160 << 20, f"memory grew by {grown >> 20} MiB")
+    t.check(beside < before * 3 + 20, f"p99 of others: {before:.1f} ms before, {beside:.1f} ms beside")
+    t.note(f"p99 of others {before:.2f} ms before, {beside:.2f} ms beside; {counters['held_bytes'] >> 20} MiB held, "
+           f"memory grew by {grown >> 20} MiB")
