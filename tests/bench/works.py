@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 from process import BenchError, wait_until
-from servers import FILE_BYTES, PAGE_BYTES, ROOT
+from servers import FILE_BYTES, JUDGED_BYTES, PAGE_BYTES, ROOT
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 CONNECTIONS = 32
@@ -53,6 +53,8 @@ class Work:
     gate: float = 0              # 0: none
     aim: float = 0
     absolute: bool = False       # gate and aim are of the cost itself, not of the ratio
+    added: bool = False          # … of what it costs more than the base
+    subject: str = "sallyport"   # whose they are
     rounds_max: int = 99
 
 
@@ -155,6 +157,10 @@ def keep_alive(loads, server):
     return per_request(server, lambda: loads.wrk(server, "/page"))
 
 
+def judged(loads, server):
+    return per_request(server, lambda: loads.wrk(server, "/judged"), JUDGED_BYTES)
+
+
 def steady(loads, server):
     count = round(RATE_PER_S * 2 * loads.scale)
     return per_request(server, lambda: loads.rate(
@@ -244,6 +250,12 @@ def all_works():
         Work("close", f"A connection for every request, {CONNECTIONS} clients", request, four,
              connection_each),
         Work("post", f"POST of 4 KiB, keep-alive, {CONNECTIONS} clients", request, four, posts),
+        Work("copy", f"A known-good copy of 1 KiB, {CONNECTIONS} clients", request,
+             ("nginx-static", "sallyport-sealed"), keep_alive, base="nginx-static", gate=1.2, aim=0.9,
+             subject="sallyport-sealed"),
+        Work("judge", "GET 50 KiB of a known page, judged before its first byte", request,
+             ("sallyport", "sallyport-guarded", "nginx"), judged, base="sallyport", gate=60, aim=35,
+             added=True, subject="sallyport-guarded"),
         Work("download", f"64 MiB down, {FILES_AT_A_TIME} at a time", body, bodies, download,
              base="haproxy-tuned", gate=1.0, aim=0.8),
         Work("upload", f"64 MiB up, {FILES_AT_A_TIME} at a time", body, bodies, upload,
