@@ -327,7 +327,7 @@ static void tell_state(const struct ledger_site *site, const char *state)
 		return;
 	}
 	log_info("site %s is %s: %s", site->plan->name, state, site->seal.why);
-	if (site->seal.state == GUARD_RECOVERING)
+	if (site->seal.before == GUARD_SEALED)
 		keeper_tell(ALERT_RECOVERED, site, "", "-", "%s", site->seal.why);
 }
 
