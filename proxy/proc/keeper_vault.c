@@ -400,7 +400,8 @@ static bool on_page(void *context, const struct vault_page *record)
 	page->policy = record->policy == BASELINE_UNSET ? BASELINE_LEARNING : record->policy;
 	page->looked_s = page->touched_s = record->last_seen_s;
 	/* spread over the time in which all of them have their turn anyway */
-	ledger_due(page, keeper_now_ms() + loading->n++);
+	if (!page->in_flight)
+		ledger_due(page, keeper_now_ms() + loading->n++);
 	return true;
 }
 
@@ -418,7 +419,8 @@ static void load_pages(struct ledger_site *site)
 	vault_pages(keeper.vault, site->plan->id, on_page, &exact);
 	vault_pages(keeper.vault, site->plan->id, on_page, &others);
 	for (struct page *page = site->pages; page; page = page->next)
-		load_versions(page);
+		if (page->id != 0)
+			load_versions(page);
 	vault_held_list(keeper.vault, site->plan->id, on_held, site);
 }
 
@@ -449,10 +451,14 @@ static bool load_site(struct ledger_site *site)
 	return true;
 }
 
+/* What the vault does not know of stays to be learned. */
 bool keeper_reload_site(struct ledger_site *site)
 {
-	while (site->pages)
-		ledger_forget(site->pages);
+	for (struct page *page = site->pages; page; page = page->next) {
+		page_learn_anew(page, keeper_now_s());
+		page->id = 0;
+		page->held = SEVERITY_UNSET;
+	}
 	return load_site(site);
 }
 

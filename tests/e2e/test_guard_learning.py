@@ -564,3 +564,14 @@ def learning_500_pages_takes_little_memory(t):
     t.equal(site(server)["exact"], 501, "pages that are known")
     t.note(f"{most >> 20} MiB in keeper, scout and lifeboat")
     t.check(most < 100 << 20, f"{most >> 20} MiB")
+
+
+@test(seconds=20.0)
+def enrolment_goes_on_where_a_death_interrupted_it(t):
+    links = "".join(f'<img src="/{n}.png">' for n in range(60))
+    images = {f"/{n}.png": page(b"\x89PNG %d" % n, "image/png") for n in range(60)}
+    server = start(t, {"/": links} | images, {"rate": "40/s", "sitemap": False})
+    t.eventually(lambda: site(server).get("pages") == 61, "all are found", 5.0, 0.02)
+    t.check(site(server)["exact"] < 61, "and not all are known")
+    os.kill(process(server, "keeper")["pid"], signal.SIGKILL)
+    learned(t, server, 61, 15.0)
