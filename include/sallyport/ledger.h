@@ -101,6 +101,7 @@ struct sitemap {
 /* See seal.h. */
 struct seal {
 	enum guard_state state;
+	enum guard_state before; /* the state that it came from */
 	uint64_t since_s;
 	bool by_order;
 	char why[192];

@@ -75,6 +75,7 @@ static void begin_rounds(struct ledger_site *site, uint64_t now_s, uint64_t now_
 
 static enum seal_event enter(struct ledger_site *site, enum guard_state state, uint64_t now_s)
 {
+	site->seal.before = site->seal.state;
 	site->seal.state = state;
 	site->seal.since_s = now_s;
 	return SEAL_CHANGED;

@@ -21,7 +21,7 @@
  *   plan ────────┼► schedule ─┘                               ▼
  *   orders ──────┘                                   learn, seal ──► vault ──► baseline ──► master
  *
- * Changes are gathered for COMMIT_MS, then made in one transaction with the baseline that they lead to. */
+ * Changes are gathered for COMMIT_MS, longer where baselines are large, then made in one transaction with the baseline that they lead to. */
 
 struct job {
 	uint64_t id;       /* 0: free */
@@ -41,11 +41,15 @@ struct keeper {
 	struct helper_life life;
 	struct vault *vault; /* NULL: it cannot be read; nothing is known then */
 	struct timer retry;  /* to open it */
+	unsigned retries;    /* that failed in a row */
 	struct plan *plan;
 	struct ledger ledger;
 
 	bool in_batch;
 	bool baseline_due;
+	uint64_t broken_ms;  /* the vault takes no change until then: one failed */
+	bool error_passes;   /* what the figures say of the vault is over with the next good change */
+	uint64_t pause_ms;   /* until what changed counts, at least: large baselines take their time */
 	bool reload_due;     /* memory and vault may differ: a change failed */
 	struct timer commit;
 	char reason[VAULT_REASON_SIZE]; /* of the baseline that is due */

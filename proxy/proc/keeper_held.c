@@ -109,8 +109,10 @@ void keeper_hold(struct ledger_site *site, struct span key, const struct held_fa
 		return;
 	log_warn("site %s: %s is held: %s%s%s", site->plan->name, held.key, held.reason,
 		 held.host[0] ? ", " : "", held.host);
-	keeper_tell(ALERT_HELD, site, held.key, held.reason, "%s%s%s", held.reason,
-		    held.host[0] ? ", leads to " : "", held.host);
+	/* what a worker held, it told itself */
+	if (facts->version != 0)
+		keeper_tell(ALERT_HELD, site, held.key, reason_name(REASON_GUARD_CHANGED), "%s%s%s",
+			    held.reason, held.host[0] ? ", leads to " : "", held.host);
 }
 
 bool keeper_clear_held(struct page *page)

@@ -10,6 +10,7 @@
 
 enum {
 	TOUCH_S = 600,     /* the vault hears so often that a known page is still good */
+	FAIL_FIRST_MS = 1000,
 	FAIL_WAIT_MS = 15000,
 	ERROR_WAIT_MS = 600000, /* a seed that is no page */
 	SUSPECTS = 5,      /* looked at at once when a page is severe */
@@ -327,7 +328,7 @@ static void tell_state(const struct ledger_site *site, const char *state)
 		return;
 	}
 	log_info("site %s is %s: %s", site->plan->name, state, site->seal.why);
-	if (site->seal.state == GUARD_RECOVERING)
+	if (site->seal.before == GUARD_SEALED)
 		keeper_tell(ALERT_RECOVERED, site, "", "-", "%s", site->seal.why);
 }
 
@@ -356,15 +357,24 @@ static void end_panel_look(struct ledger_site *site, const struct job *job, bool
 		keeper_state_changed(site);
 }
 
+/* An origin that is only starting is asked again soon, one that stays away ever more seldom. */
+static uint64_t wait_after_failure(const struct page *page)
+{
+	uint64_t wait_ms = learn_wait_ms(page, &page->site->plan->policy);
+	uint64_t soon_ms = FAIL_FIRST_MS << (page->looks < 4 ? page->looks : 4);
+	if (page->looked_s == 0)
+		return soon_ms < FAIL_WAIT_MS ? soon_ms : FAIL_WAIT_MS;
+	return wait_ms > FAIL_WAIT_MS ? wait_ms : FAIL_WAIT_MS;
+}
+
 /* No answer, or one of the server's own trouble: nothing is learned by it. */
 static void take_failure(struct ledger_site *site, struct page *page, const struct job *job)
 {
-	uint64_t wait_ms = learn_wait_ms(page, &site->plan->policy);
 	site->failures++;
 	page->looks++;
 	if (page->look != LOOK_SEVERE)
 		page->look = LOOK_FAILED;
-	schedule_page_done(page, keeper_now_ms(), wait_ms > FAIL_WAIT_MS ? wait_ms : FAIL_WAIT_MS);
+	schedule_page_done(page, keeper_now_ms(), wait_after_failure(page));
 	end_panel_look(site, job, false);
 }
 
@@ -441,8 +451,12 @@ static void take_link(struct ledger_site *site, const struct job *job, struct sp
 		return;
 	struct page *page = ledger_add(site, target, from_sitemap ? SOURCE_SITEMAP : SOURCE_LINK,
 				       from_sitemap ? 0 : job->depth + 1);
-	if (page && page->looked_s == 0 && page->due_ms == UINT64_MAX && !page->in_flight)
-		ledger_due(page, keeper_now_ms());
+	if (!page || page->looked_s != 0 || page->due_ms != UINT64_MAX || page->in_flight)
+		return;
+	ledger_due(page, keeper_now_ms());
+	/* a keeper that starts again asks no known page for its links */
+	if (page->id == 0 && !keeper_put_page(page))
+		log_debug("a page that was found is not recorded");
 }
 
 void keeper_take_links(const struct job *job, const struct scout_links *links)

@@ -5,11 +5,15 @@
 #include <unistd.h>
 
 #include "proc/keeper.h"
+#include "sallyport/clock.h"
 #include "sallyport/log.h"
 #include "sallyport/shm.h"
 
 enum {
 	COMMIT_MS = 40,
+	COMMIT_MAX_MS = 10000,
+	BROKEN_MS = 5000,
+	BASELINE_SHARE = 10, /* of the time, at most, goes into making baselines */
 	RETRY_VAULT_MS = 500,
 	EVICT_MS = 60000,
 	VERSIONS_LOADED = 64, /* of a page, the newest */
@@ -24,8 +28,12 @@ static void on_finding(void *context, enum vault_finding finding, const char *te
 		log_info("vault: %s", text);
 		return;
 	}
-	log_error("vault: %s: %s", vault_finding_name(finding), text);
-	keeper_tell(ALERT_VAULT, NULL, "", vault_finding_name(finding), "%s", text);
+	keeper.error_passes = finding == VAULT_DISK_FULL || finding == VAULT_WRITE_FAILED;
+	/* an attempt to open it that fails as the last one did is no news */
+	if (keeper.retries == 0) {
+		log_error("vault: %s: %s", vault_finding_name(finding), text);
+		keeper_tell(ALERT_VAULT, NULL, "", vault_finding_name(finding), "%s", text);
+	}
 	snprintf(keeper.figures.vault_error, sizeof(keeper.figures.vault_error), "%s: %s",
 		 vault_finding_name(finding), text);
 }
@@ -73,6 +81,13 @@ static void publish_last(void)
 
 /* ---- batches ---- */
 
+static void plan_commit(void)
+{
+	uint64_t wait_ms = keeper.pause_ms > COMMIT_MS ? keeper.pause_ms : COMMIT_MS;
+	if (keeper.commit.heap_pos == 0)
+		loop_arm(keeper.life.loop, &keeper.commit, keeper_now_ms() + wait_ms);
+}
+
 static void on_commit(struct timer *timer)
 {
 	struct err err = {{0}};
@@ -84,22 +99,26 @@ static void on_commit(struct timer *timer)
 bool keeper_begin(void)
 {
 	struct err err = {{0}};
-	if (!keeper.vault)
+	if (!keeper.vault || keeper.broken_ms > keeper_now_ms())
 		return false;
 	if (keeper.in_batch)
 		return true;
 	if (!vault_begin(keeper.vault, &err))
 		return keeper_failed(&err);
 	keeper.in_batch = true;
-	if (keeper.commit.heap_pos == 0)
-		loop_arm(keeper.life.loop, &keeper.commit, keeper_now_ms() + COMMIT_MS);
+	plan_commit();
 	return true;
 }
 
 bool keeper_failed(const struct err *err)
 {
+	if (keeper.broken_ms > keeper_now_ms())
+		return false;
 	log_error("vault: a change was not made: %s", err->text);
 	keeper_undo(true);
+	/* a disk that is full is so for a while */
+	keeper.broken_ms = keeper_now_ms() + BROKEN_MS;
+	loop_arm(keeper.life.loop, &keeper.commit, keeper.broken_ms);
 	return false;
 }
 
@@ -118,16 +137,21 @@ void keeper_baseline_due(const char *reason)
 	if (!keeper.baseline_due)
 		snprintf(keeper.reason, sizeof(keeper.reason), "%s", reason);
 	keeper.baseline_due = true;
-	if (keeper.commit.heap_pos == 0)
-		loop_arm(keeper.life.loop, &keeper.commit, keeper_now_ms() + COMMIT_MS);
+	plan_commit();
 }
 
 static bool make_baseline(struct strbuf *text, struct err *err)
 {
 	if (!keeper.baseline_due)
 		return true;
-	return keeper_begin() &&
-	       vault_baseline_make(keeper.vault, keeper.reason, keeper_now_s(), text, err);
+	uint64_t begin_ms = clock_mono_ms();
+	if (!keeper_begin() ||
+	    !vault_baseline_make(keeper.vault, keeper.reason, keeper_now_s(), text, err))
+		return false;
+	keeper.pause_ms = (clock_mono_ms() - begin_ms) * BASELINE_SHARE;
+	if (keeper.pause_ms > COMMIT_MAX_MS)
+		keeper.pause_ms = COMMIT_MAX_MS;
+	return true;
 }
 
 static void reload_all(void)
@@ -175,6 +199,9 @@ bool keeper_commit(struct err *err)
 	loop_disarm(keeper.life.loop, &keeper.commit);
 	if (!keeper.vault)
 		return err_set(err, "the vault cannot be read now");
+	if (keeper.broken_ms > keeper_now_ms())
+		return err_set(err, "the vault takes no change now: %.200s",
+			       keeper.figures.vault_error);
 	strbuf_init(&text, BASELINE_BYTES_MAX);
 	bool ok = commit(&text, err);
 	if (!ok)
@@ -184,6 +211,9 @@ bool keeper_commit(struct err *err)
 	if (!ok || text.len == 0)
 		strbuf_release(&text);
 	keeper.baseline_due = keeper.baseline_due && !ok;
+	if (ok && keeper.error_passes)
+		keeper.figures.vault_error[0] = '\0';
+	keeper.error_passes = keeper.error_passes && !ok;
 	if (ok && keeper.reload_due)
 		reload_all();
 	return ok;
@@ -370,7 +400,8 @@ static bool on_page(void *context, const struct vault_page *record)
 	page->policy = record->policy == BASELINE_UNSET ? BASELINE_LEARNING : record->policy;
 	page->looked_s = page->touched_s = record->last_seen_s;
 	/* spread over the time in which all of them have their turn anyway */
-	ledger_due(page, keeper_now_ms() + loading->n++);
+	if (!page->in_flight)
+		ledger_due(page, keeper_now_ms() + loading->n++);
 	return true;
 }
 
@@ -388,7 +419,8 @@ static void load_pages(struct ledger_site *site)
 	vault_pages(keeper.vault, site->plan->id, on_page, &exact);
 	vault_pages(keeper.vault, site->plan->id, on_page, &others);
 	for (struct page *page = site->pages; page; page = page->next)
-		load_versions(page);
+		if (page->id != 0)
+			load_versions(page);
 	vault_held_list(keeper.vault, site->plan->id, on_held, site);
 }
 
@@ -419,10 +451,14 @@ static bool load_site(struct ledger_site *site)
 	return true;
 }
 
+/* What the vault does not know of stays to be learned. */
 bool keeper_reload_site(struct ledger_site *site)
 {
-	while (site->pages)
-		ledger_forget(site->pages);
+	for (struct page *page = site->pages; page; page = page->next) {
+		page_learn_anew(page, keeper_now_s());
+		page->id = 0;
+		page->held = SEVERITY_UNSET;
+	}
 	return load_site(site);
 }
 
@@ -465,7 +501,7 @@ void keeper_open_vault(void)
 	keeper.commit.on_expiry = on_commit;
 	keeper.retry.on_expiry = on_retry;
 	if (!open_it(false, &err)) {
-		if (keeper.figures.vault_error[0] == '\0') {
+		if (keeper.retries++ == 0) {
 			log_error("vault: it cannot be opened, nothing is known meanwhile: %s",
 				  err.text);
 			keeper_tell(ALERT_VAULT, NULL, "", "not-opened", "%s", err.text);
@@ -476,6 +512,11 @@ void keeper_open_vault(void)
 		loop_arm(keeper.life.loop, &keeper.retry, keeper_now_ms() + RETRY_VAULT_MS);
 		return;
 	}
+	if (keeper.retries > 0) {
+		log_info("vault: it can be read again");
+		keeper.figures.vault_error[0] = '\0';
+	}
+	keeper.retries = 0;
 	keeper.figures.vault_ok = 1;
 	keeper.evict_ms = keeper_now_ms();
 	publish_last();

@@ -54,6 +54,10 @@ class Results:
         """Our values that gate and aim are about."""
         if self.work.absolute:
             return [measurement.cost for measurement in self.valid(self.work.ours)]
+        if self.work.added:
+            return [(ratio - 1) * base for ratio, base in
+                    zip(self.ratios(self.work.ours),
+                        (measurement.cost for measurement in self.valid(self.work.base)))]
         return self.ratios(self.work.ours)
 
     def verdict(self):
@@ -126,8 +130,10 @@ def budget_table(all_results):
         work, values = results.work, results.judged()
         if not values:
             continue
-        form = "{:,.0f}" if work.absolute else "{:.2f}"
-        what = work.unit if work.absolute else f"ratio to {results.labels[work.base]}"
+        form = "{:,.0f}" if work.absolute or work.added else "{:.2f}"
+        base = results.labels[work.base]
+        what = (work.unit if work.absolute else f"{work.unit} more than {base} alone" if work.added
+                else f"ratio to {base}")
         limits = [form.format(limit) if limit else "–" for limit in (work.gate, work.aim)]
         rows.append([work.title, what, *limits, spread(values, form), results.verdict()])
     if rows:

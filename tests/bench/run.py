@@ -72,7 +72,7 @@ def need_programs(given):
 def selected(work, given):
     """The servers that take part: the base of the ratios always does."""
     for name in work.servers:
-        if name == work.ours and given.without_sallyport:
+        if name.startswith("sallyport") and given.without_sallyport:
             continue
         if name == work.ours and work.name in ("idle", "tls-idle") and os.geteuid() != 0:
             print("  idle: sallyport hides its memory from all but root", file=sys.stderr)
@@ -155,7 +155,8 @@ def measure(given, place):
         return trace_all(given, place), True
     all_results = run_all(given, place)
     if given.without_sallyport:
-        del place.servers["sallyport"], place.servers["sallyport-tls"]
+        for name in [name for name in place.servers if name.startswith("sallyport")]:
+            del place.servers[name]
     sound = not any(True for results in all_results for _ in results.problems())
     return report.markdown(all_results, place, given.rounds), sound
 

@@ -2,6 +2,7 @@
 kept-alive connections, tell it the visitor's address, log a line per request, one worker."""
 
 import http.client
+import json
 import os
 import re
 import ssl
@@ -11,6 +12,7 @@ from process import BenchError, Process, cpu_ns, free_port, pss_bytes, wait_unti
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 PAGE_BYTES = 1024
+JUDGED_BYTES = 50 * 1024
 FILE_BYTES = 64 * 1024 * 1024
 CODE_RED = "/default.ida?" + "N" * 224 + "%u9090%u6858%ucbd3%u7801%u9090=a"
 
@@ -93,6 +95,16 @@ NGINX_TLS = NGINX_PROXY.replace("listen 127.0.0.1:{port} backlog=4096;", """
         ssl_session_timeout 1h;
 """)
 
+# What a copy of a known-good page is compared with: the file itself, served and logged.
+NGINX_STATIC = NGINX_COMMON + """
+    access_log {log} combined;
+    sendfile on;
+    tcp_nopush on;
+    open_file_cache max=16;
+    server {{ listen 127.0.0.1:{port} backlog=4096; root {dir}/www; }}
+}}
+"""
+
 NGINX_TUNED = """
             proxy_buffer_size 256k;
             proxy_buffers 8 256k;
@@ -142,11 +154,12 @@ SALLYPORT = """
 listen = ( {{ address = "127.0.0.1:{port}"; }} );
 sites = ( {{ name = "bench"; hosts = ( "bench.example", "127.0.0.1" );
             origins = ( "http://127.0.0.1:{origin}" );
-            shield = {{ mode = "enforce"; limits = {{ body = "128 MiB"; }}; }}; }} );
+            shield = {{ mode = "enforce"; limits = {{ body = "128 MiB"; }}; }}; {guard} }} );
 quotas = {{ connections = 10000; per_client = 10000; }};
 process = {{ workers = 1; runtime = "{dir}/{name}-run"; }};
 timeouts = {{ drain = "1 s"; }};
 log = {{ access = "{log}"; format = "combined"; }};
+vault = {{ directory = "{dir}/{name}-vault"; }};
 """
 
 SALLYPORT_TLS = SALLYPORT.replace('address = "127.0.0.1:{port}";', """address = "127.0.0.1:{port}";
@@ -155,6 +168,10 @@ SALLYPORT_TLS = SALLYPORT.replace('address = "127.0.0.1:{port}";', """address = 
 
 ANYBODY = ssl.create_default_context()
 ANYBODY.check_hostname, ANYBODY.verify_mode = False, ssl.CERT_NONE
+
+# Known within a second, and then left alone: the scout's looks are no visitor's requests.
+GUARD = """guard = { mode = "enforce"; seeds = ( "/page", "/judged" ); sitemap = false; settle = "0 s";
+                      sample_interval = "100 ms"; probe_interval = "1 d"; rate = "100/s"; };"""
 
 
 class Server:
@@ -232,6 +249,31 @@ class Server:
         return self.seen_lines
 
 
+class Guarded(Server):
+    """A sallyport that knows its pages; sealed: one that serves copies only."""
+
+    def __init__(self, place, name, label, binary, sealed=False):
+        super().__init__(place, name, label, SALLYPORT, [binary, "run", "-c", "CONFIG"], guard=GUARD)
+        self.binary, self.sealed = binary, sealed
+
+    def site(self):
+        done = subprocess.run([self.binary, "status", "--json", "-c", self.config], capture_output=True,
+                              text=True, check=False)
+        try:
+            return json.loads(done.stdout)["guard"]["sites"][0]
+        except (ValueError, KeyError, IndexError):
+            return {}
+
+    def is_ready(self):
+        if not super().is_ready() or self.site().get("exact") != 2:
+            return False
+        if not self.sealed:
+            return True
+        subprocess.run([self.binary, "vault", "seal", "bench", "-c", self.config], capture_output=True,
+                       check=False)
+        return self.site().get("state") == "sealed"
+
+
 class Origin(Server):
     """The one origin behind all of them; never measured."""
 
@@ -256,6 +298,7 @@ class Place:
         os.chmod(os.path.join(directory, "log"), 0o777)  # a server may log as another user
         os.mkdir(os.path.join(directory, "www"))
         self.write("page", PAGE_BYTES)
+        self.write("judged", JUDGED_BYTES)
         self.write("file", FILE_BYTES)
         self.make_certificate()
         nginx = ["nginx", "-c", "CONFIG"]
@@ -281,12 +324,15 @@ class Place:
         yield Server(self, "haproxy-spliced", "HAProxy, always splicing", HAPROXY, haproxy,
                      tuning="maxpipes 64\n    tune.pipesize 1048576",
                      options="option splice-request\n    option splice-response")
+        yield Server(self, "nginx-static", "nginx, the file itself", NGINX_STATIC, nginx)
         yield Server(self, "sallyport", "sallyport", SALLYPORT,
-                     [self.binary, "run", "-c", "CONFIG"])
+                     [self.binary, "run", "-c", "CONFIG"], guard="")
+        yield Guarded(self, "sallyport-guarded", "sallyport, guarded", self.binary)
+        yield Guarded(self, "sallyport-sealed", "sallyport, sealed", self.binary, sealed=True)
         yield Server(self, "nginx-tls", "nginx", NGINX_TLS, nginx, **default)
         yield Server(self, "twin-tls", "nginx again (noise)", NGINX_TLS, nginx, **default)
         yield Server(self, "haproxy-tls", "HAProxy", HAPROXY_TLS, haproxy, tuning="", options="")
-        yield Server(self, "sallyport-tls", "sallyport", SALLYPORT_TLS, [self.binary, "run", "-c", "CONFIG"])
+        yield Server(self, "sallyport-tls", "sallyport", SALLYPORT_TLS, [self.binary, "run", "-c", "CONFIG"], guard="")
 
     def make_certificate(self):
         """ECDSA, signed by itself, the same for all."""

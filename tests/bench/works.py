@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 from process import BenchError, wait_until
-from servers import FILE_BYTES, PAGE_BYTES, ROOT
+from servers import FILE_BYTES, JUDGED_BYTES, PAGE_BYTES, ROOT
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 CONNECTIONS = 32
@@ -54,8 +54,9 @@ class Work:
     base: str = "nginx"          # ratios are to this one
     gate: float = 0              # 0: none
     aim: float = 0
-    ours: str = "sallyport"
+    ours: str = "sallyport"      # whose gate and aim are
     absolute: bool = False       # gate and aim are of the cost itself, not of the ratio
+    added: bool = False          # … of what it costs more than the base
     rounds_max: int = 99
 
 
@@ -160,6 +161,10 @@ def per_request(server, load, answer_bytes=PAGE_BYTES):
 
 def keep_alive(loads, server):
     return per_request(server, lambda: loads.wrk(server, "/page"))
+
+
+def judged(loads, server):
+    return per_request(server, lambda: loads.wrk(server, "/judged"), JUDGED_BYTES)
 
 
 def steady(loads, server):
@@ -298,6 +303,12 @@ def all_works():
         Work("close", f"A connection for every request, {CONNECTIONS} clients", request, four,
              connection_each),
         Work("post", f"POST of 4 KiB, keep-alive, {CONNECTIONS} clients", request, four, posts),
+        Work("copy", f"A known-good copy of 1 KiB, {CONNECTIONS} clients", request,
+             ("nginx-static", "sallyport-sealed"), keep_alive, base="nginx-static", gate=1.2, aim=0.9,
+             ours="sallyport-sealed"),
+        Work("judge", "GET 50 KiB of a known page, judged before its first byte", request,
+             ("sallyport", "sallyport-guarded", "nginx"), judged, base="sallyport", gate=60, aim=35,
+             added=True, ours="sallyport-guarded"),
         Work("download", f"64 MiB down, {FILES_AT_A_TIME} at a time", body, bodies, download,
              base="haproxy-tuned", gate=1.0, aim=0.8),
         Work("upload", f"64 MiB up, {FILES_AT_A_TIME} at a time", body, bodies, upload,

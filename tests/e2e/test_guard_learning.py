@@ -230,6 +230,15 @@ def a_page_that_is_forgotten_passes(t):
     t.equal(body(server, "/about.html")[1], "<p>new</p>", "what the origin has")
 
 
+@test
+def in_monitor_mode_everything_passes_and_is_told(t):
+    server = start(t, PAGES, {"mode": "monitor"})
+    learned(t, server, 3)
+    serve(server.origin, PAGES | {"/about.html": "<p>an edit</p>"})
+    t.equal(body(server, "/about.html")[1], "<p>an edit</p>", "what a visitor gets")
+    held(t, server)
+
+
 # ---- publishing
 
 @test
@@ -430,6 +439,26 @@ def a_vault_that_cannot_be_read_is_learned_anew_loudly(t):
     t.equal(body(server)[1], "<p>an edit</p>", "what is known now")
 
 
+@test(each={"open": ("open", 200), "closed": ("closed", 503)}, seconds=20.0)
+def without_a_readable_vault_guard_fail_decides(t, case):
+    fail, status = case
+    server = start(t, PAGES, {"fail": fail})
+    learned(t, server, 3)
+    server.process.terminate()
+    server.process.wait(10)
+    key = server.directory / "vault/key"
+    key.chmod(0o644)
+    server.start()
+    t.equal(body(server)[0], status, "status while the key can be read by others")
+    t.check("key" in server.status()["guard"]["vault_error"], f"the status says why: {server.status()['guard']}")
+    t.equal(order(server, "approve", "--all").returncode, 1, "exit status of an order")
+    key.chmod(0o600)
+    t.eventually(lambda: site(server).get("exact") == 3, "it is read again, without a restart", 5.0, 0.05)
+    t.equal(body(server), (200, HOME), "a visitor's page")
+    t.equal(server.status()["guard"]["vault_error"], "", "what the status says of the vault")
+    t.equal(server.errors().count("it cannot be opened"), 1, f"how often the log says so\n{server.errors()}")
+
+
 @test
 def a_reload_changes_what_is_guarded(t):
     server = start(t, PAGES)
@@ -535,3 +564,14 @@ def learning_500_pages_takes_little_memory(t):
     t.equal(site(server)["exact"], 501, "pages that are known")
     t.note(f"{most >> 20} MiB in keeper, scout and lifeboat")
     t.check(most < 100 << 20, f"{most >> 20} MiB")
+
+
+@test(seconds=20.0)
+def enrolment_goes_on_where_a_death_interrupted_it(t):
+    links = "".join(f'<img src="/{n}.png">' for n in range(60))
+    images = {f"/{n}.png": page(b"\x89PNG %d" % n, "image/png") for n in range(60)}
+    server = start(t, {"/": links} | images, {"rate": "40/s", "sitemap": False})
+    t.eventually(lambda: site(server).get("pages") == 61, "all are found", 5.0, 0.02)
+    t.check(site(server)["exact"] < 61, "and not all are known")
+    os.kill(process(server, "keeper")["pid"], signal.SIGKILL)
+    learned(t, server, 61, 15.0)
