@@ -21,6 +21,8 @@ struct plan_origin {
 struct plan_route {
 	struct span prefix; /* "/" for the site's own; the longest first */
 	const char *host;   /* Host to ask with */
+	bool tls_verify;    /* as origin_tls says, where an origin has TLS */
+	const char *tls_name; /* whom a certificate has to name; NULL: the origin */
 	struct plan_origin *origins;
 	size_t n;
 };

@@ -49,6 +49,8 @@ static bool read_route(struct arena *arena, const struct json_value *said, struc
 	const struct json_value *origins = json_member(said, "origins");
 	const char *prefix = copy_text(arena, said, "prefix");
 	out->host = copy_text(arena, said, "host");
+	out->tls_verify = json_bool(said, "tls_verify");
+	out->tls_name = copy_text(arena, said, "tls_name");
 	out->n = json_count(origins);
 	out->origins = arena_alloc(arena, (out->n + 1) * sizeof(out->origins[0]));
 	if (!prefix || prefix[0] != '/' || !out->host || !out->origins || out->n == 0)

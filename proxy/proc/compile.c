@@ -167,6 +167,25 @@ static bool add_ports(const struct site *site, struct compiled_report *out)
 	return true;
 }
 
+static bool add_ca(struct compiled_report *out, const char *path)
+{
+	for (size_t i = 0; i < SCOUT_CAS_MAX; i++) {
+		if (strcmp(out->scout_ca[i], path) == 0)
+			return true;
+		if (out->scout_ca[i][0] == '\0')
+			return snprintf(out->scout_ca[i], PATH_SIZE, "%s", path) < PATH_SIZE;
+	}
+	return false;
+}
+
+static bool add_cas(const struct site *site, struct compiled_report *out)
+{
+	for (size_t r = 0; site->guard.mode != GUARD_OFF && r < site->route_count; r++)
+		if (site->routes[r]->tls.ca && !add_ca(out, site->routes[r]->tls.ca))
+			return false;
+	return true;
+}
+
 static bool describe_guard(const struct settings *settings, struct compiled_report *out)
 {
 	const struct site *sites = settings->sites.items;
@@ -178,6 +197,9 @@ static bool describe_guard(const struct settings *settings, struct compiled_repo
 		if (!add_ports(&sites[i], out)) {
 			err_set(&err, "guarded sites: origins on more than %d different ports",
 				SCOUT_PORTS_MAX);
+			return fail(&err);
+		} else if (!add_cas(&sites[i], out)) {
+			err_set(&err, "guarded sites: more than %d different origin_tls.ca", SCOUT_CAS_MAX);
 			return fail(&err);
 		}
 	return true;

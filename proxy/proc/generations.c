@@ -289,6 +289,9 @@ static void settle(void)
 
 static bool report_is_sound(const struct compiled_report *r)
 {
+	for (size_t i = 0; i < SCOUT_CAS_MAX; i++)
+		if (!ORDERS_TEXT_OK(r->scout_ca[i]))
+			return false;
 	return r->workers >= 1 && r->workers <= WORKERS_MAX && r->listens <= LISTENERS_MAX &&
 	       r->drain_ms <= UINT32_MAX && ORDERS_TEXT_OK(r->user) && ORDERS_TEXT_OK(r->runtime) &&
 	       ORDERS_TEXT_OK(r->log_access) && ORDERS_TEXT_OK(r->log_events) &&

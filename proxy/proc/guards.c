@@ -105,10 +105,11 @@ static bool are_confined_as(const struct compiled_report *a, const struct compil
 	       a->sandbox == b->sandbox;
 }
 
-static bool have_ports_of(const struct compiled_report *a, const struct compiled_report *b)
+static bool reach_the_same(const struct compiled_report *a, const struct compiled_report *b)
 {
 	return a->scout_ports == b->scout_ports &&
-	       memcmp(a->scout_port, b->scout_port, sizeof(a->scout_port)) == 0;
+	       memcmp(a->scout_port, b->scout_port, sizeof(a->scout_port)) == 0 &&
+	       memcmp(a->scout_ca, b->scout_ca, sizeof(a->scout_ca)) == 0;
 }
 
 static void send_plan(void)
@@ -135,7 +136,7 @@ static void adapt(const struct compiled_report *old)
 	} else {
 		send_plan();
 	}
-	if (confined_anew || !have_ports_of(old, &master.policy))
+	if (confined_anew || !reach_the_same(old, &master.policy))
 		helpers_end(master.scout, true);
 }
 

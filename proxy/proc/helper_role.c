@@ -32,6 +32,14 @@ int helper_fail(const struct err *err)
 	return 1;
 }
 
+static bool are_texts(const char texts[SCOUT_CAS_MAX][PATH_SIZE])
+{
+	for (size_t i = 0; i < SCOUT_CAS_MAX; i++)
+		if (!memchr(texts[i], 0, PATH_SIZE))
+			return false;
+	return true;
+}
+
 bool helper_begin(struct helper_life *life, enum role_id role, struct err *err)
 {
 	life->role = role_get(role);
@@ -41,7 +49,7 @@ bool helper_begin(struct helper_life *life, enum role_id role, struct err *err)
 	if (got != IPC_GOT || life->message.type != ORDER_HELP || !order ||
 	    !ORDERS_TEXT_OK(order->user) || !ORDERS_TEXT_OK(order->log_access) ||
 	    !ORDERS_TEXT_OK(order->log_events) || !ORDERS_TEXT_OK(order->acme_webroot) ||
-	    !ORDERS_TEXT_OK(order->vault) ||
+	    !ORDERS_TEXT_OK(order->vault) || !are_texts(order->scout_ca) ||
 	    !ORDERS_TEXT_OK(order->alerts.webhook) || !ORDERS_TEXT_OK(order->alerts.secret) ||
 	    !ORDERS_TEXT_OK(order->alerts.program) || !ORDERS_TEXT_OK(order->alerts.ca) || order->scout_ports > SCOUT_PORTS_MAX)
 		return err_set(err, "%s: no order came", life->role->name);

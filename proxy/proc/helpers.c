@@ -106,6 +106,7 @@ static bool send_help_order(struct helper *helper, const struct compiled_report 
 	    .alerts = policy->alerts,
 	};
 	memcpy(order.scout_port, policy->scout_port, sizeof(order.scout_port));
+	memcpy(order.scout_ca, policy->scout_ca, sizeof(order.scout_ca));
 	memcpy(order.vault, policy->vault, sizeof(order.vault));
 	memcpy(order.user, policy->user, sizeof(order.user));
 	memcpy(order.log_access, policy->log_access, sizeof(order.log_access));

@@ -77,9 +77,12 @@ static bool send_job(const struct job *job, const struct fetch *fetch, struct er
 	    .links_max = fetch->links == JOB_LINKS_NONE ? 0 : LINKS_MAX,
 	    .port = fetch->origin->port,
 	    .tls = fetch->origin->tls,
+	    .tls_unverified = !fetch->route->tls_verify,
 	};
 	snprintf(message.origin, sizeof(message.origin), "%s", fetch->origin->host);
 	snprintf(message.host, sizeof(message.host), "%s", fetch->route->host);
+	if (fetch->route->tls_name)
+		snprintf(message.tls_name, sizeof(message.tls_name), "%s", fetch->route->tls_name);
 	put_hosts(&message, fetch->site->plan);
 	snprintf(message.target, sizeof(message.target), "%s", fetch->target);
 	return ipc_send(keeper.partner.fd, ORDER_JOB, &message, sizeof(message), NULL, 0, err);

@@ -75,6 +75,7 @@ enum {
 	OVERRIDE_SIZE = 1024,
 	WARNINGS_SIZE = 8192,
 	SCOUT_PORTS_MAX = 256,
+	SCOUT_CAS_MAX = 8,
 	BASELINE_BYTES_MAX = 1 << 30,
 	WEBHOOK_SIZE = 1024,
 	SECRET_SIZE = 256,
@@ -121,6 +122,7 @@ struct compiled_report {
 	char vault[PATH_SIZE];   /* its directory */
 	uint32_t scout_ports;
 	uint16_t scout_port[SCOUT_PORTS_MAX]; /* of guarded sites' origins */
+	char scout_ca[SCOUT_CAS_MAX][PATH_SIZE]; /* files of their CAs; the first empty one ends them */
 	char acme_webroot[PATH_SIZE]; /* empty: none */
 	char warnings[WARNINGS_SIZE];
 	struct alert_order alerts;
@@ -208,6 +210,7 @@ struct helper_order {
 	uint64_t plan_bytes;
 	uint32_t scout_ports;
 	uint16_t scout_port[SCOUT_PORTS_MAX];
+	char scout_ca[SCOUT_CAS_MAX][PATH_SIZE];
 	char acme_webroot[PATH_SIZE];
 	struct alert_order alerts;
 };

@@ -50,6 +50,9 @@ static void write_route(struct json_writer *json, const struct site *site,
 	json_open_object(json, NULL);
 	json_add_text(json, "prefix", span_from_str(route->prefix));
 	json_add_text(json, "host", span_from_str(host_to_ask(site, route)));
+	json_add_bool(json, "tls_verify", route->tls.verify);
+	if (route->tls.name)
+		json_add_text(json, "tls_name", span_from_str(route->tls.name));
 	json_open_list(json, "origins");
 	for (size_t i = 0; i < route->origin_count; i++) {
 		const struct origin_spec *origin = &route->origins[i];

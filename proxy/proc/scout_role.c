@@ -6,13 +6,14 @@
 #include "proc/helper_role.h"
 #include "proc/scout_jobs.h"
 #include "sallyport/log.h"
+#include "sallyport/strbuf.h"
 
-enum { CONTENT_BYTES = 64 << 20 }; /* of all that is being fetched */
+enum { CONTENT_BYTES = 64 << 20, AUTHORITIES_BYTES = 8 << 20 }; /* of all that is being fetched; of CAs */
 
 static struct {
 	struct helper_life life;
 	struct resolver *resolver;
-	char *authorities; /* PEM, of certificates */
+	struct strbuf authorities; /* PEM, of certificates */
 	struct fetcher *fetcher;
 	struct watch partner; /* the keeper; fd -1: none */
 	struct ipc_message message;
@@ -76,11 +77,43 @@ static void on_message(struct helper_life *self, struct ipc_message *message)
 		meet_keeper(message);
 }
 
+/* Takes the text. */
+static bool add_authorities(struct strbuf *out, char *text, size_t len)
+{
+	bool is_there = text != NULL;
+	if (is_there) {
+		strbuf_add(out, text, len);
+		strbuf_add_char(out, '\n');
+	}
+	free(text);
+	return is_there;
+}
+
+/* The system's, and those that origin_tls of guarded sites names. One that cannot be read lets its
+ * origins' certificates fail. */
+static bool read_authorities(struct err *err)
+{
+	size_t len;
+	strbuf_init(&scout.authorities, AUTHORITIES_BYTES);
+	char *text = fetch_read_authorities(&len);
+	add_authorities(&scout.authorities, text, len);
+	for (size_t i = 0; i < SCOUT_CAS_MAX && scout.life.order.scout_ca[i][0] != '\0'; i++) {
+		const char *path = scout.life.order.scout_ca[i];
+		text = fetch_read_authorities_of(path, &len);
+		if (!add_authorities(&scout.authorities, text, len))
+			log_warn("%s cannot be read: certificates by its CAs are not believed", path);
+	}
+	return !scout.authorities.truncated ||
+	       err_set(err, "the CAs of guarded sites have more than %d MiB", AUTHORITIES_BYTES >> 20);
+}
+
 /* Everything that is read from files is read here. */
 static bool prepare(struct err *err)
 {
 	struct fetcher_setup setup = {.loop = scout.life.loop, .memory_bytes = CONTENT_BYTES};
-	setup.ca.ptr = scout.authorities = fetch_read_authorities(&setup.ca.len);
+	if (!read_authorities(err))
+		return false;
+	setup.ca = span_of(scout.authorities.data, scout.authorities.len);
 	setup.resolver = scout.resolver = resolver_new(scout.life.loop, err);
 	if (!scout.resolver)
 		return false;
@@ -99,7 +132,7 @@ int scout_role(void)
 	leave_keeper();
 	fetcher_free(scout.fetcher);
 	resolver_free(scout.resolver);
-	free(scout.authorities);
+	strbuf_release(&scout.authorities);
 	loop_free(scout.life.loop);
 	return status;
 }

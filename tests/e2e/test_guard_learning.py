@@ -12,6 +12,7 @@ from harness import Client, test
 from harness.guarded import (QUICK, in_state, learned, obeyed, order, page, process, serve, site, start)
 from harness.origin import reply
 from harness.server import is_sanitized, own_address
+from harness.tls import path as tls_path, server_context
 
 HOME = '<html><title>Home</title><a href="/about.html">About</a> <img src="/logo.png"></html>'
 PAGES = {"/": HOME, "/about.html": "<html><title>About</title>We sell things.</html>",
@@ -575,3 +576,26 @@ def enrolment_goes_on_where_a_death_interrupted_it(t):
     t.check(site(server)["exact"] < 61, "and not all are known")
     os.kill(process(server, "keeper")["pid"], signal.SIGKILL)
     learned(t, server, 61, 15.0)
+
+
+ORIGIN_TLS = {"a CA of its own": {"ca": tls_path("ca.pem")},
+              "a CA and a name": {"ca": tls_path("ca.pem"), "name": "origin.example"},
+              "unverified": {"verify": False}}
+
+
+@test(each=ORIGIN_TLS)
+def an_origin_with_tls_is_learned_as_it_is_asked(t, origin_tls):
+    origin = serve(t.origin(tls=server_context()), {"/": "<title>Shop</title>"})
+    server = t.fresh_server({"site": {"guard": QUICK, "origin_tls": origin_tls}}, origins=[origin])
+    learned(t, server, 1)
+    origin.on("/", page("defaced"))
+    t.equal(server.get("/").body, b"<title>Shop</title>", "what a visitor gets")
+
+
+@test
+def an_origin_that_cannot_prove_who_it_is_teaches_nothing(t):
+    origin = serve(t.origin(tls=server_context("impostor")), {"/": "<title>Shop</title>"})
+    server = t.fresh_server({"site": {"guard": QUICK, "origin_tls": {"ca": tls_path("ca.pem")}}}, origins=[origin])
+    t.eventually(lambda: site(server).get("enrolled") is not None, "the guard is at work", 5.0)
+    t.eventually(lambda: len(origin.connections) > 2, "the scout has tried", 10.0)
+    t.equal(site(server)["exact"], 0, "pages that are known")
