@@ -38,6 +38,7 @@ static struct {
 	/* the post under way */
 	struct fetch *post;
 	struct strbuf body;
+	char *authorities; /* owned */
 	char timestamp[FIELD_SIZE], signature[FIELD_SIZE], id[FIELD_SIZE];
 	bool is_failing;
 	uint64_t drops_said, drops_said_ms;
@@ -275,10 +276,9 @@ static bool read_webhook(const char *url, struct err *err)
 static bool read_authorities(struct span *out, struct err *err)
 {
 	const char *path = herald.life.order.alerts.ca;
-	if (path[0] == '\0')
-		out->ptr = fetch_read_authorities(&out->len);
-	else
-		out->ptr = fetch_read_authorities_of(path, &out->len);
+	herald.authorities = path[0] == '\0' ? fetch_read_authorities(&out->len)
+					     : fetch_read_authorities_of(path, &out->len);
+	out->ptr = herald.authorities;
 	return out->ptr || path[0] == '\0' ||
 	       err_set(err, "herald: alerts.ca %s cannot be read", path);
 }
@@ -315,6 +315,8 @@ int herald_role(void)
 	int status = helper_serve(&herald.life);
 	fetcher_free(herald.fetcher);
 	resolver_free(herald.resolver);
+	strbuf_release(&herald.body);
+	free(herald.authorities);
 	loop_free(herald.life.loop);
 	return status;
 }

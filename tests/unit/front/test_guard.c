@@ -300,11 +300,11 @@ static void a_head_is_judged_by_status_and_fields(void **state)
 {
 	struct gate *g = guarded("", "");
 	(void)state;
-	origin_says(g, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 81\r\n\r\n");
+	origin_says(g, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 82\r\n\r\n");
 	struct gate_answer answer = gate_ask(g, "HEAD", "/", "");
 	assert_int_equal(answer.status, 200);
 	assert_int_equal(answer.body_len, 0);
-	assert_true(has(&answer, "Content-Length: 81"));
+	assert_true(has(&answer, "Content-Length: 82"));
 	expect_log(g, VERDICT_ALLOW, REASON_UNSET);
 	gate_forget(&answer);
 	origin_says(g, "HTTP/1.1 200 OK\r\nContent-Type: POISON\r\nContent-Length: 9\r\n\r\n");

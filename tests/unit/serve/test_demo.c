@@ -309,6 +309,7 @@ static void a_site_that_was_taken_over_shows_it_until_it_is_restored(void **stat
 	assert_true(fetch_body_has(&fetch, "home"));
 	get(&fetch, "/.defaced/index.html");
 	assert_int_equal(fetch.status, 404);
+	fetch_release(&fetch);
 }
 
 static void a_missing_folder_is_an_error_that_names_it(void **state)
