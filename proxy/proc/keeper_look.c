@@ -361,7 +361,7 @@ static void end_panel_look(struct ledger_site *site, const struct job *job, bool
 static uint64_t wait_after_failure(const struct page *page)
 {
 	uint64_t wait_ms = learn_wait_ms(page, &page->site->plan->policy);
-	uint64_t soon_ms = FAIL_FIRST_MS << (page->looks < 4 ? page->looks : 4);
+	uint64_t soon_ms = (uint64_t)FAIL_FIRST_MS << (page->looks < 4 ? page->looks : 4);
 	if (page->looked_s == 0)
 		return soon_ms < FAIL_WAIT_MS ? soon_ms : FAIL_WAIT_MS;
 	return wait_ms > FAIL_WAIT_MS ? wait_ms : FAIL_WAIT_MS;
