@@ -1,8 +1,8 @@
 /* Tells whether a line end that a text hides would split a head where somebody decodes the text into
  * one (a cookie into Set-Cookie, an argument into Location). Text of several lines is
  * ordinary; so only what goes on as a head does counts: a field line that means something to who reads
- * heads, a status line, or the empty line of a head (CRLF twice). Looks at most NAME_MAX
- * decoded bytes ahead. */
+ * heads, a status line, or the empty line of a head (CRLF twice). Looks at most
+ * NAME_MAX_BYTES decoded bytes ahead. */
 #include "url/escape.h"
 #include "url/spelling.h"
 
@@ -11,7 +11,7 @@ enum { NAME_MAX_BYTES = 48 };
 /* How names start that matter in a head, in lower case. */
 static const char *const names[] = {
     "set-cookie", "cookie", "location", "refresh", "content-", "transfer-encoding", "connection",
-    "host", "access-control-", "x-", "link", "cache-control", "www-authenticate", "http/",
+    "host", "access-control-", "x-", "link", "cache-control", "www-authenticate",
 };
 
 /* What the text decodes to from there on, in lower case, as far as it may be a name. ends[i]: where in
@@ -78,10 +78,8 @@ size_t url_head_line_end(struct span text, size_t after)
 		return ahead.ends[2];
 	size_t skipped = line.len > 0 && line.ptr[0] == '\n' ? 1 : 0;
 	line = span_from(line, skipped);
-	if (!is_known(line))
-		return 0;
 	if (span_starts(line, SPAN("http/")))
 		return ahead.ends[skipped + strlen("http/") - 1];
 	size_t colon = colon_of(line);
-	return colon < line.len ? ahead.ends[skipped + colon] : 0;
+	return colon < line.len && is_known(line) ? ahead.ends[skipped + colon] : 0;
 }
