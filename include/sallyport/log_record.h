@@ -22,6 +22,7 @@ enum log_text {
 	LOG_TEXT_SITE,      /* the site's name */
 	LOG_TEXT_RULE,      /* the rule's id */
 	LOG_TEXT_EVIDENCE,
+	LOG_TEXT_NAME,      /* of the cookie or field it stands in; empty: none */
 	LOG_TEXT_ORIGIN,    /* address of the origin asked, or the event's sentence */
 	LOG_TEXT_SETTING,   /* that decided, or whose limit was hit */
 	LOG_TEXT_SNI,       /* the name in the TLS handshake */

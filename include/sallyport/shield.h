@@ -27,13 +27,15 @@
  *   findings in the      those of findings.def                         shield.query_findings
  *   query
  *   arguments            too-many-arguments, query-sequence, …         shield.limits, .deny.query
+ *   findings in cookies  those of findings.def                         shield.cookie_findings,
+ *   and fields                                                         .field_findings
  *   score                score                                         shield.limits.score
  *
  * Which finding does what is the table findings.def: by profile and kind of origin, unless the
  * site's policy says otherwise. Findings in the path come before the
  * rules, because a rule sees the decoded path, which has one meaning only once they are
  * excluded. Findings in the query come after them: a worm is known by its path,
- * and its name says more than the odd bytes of its payload. */
+ * and its name says more than the odd bytes of its payload. So do those in cookies and fields. */
 
 /* REJECT is answered with a status; CLOSE ends the connection without a word; TARPIT holds it
  * for timeouts.tarpit first, saying nothing, or is a REJECT where quotas.tarpit wait already. */
@@ -61,6 +63,7 @@ struct verdict {
 	/* Borrowed from the head's bytes, or for a rule that looks at the path from
 	 * canon.decoded: for a rule what it saw, up to where it matched. */
 	struct span evidence;
+	struct span name; /* of the cookie or field that was refused; ptr NULL: none was */
 	/* The limit that was hit and the setting that changes it; setting NULL: none. */
 	const char *setting;
 	uint64_t limit;
@@ -109,26 +112,54 @@ enum finding_action {
 	ACTION_SCORE,
 };
 
+/* Where it was found. */
+enum finding_place {
+	PLACE_UNSET = 0,
+	PLACE_PATH,
+	PLACE_QUERY,
+	PLACE_COOKIE, /* its name and value */
+	PLACE_FIELD,  /* the value of any field but Cookie */
+	PLACE_COUNT,
+};
+
 /* Sites name their own actions; UNSET is the profile's. By enum url_finding_rank. */
 struct shield_settings;
 struct finding_actions {
-	uint8_t path[URL_FINDING_KINDS], query[URL_FINDING_KINDS];
+	uint8_t in[PLACE_COUNT][URL_FINDING_KINDS];
 };
 
-/* The action of a finding by profile and kind alone; ACTION_UNSET where it can't be found. */
-enum finding_action shield_path_action(enum shield_profile profile, enum origin_kind kind,
-				       enum url_finding_rank finding);
-enum finding_action shield_query_action(enum shield_profile profile,
-					enum url_finding_rank finding);
+/* The action of a finding by profile and kind alone; ACTION_UNSET where it can't be found. Kinds
+ * differ about paths only. */
+enum finding_action shield_profile_action(enum shield_profile profile, enum origin_kind kind,
+					  enum url_finding_rank finding, enum finding_place place);
 /* What a site with these settings does about it, by its own choice or its profile's; the setting that
  * says so; and how much it weighs where it is scored. */
 enum finding_action shield_finding_action(const struct shield_settings *settings,
-					  enum url_finding_rank finding, bool in_query);
-const char *shield_finding_setting(enum url_finding_rank finding, bool in_query);
+					  enum url_finding_rank finding, enum finding_place place);
+const char *shield_finding_setting(enum url_finding_rank finding, enum finding_place place);
 unsigned shield_finding_weight(enum url_finding_rank finding);
 /* May a site choose the action for it? */
-bool shield_action_is_possible(enum url_finding_rank finding, bool in_query,
+bool shield_action_is_possible(enum url_finding_rank finding, enum finding_place place,
 			       enum finding_action action);
+/* "path", "query", "cookie", "field" */
+const char *finding_place_name(enum finding_place place);
+
+/* The cookies and fields of a request, one after the other, as findings are looked for in them. */
+struct shield_text {
+	enum finding_place place;
+	struct span name;
+	struct span text; /* a cookie with its name, as sent; the value of a field */
+};
+struct shield_texts {
+	const struct http_head *head;
+	size_t field;        /* the next to be looked at */
+	struct span cookies; /* what is left of the Cookie before it */
+};
+/* False: there is no other. Begins with {.head = head}. */
+bool shield_next_text(struct shield_texts *texts, struct shield_text *text);
+/* Those of `heeded` in one of them, and the evidence, as of url_scan_text. */
+unsigned shield_scan_text(const struct shield_text *text, unsigned heeded, unsigned weighty,
+			  struct span *evidence);
 /* enum url_reading bits: how such an origin reads names where paths are compared. */
 static inline unsigned shield_reading(int origin_kind)
 {

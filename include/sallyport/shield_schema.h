@@ -13,7 +13,7 @@ struct shield_policy_limits {
 	uint32_t set; /* 1 << enum shield_limit */
 };
 
-/* The group `findings` or `query_findings`: enum finding_action, UNSET where not set. */
+/* The group `findings`, `query_findings`, `cookie_findings` or `field_findings`: enum finding_action, UNSET where not set. */
 struct shield_policy_findings {
 #define FINDING(id, member, ...) int member;
 #include "sallyport/findings.def"
@@ -49,7 +49,7 @@ struct shield_policy {
 	struct policy_list paths; /* of struct shield_path */
 	int profile, origin_kind, cookie_syntax;
 	struct shield_policy_limits limits;
-	struct shield_policy_findings findings, query_findings;
+	struct shield_policy_findings findings, query_findings, cookie_findings, field_findings;
 	struct policy_strings methods; /* GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH */
 	struct address_policy addresses; /* who may ask at all, and how often: admission.h */
 	struct throttle_policy throttle;

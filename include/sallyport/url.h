@@ -23,7 +23,7 @@ struct url_target {
  * https URL with an authority. */
 bool url_split(struct span target, struct url_target *out, enum reason *reason);
 
-/* What can be found in a path or a query: the rows of findings.def, the most severe first.
+/* What can be found in a path, a query, a cookie or the value of a field: the rows of findings.def, the most severe first.
  * What is done about each is the shield's affair (shield.h), by the same table.
  *
  * - raw-byte is what browsers leave raw (the percent-encode sets of the WHATWG URL standard leave
@@ -34,6 +34,8 @@ bool url_split(struct span target, struct url_target *out, enum reason *reason);
  *   in GBK. So in a query it counts only where the whole run of bytes from 0x80 on is a
  *   sequence of UTF-8 forms; next to a byte that can't be UTF-8 it is taken for an older
  *   encoding.
+ * - head-split: lines are ordinary in a text; what counts is a line that a head could go on with: a
+ *   field that matters there (Set-Cookie, Location, X-…), a status line, CRLF twice.
  * - escape-unicode: JavaScript's escape() writes %uXXXX for what is above U+00FF, and only
  *   that; in a query it counts there as escape-invalid. */
 enum url_finding_rank {
@@ -45,9 +47,9 @@ enum url_finding_rank {
 /* Bits: one URL may have several. The lowest bit is the most severe. */
 enum url_finding {
 	URL_FINDING_NONE = 0,
-#define FINDING(id, setting, name, ...) URL_##id = 1 << URL_RANK_##id,
+#define FINDING(id, setting, name, ...) URL_##id = 1u << URL_RANK_##id,
 #include "sallyport/findings.def"
-	URL_FINDINGS_ALL = 0x7fffffff,
+	URL_FINDINGS_ALL = 0xffffffffu,
 	/* What is wrong with the spelling, whatever a server makes of the names */
 	URL_FINDINGS_SPELLING = URL_ESCAPE_NUL | URL_UTF8_OVERLONG | URL_ESCAPE_UNICODE |
 				URL_RAW_UNSAFE | URL_ABOVE_ROOT | URL_ESCAPE_DOUBLE |
@@ -111,6 +113,13 @@ void url_canon_path(struct span path, char *buf, struct url_canon *out);
 unsigned url_scan_query_for(struct span query, unsigned heeded, struct span *evidence);
 /* The same for URL_FINDINGS_SPELLING. */
 unsigned url_scan_query(struct span query, struct span *evidence);
+/* Those of `heeded` that a text has which is neither path nor query: a cookie, the value of a field.
+ * Any byte of it is ordinary but "%" and those from 0x80 on, which are RAW_BYTE there. evidence
+ * is the first of the most severe kind, of those that are `weighty` before all others; ptr NULL
+ * where nothing is found. */
+unsigned url_scan_text(struct span text, unsigned heeded, unsigned weighty, struct span *evidence);
+/* At a glance: is there no escape and no byte from 0x80 on, so that url_scan_text finds nothing? */
+bool url_text_is_plain(struct span text);
 /* The query with what `rewrite` names (bits of URL_FINDINGS_OF_QUERY_REWRITABLE) in canonical
  * spelling, and all else byte for byte; without such findings it comes out as it went in. Into
  * buf of URL_REWRITE_ROOM(query.len) bytes. Idempotent; what was rewritten is not found again. */

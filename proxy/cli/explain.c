@@ -208,6 +208,10 @@ static void say_verdict(struct explain *e, const struct verdict *v)
 			strbuf_addf(&text, "; the limit is %llu", (unsigned long long)v->limit);
 		if (v->setting && v->limit && v->value)
 			strbuf_addf(&text, ", the value %llu", (unsigned long long)v->value);
+		if (v->name.ptr) {
+			strbuf_add_str(&text, "; in ");
+			explain_add_shown(&text, v->name);
+		}
 		if (v->evidence.ptr) {
 			strbuf_add_str(&text, "; evidence ");
 			explain_add_shown(&text, v->evidence);
@@ -306,7 +310,7 @@ static bool walk(struct explain *e, struct verdict *verdict, struct err *err)
 	say_place(e, &subject);
 	say_tls(e, &subject);
 	if (subject.site && subject.canon.path.ptr && subject.target.form != URL_ASTERISK)
-		explain_findings(e, &subject);
+		explain_findings(e, &head, &subject);
 	bool ok = true;
 	if (reason != REASON_UNSET) {
 		*verdict = refusal(e->settings, reason, (struct span){0});

@@ -36,8 +36,9 @@ void explain_sayf(struct explain *e, const char *step, const char *setting, cons
 void explain_span(struct explain *e, const char *step, struct span s);
 
 /* explain_site.c */
-/* Each finding of path and query, and what the site does about it. */
-void explain_findings(struct explain *e, const struct subject *subject);
+/* Each finding of path, query, cookies and fields, and what the site does about it. */
+void explain_findings(struct explain *e, const struct http_head *head,
+		      const struct subject *subject);
 /* Which addresses may ask, and how often. */
 void explain_admission(struct explain *e, const struct subject *subject);
 

@@ -19,39 +19,61 @@ static const char *action_name(enum finding_action action)
 	return names[action];
 }
 
+/* A finding in one place; name: of the cookie or field. */
 static void say_finding(struct explain *e, const struct site *site, enum url_finding_rank rank,
-			bool in_query, struct span evidence)
+			enum finding_place place, struct span name, struct span evidence)
 {
 	struct strbuf text;
-	enum finding_action action = shield_finding_action(&site->shield_settings, rank, in_query);
-	strbuf_init(&text, 4 * SHOWN_MAX + 1024);
-	strbuf_addf(&text, "%s in the %s: %s", url_finding_name(1u << rank), in_query ? "query" : "path",
-		    action_name(action));
+	enum finding_action action = shield_finding_action(&site->shield_settings, rank, place);
+	strbuf_init(&text, 8 * SHOWN_MAX + 1024);
+	strbuf_addf(&text, "%s in the %s", url_finding_name(1u << rank), finding_place_name(place));
+	if (name.ptr) {
+		strbuf_add_char(&text, ' ');
+		explain_add_shown(&text, name);
+	}
+	strbuf_addf(&text, ": %s", action_name(action));
 	if (action == ACTION_SCORE)
 		strbuf_addf(&text, ", weight %u", shield_finding_weight(rank));
 	strbuf_add_str(&text, "; at ");
 	explain_add_shown(&text, evidence);
-	explain_say(e, "finding", shield_finding_setting(rank, in_query), &text);
+	explain_say(e, "finding", shield_finding_setting(rank, place), &text);
 	strbuf_release(&text);
 }
 
-/* Those that the site accepts too; one at a time, since each has a place of its own. */
-void explain_findings(struct explain *e, const struct subject *s)
+static void explain_texts(struct explain *e, const struct http_head *head, const struct site *site)
 {
-	struct span query = s->raw_query.ptr ? s->raw_query : s->target.query;
+	struct shield_texts texts = {.head = head};
+	struct shield_text text;
+	while (shield_next_text(&texts, &text)) {
+		for (int i = 0; i < URL_FINDING_KINDS; i++) {
+			enum url_finding_rank rank = (enum url_finding_rank)i;
+			struct span evidence;
+			if (shield_action_is_possible(rank, text.place, ACTION_REJECT) &&
+			    shield_scan_text(&text, 1u << i, 0, &evidence))
+				say_finding(e, site, rank, text.place, text.name, evidence);
+		}
+	}
+}
+
+/* Those that the site accepts too; one at a time, since each has a place of its own. */
+void explain_findings(struct explain *e, const struct http_head *head, const struct subject *s)
+{
+	struct span query = s->raw_query.ptr ? s->raw_query : s->target.query, none = {0};
 	char *room = malloc(URL_CANON_ROOM(s->target.path.len));
-	for (int rank = 0; room && rank < URL_FINDING_KINDS; rank++) {
+	for (int i = 0; room && i < URL_FINDING_KINDS; i++) {
+		enum url_finding_rank rank = (enum url_finding_rank)i;
 		struct url_canon_options options = *shield_canon_options(s->site->shield);
 		struct url_canon canon;
 		struct span evidence;
-		options.heeded = options.weighty = 1u << rank;
+		options.heeded = options.weighty = 1u << i;
 		url_canon_path_as(s->target.path, &options, room, &canon);
 		if (canon.findings)
-			say_finding(e, s->site, (enum url_finding_rank)rank, false, canon.evidence);
-		if (query.ptr && url_scan_query_for(query, 1u << rank, &evidence))
-			say_finding(e, s->site, (enum url_finding_rank)rank, true, evidence);
+			say_finding(e, s->site, rank, PLACE_PATH, none, canon.evidence);
+		if (query.ptr && url_scan_query_for(query, 1u << i, &evidence))
+			say_finding(e, s->site, rank, PLACE_QUERY, none, evidence);
 	}
 	free(room);
+	explain_texts(e, head, s->site);
 }
 
 /* ---- who may ask ---- */

@@ -75,6 +75,7 @@ void record_exchange(struct exchange *x)
 		texts[LOG_TEXT_SITE] = span_from_str(x->subject.site->name);
 	texts[LOG_TEXT_RULE] = span_from_str(x->verdict.rule);
 	texts[LOG_TEXT_EVIDENCE] = x->verdict.evidence;
+	texts[LOG_TEXT_NAME] = x->verdict.name;
 	texts[LOG_TEXT_SETTING] = span_from_str(x->verdict.setting);
 	if (x->claim.spec)
 		texts[LOG_TEXT_ORIGIN] = span_from_str(x->claim.spec->authority);

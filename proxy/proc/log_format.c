@@ -276,6 +276,7 @@ static void put_details(struct line *line, const struct view *view)
 		PUT(line, " enforced=no");
 	put_quoted_if(line, " rule=", view, LOG_TEXT_RULE);
 	put_quoted_if(line, " canonical=", view, LOG_TEXT_CANON);
+	put_quoted_if(line, " name=", view, LOG_TEXT_NAME);
 	put_quoted_if(line, " evidence=", view, LOG_TEXT_EVIDENCE);
 	if (*tls_name(record)) {
 		PUT(line, " tls=");
@@ -358,6 +359,7 @@ static const char *const json_names[LOG_TEXT_COUNT] = {
     [LOG_TEXT_SITE] = "site",
     [LOG_TEXT_RULE] = "rule",
     [LOG_TEXT_EVIDENCE] = "evidence",
+    [LOG_TEXT_NAME] = "name",
     [LOG_TEXT_ORIGIN] = "origin",
     [LOG_TEXT_SETTING] = "setting",
     [LOG_TEXT_SNI] = "sni",

@@ -93,9 +93,9 @@ static bool judge_name(struct judging *judging, const struct arguments *argument
 	if (!has_control(url_decode_query(argument->name, judging->request->buf)))
 		return false;
 	judging->name_control = URL_NAME_CONTROL;
-	return judging->shield->query.rejected & URL_NAME_CONTROL &&
+	return judging->shield->found[PLACE_QUERY].rejected & URL_NAME_CONTROL &&
 	       refuse_by(judging, REASON_ARGUMENT_NAME, argument->name,
-			 finding_setting(URL_NAME_CONTROL, true));
+			 finding_setting(URL_NAME_CONTROL, PLACE_QUERY));
 }
 
 /* Looked at only where there are more arguments than one name may have. */

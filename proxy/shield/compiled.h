@@ -14,7 +14,7 @@ struct shield {
 	uint32_t methods; /* 1 << enum http_method for those allowed by name */
 	struct rules *rules;
 	struct url_canon_options canon;
-	struct finding_masks path, query;
+	struct finding_masks found[PLACE_COUNT];
 	const struct verdict_answer *answers[REASON_COUNT]; /* NULL: as usual */
 };
 
@@ -24,7 +24,7 @@ void findings_compile(struct shield *shield);
 void answers_compile(struct shield *shield);
 enum reason finding_reason(unsigned finding);
 /* "sites[].shield.findings.encoded_slash"; of the worst of several. */
-const char *finding_setting(unsigned finding, bool in_query);
+const char *finding_setting(unsigned finding, enum finding_place place);
 uint32_t findings_weight(unsigned findings);
 
 #endif

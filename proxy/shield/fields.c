@@ -3,7 +3,7 @@
 #include "shield/judging.h"
 #include "shield/repeats.h"
 
-static bool judge_rule(struct judging *judging, const struct field_rule *rule, struct span value)
+static bool refuses_value(struct judging *judging, const struct field_rule *rule, struct span value)
 {
 	if (rule->max > 0 && value.len > rule->max) {
 		refuse_by(judging, REASON_FIELD_RULE_TOO_LARGE, value,
@@ -16,6 +16,15 @@ static bool judge_rule(struct judging *judging, const struct field_rule *rule, s
 	       refuse_by(judging, REASON_FIELD_SEQUENCE, value, "sites[].shield.fields[].deny");
 }
 
+static bool judge_rule(struct judging *judging, const struct field_rule *rule, struct span name,
+		       struct span value)
+{
+	if (!refuses_value(judging, rule, value))
+		return false;
+	judging->verdict->name = name;
+	return true;
+}
+
 static bool judge_field(struct judging *judging, struct span name, struct span value)
 {
 	const struct shield_settings *settings = &judging->shield->settings;
@@ -23,7 +32,7 @@ static bool judge_field(struct judging *judging, struct span name, struct span v
 		return refuse_by(judging, REASON_FIELD_DENIED, name, "sites[].shield.deny.fields");
 	for (size_t i = 0; i < settings->field_rule_count; i++) {
 		const struct field_rule *rule = &settings->field_rules[i];
-		if (span_ieq(span_from_str(rule->name), name) && judge_rule(judging, rule, value))
+		if (span_ieq(span_from_str(rule->name), name) && judge_rule(judging, rule, name, value))
 			return true;
 	}
 	return false;

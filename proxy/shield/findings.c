@@ -15,7 +15,7 @@ enum rewriting { NEVER, MAY, ALWAYS };
 
 struct finding_row {
 	const char *name, *doc;
-	const char *setting, *query_setting;
+	const char *settings[PLACE_COUNT];
 	uint8_t path[PROFILE_COUNT], query[PROFILE_COUNT];
 	uint8_t weight, rewriting;
 	enum reason reason;
@@ -27,8 +27,13 @@ static const struct finding_row rows[URL_FINDING_KINDS] = {
 	[URL_RANK_##id] = {                                                                        \
 	    .name = label,                                                                         \
 	    .doc = text,                                                                           \
-	    .setting = "sites[].shield.findings." #member,                                         \
-	    .query_setting = "sites[].shield.query_findings." #member,                             \
+	    .settings =                                                                            \
+		{                                                                                  \
+		    [PLACE_PATH] = "sites[].shield.findings." #member,                             \
+		    [PLACE_QUERY] = "sites[].shield.query_findings." #member,                      \
+		    [PLACE_COOKIE] = "sites[].shield.cookie_findings." #member,                    \
+		    [PLACE_FIELD] = "sites[].shield.field_findings." #member,                      \
+		},                                                                                 \
 	    .path = {UNSET, strict, standard, legacy},                                             \
 	    .query = {UNSET, q_strict, q_standard, q_legacy},                                      \
 	    .weight = weighs,                                                                      \
@@ -44,34 +49,55 @@ static const uint8_t of_kind[ORIGIN_KINDS][URL_FINDING_KINDS][PROFILE_COUNT] = {
 #include "sallyport/findings.def"
 };
 
-enum finding_action shield_path_action(enum shield_profile profile, enum origin_kind kind,
-				       enum url_finding_rank finding)
+/* In cookies and fields. */
+static const uint8_t in_text[PLACE_COUNT][URL_FINDING_KINDS][PROFILE_COUNT] = {
+#define FINDING_IN_TEXT(id, strict, standard, legacy, f_strict, f_standard, f_legacy)              \
+	[PLACE_COOKIE][URL_RANK_##id] = {UNSET, strict, standard, legacy},                         \
+	[PLACE_FIELD][URL_RANK_##id] = {UNSET, f_strict, f_standard, f_legacy},
+#include "sallyport/findings.def"
+};
+
+/* The row of a table, by profile. */
+static const uint8_t *actions_of(enum url_finding_rank finding, enum finding_place place)
 {
-	unsigned own = of_kind[kind][finding][profile];
-	return own ? (enum finding_action)own : (enum finding_action)rows[finding].path[profile];
+	switch (place) {
+	case PLACE_PATH: return rows[finding].path;
+	case PLACE_QUERY: return rows[finding].query;
+	default: return in_text[place][finding];
+	}
 }
 
-enum finding_action shield_query_action(enum shield_profile profile, enum url_finding_rank finding)
+enum finding_action shield_profile_action(enum shield_profile profile, enum origin_kind kind,
+					  enum url_finding_rank finding, enum finding_place place)
 {
-	return (enum finding_action)rows[finding].query[profile];
+	unsigned own = place == PLACE_PATH ? of_kind[kind][finding][profile] : ACTION_UNSET;
+	return (enum finding_action)(own ? own : actions_of(finding, place)[profile]);
 }
 
 enum finding_action shield_finding_action(const struct shield_settings *settings,
-					  enum url_finding_rank finding, bool in_query)
+					  enum url_finding_rank finding, enum finding_place place)
 {
-	const uint8_t *own = in_query ? settings->findings.query : settings->findings.path;
+	unsigned own = settings->findings.in[place][finding];
 	enum shield_profile profile =
 	    settings->profile ? (enum shield_profile)settings->profile : PROFILE_STANDARD;
-	if (own[finding])
-		return (enum finding_action)own[finding];
-	return in_query ? shield_query_action(profile, finding)
-			: shield_path_action(profile, (enum origin_kind)settings->origin_kind,
-					     finding);
+	return own ? (enum finding_action)own
+		   : shield_profile_action(profile, (enum origin_kind)settings->origin_kind, finding,
+					   place);
 }
 
-const char *shield_finding_setting(enum url_finding_rank finding, bool in_query)
+const char *shield_finding_setting(enum url_finding_rank finding, enum finding_place place)
 {
-	return in_query ? rows[finding].query_setting : rows[finding].setting;
+	return rows[finding].settings[place];
+}
+
+const char *finding_place_name(enum finding_place place)
+{
+	static const char *const names[PLACE_COUNT] = {[PLACE_UNSET] = "-",
+						       [PLACE_PATH] = "path",
+						       [PLACE_QUERY] = "query",
+						       [PLACE_COOKIE] = "cookie",
+						       [PLACE_FIELD] = "field"};
+	return names[place];
 }
 
 unsigned shield_finding_weight(enum url_finding_rank finding)
@@ -79,18 +105,23 @@ unsigned shield_finding_weight(enum url_finding_rank finding)
 	return rows[finding].weight;
 }
 
-bool shield_action_is_possible(enum url_finding_rank finding, bool in_query,
+static bool may_be_rewritten(enum url_finding_rank finding, enum finding_place place)
+{
+	switch (place) {
+	case PLACE_PATH: return rows[finding].rewriting != NEVER;
+	case PLACE_QUERY: return URL_FINDINGS_OF_QUERY_REWRITABLE >> finding & 1;
+	default: return false;
+	}
+}
+
+bool shield_action_is_possible(enum url_finding_rank finding, enum finding_place place,
 			       enum finding_action action)
 {
-	const struct finding_row *row = &rows[finding];
-	if (in_query)
-		return row->query[PROFILE_STRICT] != UNSET &&
-		       (action != ACTION_REWRITE ||
-			URL_FINDINGS_OF_QUERY_REWRITABLE >> finding & 1);
-	if (row->path[PROFILE_STRICT] == UNSET)
+	if (actions_of(finding, place)[PROFILE_STRICT] == UNSET)
 		return false;
-	return !(action == ACTION_REWRITE && row->rewriting == NEVER) &&
-	       !(action == ACTION_ACCEPT && row->rewriting == ALWAYS);
+	if (action == ACTION_REWRITE)
+		return may_be_rewritten(finding, place);
+	return place != PLACE_PATH || action != ACTION_ACCEPT || rows[finding].rewriting != ALWAYS;
 }
 
 static void add_to(struct finding_masks *masks, unsigned action, unsigned finding)
@@ -99,16 +130,20 @@ static void add_to(struct finding_masks *masks, unsigned action, unsigned findin
 	masks->scored |= action == ACTION_SCORE ? finding : 0;
 }
 
+_Static_assert(URL_FINDING_KINDS <= 8 * sizeof(unsigned), "each finding has a bit");
+
 void findings_compile(struct shield *shield)
 {
 	const struct shield_settings *settings = &shield->settings;
 	for (int i = 0; i < URL_FINDING_KINDS; i++) {
 		enum url_finding_rank rank = (enum url_finding_rank)i;
 		unsigned finding = 1u << i;
-		enum finding_action action = shield_finding_action(settings, rank, false);
-		enum finding_action in_query = shield_finding_action(settings, rank, true);
-		add_to(&shield->path, action, finding);
-		add_to(&shield->query, in_query, finding);
+		for (int place = PLACE_PATH; place < PLACE_COUNT; place++)
+			add_to(&shield->found[place],
+			       shield_finding_action(settings, rank, (enum finding_place)place),
+			       finding);
+		enum finding_action action = shield_finding_action(settings, rank, PLACE_PATH);
+		enum finding_action in_query = shield_finding_action(settings, rank, PLACE_QUERY);
 		if (action != ACTION_ACCEPT && action != ACTION_UNSET)
 			shield->canon.heeded |= finding;
 		if (action == ACTION_REWRITE)
@@ -119,7 +154,7 @@ void findings_compile(struct shield *shield)
 	/* mode.c asks about these whatever is done about them; a clean path has none */
 	shield->canon.heeded |= URL_BACKSLASH | URL_ENCODED_SLASH | URL_PARAMETER_DOTS |
 				URL_DOTS_DISGUISED | URL_DOTS_AMBIGUOUS;
-	shield->canon.weighty = shield->path.rejected;
+	shield->canon.weighty = shield->found[PLACE_PATH].rejected;
 	shield->canon.last_dots = settings->origin_kind == ORIGIN_TOMCAT;
 }
 
@@ -136,9 +171,9 @@ enum reason finding_reason(unsigned finding)
 	return row_of(finding)->reason;
 }
 
-const char *finding_setting(unsigned finding, bool in_query)
+const char *finding_setting(unsigned finding, enum finding_place place)
 {
-	return in_query ? row_of(finding)->query_setting : row_of(finding)->setting;
+	return row_of(finding)->settings[place];
 }
 
 uint32_t findings_weight(unsigned findings)
@@ -184,14 +219,17 @@ void shield_document_findings(struct strbuf *out)
 {
 	strbuf_add_str(out,
 		       "| finding | weight | path: strict | standard | legacy | where the kind "
-		       "differs | query: strict | standard | legacy | reason | meaning |\n"
-		       "|---|---|---|---|---|---|---|---|---|---|---|\n");
+		       "differs | query: strict | standard | legacy | cookie: strict | standard | "
+		       "legacy | field: strict | standard | legacy | reason | meaning |\n"
+		       "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
 	for (int i = 0; i < URL_FINDING_KINDS; i++) {
 		const struct finding_row *row = &rows[i];
 		strbuf_addf(out, "| `%s` | %u |", row->name, row->weight);
 		write_actions(out, row->path);
 		write_kinds(out, i);
-		write_actions(out, row->query);
+		for (int place = PLACE_QUERY; place < PLACE_COUNT; place++)
+			write_actions(out, actions_of((enum url_finding_rank)i,
+						      (enum finding_place)place));
 		strbuf_addf(out, " `%s` | ", reason_name(row->reason));
 		for (const char *c = row->doc; *c; c++)
 			strbuf_addf(out, "%s%c", *c == '|' ? "\\" : "", *c);

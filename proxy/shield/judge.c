@@ -119,23 +119,23 @@ static bool judge_content_length(struct judging *judging)
 static bool judge_path(struct judging *judging)
 {
 	const struct url_canon *canon = judging->request->canon;
-	const struct finding_masks *masks = &judging->shield->path;
+	const struct finding_masks *masks = &judging->shield->found[PLACE_PATH];
 	unsigned worst = url_worst_finding(canon->findings & masks->rejected);
 	judging->verdict->score += findings_weight(canon->findings & masks->scored);
 	return worst && refuse_by(judging, finding_reason(worst), canon->evidence,
-				  finding_setting(worst, false));
+				  finding_setting(worst, PLACE_PATH));
 }
 
 static bool judge_query(struct judging *judging)
 {
-	const struct finding_masks *masks = &judging->shield->query;
+	const struct finding_masks *masks = &judging->shield->found[PLACE_QUERY];
 	struct span query = judging->request->target->query, evidence;
 	if (!query.ptr)
 		return false;
 	unsigned worst = url_worst_finding(url_scan_query_for(query, masks->rejected, &evidence));
 	if (worst)
 		return refuse_by(judging, finding_reason(worst), evidence,
-				 finding_setting(worst, true));
+				 finding_setting(worst, PLACE_QUERY));
 	if (masks->scored)
 		judging->verdict->score +=
 		    findings_weight(url_scan_query_for(query, masks->scored, &evidence));
@@ -144,7 +144,7 @@ static bool judge_query(struct judging *judging)
 
 static bool judge_score(struct judging *judging)
 {
-	if (judging->name_control & judging->shield->query.scored)
+	if (judging->name_control & judging->shield->found[PLACE_QUERY].scored)
 		judging->verdict->score += findings_weight(URL_NAME_CONTROL);
 	return refuse_over(judging, LIMIT_score, judging->verdict->score,
 			   http_target(judging->request->head));
@@ -194,7 +194,7 @@ void shield_judge(const struct shield *shield, struct shield_scratch *scratch,
 	    judge_host,        judge_method,      judge_url_lengths,    judge_segments,
 	    judge_fields,      judge_cookies,     judge_content_length, judge_content_type,
 	    judge_path,        judge_path_lists,  judge_rules,          judge_query,
-	    judge_arguments,   judge_query_lists, judge_score,
+	    judge_arguments,   judge_query_lists, judge_texts,          judge_score,
 	};
 	const int site_mode = shield->settings.mode;
 	struct judging judging = {

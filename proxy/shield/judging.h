@@ -36,6 +36,7 @@ bool judge_content_type(struct judging *judging);
 bool judge_path_lists(struct judging *judging);
 bool judge_arguments(struct judging *judging);
 bool judge_query_lists(struct judging *judging);
+bool judge_texts(struct judging *judging);
 
 /* Is one of the texts in s, case ignored? NULL: none is. */
 const char *find_sequence(const char *const *texts, struct span s);

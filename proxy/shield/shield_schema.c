@@ -63,8 +63,13 @@ static const struct setting findings_settings[] = {
     {0},
 };
 
-static void finish_findings(struct shield_policy_findings *findings, bool in_query,
-			    struct policy_where where, struct policy_context *context)
+static const char *verb_of(int action)
+{
+	return action == ACTION_REWRITE ? "rewritten" : action == ACTION_ACCEPT ? "accepted" : "found";
+}
+
+static void take_actions(struct shield_policy_findings *findings, enum finding_place place,
+			 struct policy_where where, struct policy_context *context)
 {
 	const int chosen[] = {
 #define FINDING(id, member, ...) findings->member,
@@ -72,47 +77,34 @@ static void finish_findings(struct shield_policy_findings *findings, bool in_que
 	};
 
 	for (int i = 0; i < URL_FINDING_KINDS; i++) {
-		const char *name = findings_settings[i].name;
-
 		findings->actions[i] = (uint8_t)chosen[i];
-		if (chosen[i] && !shield_action_is_possible((enum url_finding_rank)i, in_query,
+		if (chosen[i] && !shield_action_is_possible((enum url_finding_rank)i, place,
 							    (enum finding_action)chosen[i]))
-			policy_error_in(context, where, name,
+			policy_error_in(context, where, findings_settings[i].name,
 					"it can't be %s in a %s: see the table of findings",
-					chosen[i] == ACTION_REWRITE  ? "rewritten"
-					: chosen[i] == ACTION_ACCEPT ? "accepted"
-								     : "found",
-					in_query ? "query" : "path");
+					verb_of(chosen[i]), finding_place_name(place));
 	}
 }
 
-static void finish_path_findings(void *structure, struct policy_where where,
-				 struct policy_context *context)
-{
-	finish_findings(structure, false, where, context);
-}
+/* The group of one place. */
+#define FINDINGS_SCHEMA(group, place)                                                              \
+	static void finish_##group(void *structure, struct policy_where where,                     \
+				   struct policy_context *context)                                 \
+	{                                                                                          \
+		take_actions(structure, place, where, context);                                    \
+	}                                                                                          \
+	static const struct schema group##_schema = {                                              \
+	    .name = #group,                                                                        \
+	    .size = sizeof(struct shield_policy_findings),                                         \
+	    .settings = findings_settings,                                                         \
+	    .where_offset = SIZE_MAX,                                                              \
+	    .finish = finish_##group,                                                              \
+	}
 
-static void finish_query_findings(void *structure, struct policy_where where,
-				  struct policy_context *context)
-{
-	finish_findings(structure, true, where, context);
-}
-
-static const struct schema findings_schema = {
-    .name = "findings",
-    .size = sizeof(struct shield_policy_findings),
-    .settings = findings_settings,
-    .where_offset = SIZE_MAX,
-    .finish = finish_path_findings,
-};
-
-static const struct schema query_findings_schema = {
-    .name = "query_findings",
-    .size = sizeof(struct shield_policy_findings),
-    .settings = findings_settings,
-    .where_offset = SIZE_MAX,
-    .finish = finish_query_findings,
-};
+FINDINGS_SCHEMA(findings, PLACE_PATH);
+FINDINGS_SCHEMA(query_findings, PLACE_QUERY);
+FINDINGS_SCHEMA(cookie_findings, PLACE_COOKIE);
+FINDINGS_SCHEMA(field_findings, PLACE_FIELD);
 
 static const struct setting deny_settings[] = {
     {"hosts", SETTING_STRINGS, DENY(hosts), .example = "( \"old.shop.example\", \"*.test.shop.example\" )",
@@ -282,6 +274,10 @@ static const struct setting shield_rows[] = {
      .doc = "What is done about findings in a path."},
     {"query_findings", SETTING_GROUP, SHIELD(query_findings), .sub = &query_findings_schema,
      .doc = "What is done about findings in a query."},
+    {"cookie_findings", SETTING_GROUP, SHIELD(cookie_findings), .sub = &cookie_findings_schema,
+     .doc = "What is done about findings in the name or value of a cookie."},
+    {"field_findings", SETTING_GROUP, SHIELD(field_findings), .sub = &field_findings_schema,
+     .doc = "What is done about findings in the value of a field, but Cookie."},
     {"methods", SETTING_STRINGS, SHIELD(methods),
      .standard = "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH", .max = 64,
      .doc = "The methods that are passed on. CONNECT and TRACE never are."},
@@ -447,6 +443,16 @@ static struct shield_lists lists_of(const struct shield_policy *policy)
 	};
 }
 
+static const uint8_t *actions_at(const struct shield_policy *policy, enum finding_place place)
+{
+	switch (place) {
+	case PLACE_QUERY: return policy->query_findings.actions;
+	case PLACE_COOKIE: return policy->cookie_findings.actions;
+	case PLACE_FIELD: return policy->field_findings.actions;
+	default: return policy->findings.actions;
+	}
+}
+
 void shield_policy_settings(const struct shield_policy *policy, const struct rule_spec *rules,
 			    size_t rule_count, struct shield_settings *out)
 {
@@ -467,8 +473,9 @@ void shield_policy_settings(const struct shield_policy *policy, const struct rul
 	    .answers = policy->reason_answers,
 	    .answer_count = policy->reason_answer_count,
 	};
-	memcpy(out->findings.path, policy->findings.actions, sizeof(out->findings.path));
-	memcpy(out->findings.query, policy->query_findings.actions, sizeof(out->findings.query));
+	for (int place = PLACE_PATH; place < PLACE_COUNT; place++)
+		memcpy(out->findings.in[place], actions_at(policy, (enum finding_place)place),
+		       sizeof(out->findings.in[place]));
 }
 
 static bool strings_eq(const struct policy_strings *a, const struct policy_strings *b)
@@ -525,14 +532,21 @@ static bool fields_eq(const struct policy_list *a, const struct policy_list *b)
 	return true;
 }
 
+static bool findings_eq(const struct shield_policy *a, const struct shield_policy *b)
+{
+	for (int place = PLACE_PATH; place < PLACE_COUNT; place++) {
+		if (memcmp(actions_at(a, (enum finding_place)place),
+			   actions_at(b, (enum finding_place)place), URL_FINDING_KINDS) != 0)
+			return false;
+	}
+	return true;
+}
+
 bool shield_policy_eq(const struct shield_policy *a, const struct shield_policy *b)
 {
 	return a->mode == b->mode && a->profile == b->profile && a->origin_kind == b->origin_kind &&
 	       a->cookie_syntax == b->cookie_syntax &&
 	       memcmp(&a->limits.limits, &b->limits.limits, sizeof(a->limits.limits)) == 0 &&
-	       memcmp(a->findings.actions, b->findings.actions, sizeof(a->findings.actions)) == 0 &&
-	       memcmp(a->query_findings.actions, b->query_findings.actions,
-		      sizeof(a->query_findings.actions)) == 0 &&
-	       lists_eq(a, b) && paths_eq(&a->paths, &b->paths) &&
+	       findings_eq(a, b) && lists_eq(a, b) && paths_eq(&a->paths, &b->paths) &&
 	       fields_eq(&a->fields, &b->fields) && answers_policy_eq(a, b);
 }

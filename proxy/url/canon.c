@@ -384,6 +384,8 @@ static bool has_mark(struct span s)
 static void inspect_clean(struct walk *walk, bool marked)
 {
 	bool of_scripts = walk->notes.heeded & URL_PATH_INFO;
+	if (!marked && !of_scripts && url_names_are_ordinary(walk->raw))
+		return;
 	for (walk->segment_raw = 1; walk->segment_raw <= walk->raw.len;
 	     walk->segment_raw = walk->at + 1) {
 		struct span rest = span_from(walk->raw, walk->segment_raw);

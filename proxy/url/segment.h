@@ -20,6 +20,9 @@ unsigned url_segment_findings(const struct url_segment *segment, unsigned heeded
  * device and to end in no dot, at a glance. False says nothing. */
 bool url_segment_is_ordinary(struct span segment);
 
+/* The same for every segment of a clean path without a mark. */
+bool url_names_are_ordinary(struct span path);
+
 /* Does a canonical segment have parameters other than ";jsessionid="? */
 bool url_segment_has_parameters(struct span canonical);
 

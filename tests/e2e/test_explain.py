@@ -65,6 +65,16 @@ def each_step_names_the_setting_that_decides(t):
 
 
 @test
+def findings_in_cookies_and_fields_are_explained(t):
+    answer = explained(t, "/", "-H", "Cookie: a=1; sess=x%00%252e", "-H", "Referer: http://x/%zz")
+    steps = [(s["text"], s.get("setting")) for s in answer["steps"] if s["step"] == "finding"]
+    t.equal(steps, [("escape-nul in the cookie sess: reject; at %00", "sites[].shield.cookie_findings.escape_nul"),
+                    ("escape-double in the cookie sess: accept; at %25", "sites[].shield.cookie_findings.escape_double"),
+                    ("escape-invalid in the field Referer: accept; at %", "sites[].shield.field_findings.escape_invalid")], "findings")
+    t.check("; in sess; evidence %00" in step(answer, "verdict")[0], "the verdict names the cookie")
+
+
+@test
 def an_address_is_judged_where_one_is_given(t):
     server = t.server(POLICY)
     arguments = ("-c", str(server.file), "--from")

@@ -115,6 +115,56 @@ def rules_see_the_query_that_the_origin_gets(t):
     t.refused(server, get(b"/?a=x%0ay"), "rule")
 
 
+COOKIES = {
+    "an encoded NUL": (b"Cookie: a=1; s=x%00y", "escape-nul", "s", "%00"),
+    "a split head": (b"Cookie: lang=en%0d%0aSet-Cookie:%20admin=1", "head-split", "lang", "%0d%0aSet-Cookie:"),
+    "an overlong form": (b"Cookie: dir=%c0%ae%c0%ae/", "utf8-overlong", "dir", "%c0%ae%c0%ae"),
+    "an IIS escape": (b"Cookie: dir=%u002e", "escape-unicode", "dir", "%u002e"),
+    "a control in a name": (b"Cookie: a=1; b%0ac=1", "argument-name", "b%0ac", "b%0ac"),
+    "an encoded NUL in a field": (b"Referer: http://site.example/a%00b", "escape-nul", "Referer", "%00"),
+}
+FORWARDED = {
+    "a cookie encoded twice": (b"Cookie", b"a=%257B%2522b%2522; c=%zz; d={\"e\":1}; f=\"g\"; h=caf\xe9; i=x%0A"),
+    "a Referer with anything in it": (b"Referer", b"http://x/%F1?u=%252F&b=100%&t=a%0D%0Ab"),
+    "an X- field in UTF-8": (b"X-Name", "René €".encode()),
+}
+
+
+@test(each=COOKIES)
+def a_cookie_or_field_that_hides_something_is_named(t, row):
+    field, reason, name, evidence = row
+    _, line = t.refused(t.server(), get(b"/", field), reason)
+    t.equal((line.name, line.evidence), (name, evidence), "name and evidence in the log")
+    group = "field_findings" if name == "Referer" else "cookie_findings"
+    t.check(line.setting.startswith(f"sites[].shield.{group}."), f"the setting: {line.setting}")
+
+
+@test(each=FORWARDED)
+def ordinary_cookies_and_fields_are_forwarded_as_they_came(t, row):
+    name, value = row
+    got = t.answered(t.server(), get(b"/", name + b": " + value))
+    t.equal(got.field(name.decode()), value.decode("latin-1"), "the field at the origin")
+
+
+@test
+def a_site_says_what_cookies_and_fields_may_hide(t):
+    server = t.server(site(cookie_findings={"escape_nul": "accept", "escape_double": "reject"},
+                           field_findings={"high_bit": "reject", "escape_invalid": "score"}, limits={"score": 1}))
+    t.answered(server, get(b"/", b"Cookie: a=%00"))
+    t.refused(server, get(b"/", b"Cookie: a=%252e"), "escape-double")
+    t.refused(server, get(b"/", b"X-Name: caf\xe9"), "high-bit")
+    t.refused(server, get(b"/", b"X-Name: %zz"), "score")
+
+
+@test
+def a_site_that_watches_passes_what_a_cookie_hides(t):
+    server = t.server(site(mode="monitor"))
+    mark = server.mark()
+    t.answered(server, get(b"/", b"Cookie: a=%00"))
+    line = server.next_line(mark)
+    t.equal((line.reason, line.enforced, line.name), ("escape-nul", False, "a"), "what is logged")
+
+
 @test(each=REJECTED)
 def a_site_may_reject_what_others_accept(t, row):
     t.refused(t.server(site(findings=REJECT_ALL)), get(row[0]), row[1])

@@ -85,6 +85,7 @@ static void begin(void)
 		 "listen = ( { address = \"127.0.0.1:%u\"; } );"
 		 "sites = ( { name = \"s\"; hosts = ( \"a.example\" ); origins = ( \"http://127.0.0.1:%u\" );"
 		 "shield = { query_findings = { escape_invalid = \"rewrite\"; raw_byte = \"rewrite\"; };"
+		 "cookie_findings = { escape_control = \"reject\"; }; field_findings = { escape_double = \"score\"; };"
 		 "answers = ( { reasons = ( \"path-above-root\", \"content-too-large\" ); action = \"tarpit\"; },"
 		 "{ reasons = ( \"escape-nul\" ); action = \"close\"; } ); limits = { body = \"4 KiB\"; };"
 		 "throttle = { per_client = \"100000/s\"; burst = 1000000; strikes = 9; }; }; } );"

@@ -1,4 +1,5 @@
-/* A query of any bytes: scanned and decoded, judged by what must hold. */
+/* A query of any bytes, and the same as a cookie or field: scanned and decoded, judged by what must
+ * hold. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +64,24 @@ static void check_meaning(struct span query)
 	free((char *)(uintptr_t)read.ptr);
 }
 
+/* What is found is found alone, too, within the text, and not where a glance saw nothing. */
+static void check_text(struct span text)
+{
+	struct span evidence;
+	unsigned findings = url_scan_text(text, URL_FINDINGS_ALL, 0, &evidence), sum = 0;
+	must((findings == 0) == (evidence.ptr == NULL));
+	must(findings == 0 || !url_text_is_plain(text));
+	for (int i = 0; i < URL_FINDING_KINDS; i++) {
+		unsigned found = url_scan_text(text, 1u << i, 1u << i, &evidence);
+		sum |= found;
+		if (found)
+			must(evidence.len > 0 && evidence.ptr >= text.ptr &&
+			     evidence.ptr + evidence.len <= text.ptr + text.len);
+	}
+	must(sum == findings);
+	must(!(findings & URL_HEAD_SPLIT) || findings & URL_ESCAPE_CONTROL);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct span evidence;
@@ -85,6 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned bit = 1; bit <= URL_FINDINGS_OF_QUERY_REWRITABLE; bit <<= 1)
 		check_rewriting(query, bit & URL_FINDINGS_OF_QUERY_REWRITABLE);
 	check_meaning(query);
+	check_text(query);
 	free(buf);
 	free(text);
 	return 0;

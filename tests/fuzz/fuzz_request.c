@@ -2,6 +2,8 @@
  * means the same however it is cut and once it was written anew. */
 #include "head_fuzz.h"
 
+#include "sallyport/shield.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void parse(const char *buf, size_t len, size_t seen, struct fuzz_result *result)
@@ -42,6 +44,29 @@ static void check_forwarded(const struct http_head *head, bool peer_trusted)
 	MUST(http_mark_hop_by_hop(&again, &reason) && http_via_hops(&again) > 0);
 }
 
+static bool is_within(const struct http_head *head, struct span s)
+{
+	return s.ptr >= head->base && s.ptr + s.len <= head->base + head->len;
+}
+
+/* Every cookie and field comes once, lies within the head and is where its finding is. */
+static void check_texts(const struct http_head *head)
+{
+	struct shield_texts texts = {.head = head};
+	struct shield_text text;
+	struct span evidence;
+	size_t fields = 0, bytes = 0;
+	while (shield_next_text(&texts, &text)) {
+		fields += text.place == PLACE_FIELD;
+		bytes += text.text.len;
+		MUST(is_within(head, text.name) && is_within(head, text.text));
+		MUST(text.place == PLACE_FIELD || text.name.len <= text.text.len);
+		if (shield_scan_text(&text, URL_FINDINGS_ALL, URL_NAME_CONTROL, &evidence))
+			MUST(evidence.len > 0 && is_within(head, evidence));
+	}
+	MUST(fields <= head->field_count && bytes <= head->len);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_result whole;
@@ -51,6 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	struct http_head *head = &whole.head;
 	enum reason reason = REASON_UNSET;
+	check_texts(head);
 	MUST(http_is_token(http_method(head)) && http_target(head).len > 0);
 	MUST(head->version == HTTP_1_0 || head->host_index > 0);
 	MUST(head->framing != HTTP_FRAMING_CLOSE);

@@ -67,7 +67,7 @@ class LogLine(dict):
 
     raw = ""
     texts = ("method", "target", "canonical", "host", "user_agent", "referer", "site", "rule",
-             "evidence", "setting", "origin", "sni", "cipher")
+             "name", "evidence", "setting", "origin", "sni", "cipher")
 
     def __getattr__(self, name):
         if name not in self and name not in self.texts:

@@ -44,7 +44,8 @@ static void gate_close(struct gate *gate)
 	settings_free(gate->settings);
 }
 
-static enum reason ask(const struct gate *gate, struct span target)
+/* field: a whole line with its end; may be empty. */
+static enum reason ask(const struct gate *gate, struct span target, struct span field)
 {
 	static const struct http_limits limits = {16384, 8192, 100, 8192};
 	static char text[16384], room[JUDGE_ROOM(8192)], buf[8193];
@@ -53,8 +54,8 @@ static enum reason ask(const struct gate *gate, struct span target)
 	struct verdict verdict;
 	struct span evidence;
 	enum reason reason = REASON_UNSET;
-	int len = snprintf(text, sizeof(text), "GET %.*s HTTP/1.1\r\nHost: shop.example\r\n\r\n",
-			   SPAN_ARG(target));
+	int len = snprintf(text, sizeof(text), "GET %.*s HTTP/1.1\r\nHost: shop.example\r\n%.*s\r\n",
+			   SPAN_ARG(target), SPAN_ARG(field));
 	if (http_parse_request(text, (size_t)len, 0, &limits, &head, &reason, &evidence) !=
 	    HTTP_PARSE_DONE)
 		return reason;
@@ -84,7 +85,7 @@ static void ordinary_traffic_passes_and_hostile_does_not(void **state)
 			if (!holds_for(row.columns[1], kinds[i]))
 				continue;
 			bool pass = span_eq(row.columns[0], SPAN("pass"));
-			enum reason reason = ask(&gate, row.columns[2]);
+			enum reason reason = ask(&gate, row.columns[2], SPAN(""));
 			rows++;
 			if (pass == (reason == REASON_UNSET))
 				continue;
@@ -98,10 +99,38 @@ static void ordinary_traffic_passes_and_hostile_does_not(void **state)
 	assert_true(rows > 800);
 }
 
+static void ordinary_cookies_and_fields_pass_and_hostile_do_not(void **state)
+{
+	(void)state;
+	static struct vector_file row;
+	unsigned wrong = 0, rows = 0;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		struct gate gate = gate_open(kinds[i]);
+		vectors_open(&row, "tests/vectors/fields.txt");
+		while (vectors_next(&row)) {
+			char line[4096];
+			assert_int_equal(row.n, 3);
+			int len = snprintf(line, sizeof(line), "%.*s: %.*s\r\n",
+					   SPAN_ARG(row.columns[1]), SPAN_ARG(row.columns[2]));
+			bool pass = span_eq(row.columns[0], SPAN("pass"));
+			const char *reason = reason_name(ask(&gate, SPAN("/"), span_of(line, (size_t)len)));
+			rows++;
+			if (span_eq(pass ? SPAN("-") : row.columns[0], span_from_str(reason)))
+				continue;
+			print_error("%s:%u: %s: %s\n", row.path, row.line, kinds[i], reason);
+			wrong++;
+		}
+		gate_close(&gate);
+	}
+	assert_int_equal(wrong, 0);
+	assert_true(rows > 200);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(ordinary_traffic_passes_and_hostile_does_not),
+	    cmocka_unit_test(ordinary_cookies_and_fields_pass_and_hostile_do_not),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
