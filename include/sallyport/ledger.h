@@ -148,8 +148,6 @@ struct ledger {
 	size_t n_buckets, n_pages;  /* buckets: a power of two */
 	uint64_t seed;              /* of the hash: keys are chosen by visitors */
 	size_t turn;                /* of sites, for fairness */
-	void (*forget_page)(void *context, struct page *page); /* it is about to be freed; may be NULL */
-	void *context;
 };
 
 MUST_CHECK bool ledger_init(struct ledger *ledger, uint64_t seed);

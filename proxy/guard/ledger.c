@@ -226,8 +226,6 @@ void ledger_forget(struct page *page)
 {
 	struct ledger_site *site = page->site;
 	struct ledger *ledger = site->ledger;
-	if (ledger->forget_page)
-		ledger->forget_page(ledger->context, page);
 	leave_panel(&site->seal, page);
 	leave_heap(page);
 	take_from_bucket(ledger, page);
