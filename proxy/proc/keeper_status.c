@@ -3,10 +3,21 @@
 
 #include "proc/keeper.h"
 
+/* Known is what the newest baseline says, not what the next one will. */
+static bool is_known(const struct ledger_site *site, const struct page *page)
+{
+	struct baseline_page found;
+	if (page->policy != BASELINE_EXACT || !keeper.baseline_due)
+		return page->policy == BASELINE_EXACT;
+	return keeper.has_baseline &&
+	       baseline_find(&keeper.baseline, site->plan->id, span_from_str(page->key), &found) &&
+	       found.policy == BASELINE_EXACT;
+}
+
 static void count_pages(const struct ledger_site *site, struct guard_site_figures *out)
 {
 	for (const struct page *page = site->pages; page; page = page->next) {
-		out->exact += page->policy == BASELINE_EXACT;
+		out->exact += is_known(site, page);
 		out->varying += page->policy == BASELINE_VARYING;
 		out->learning += page->policy == BASELINE_LEARNING;
 		out->held += page->held != SEVERITY_UNSET;

@@ -5,7 +5,7 @@ import subprocess
 import time
 
 from harness import test
-from harness.guarded import in_state, learned, obeyed, page, process, serve, site, start
+from harness.guarded import in_state, known, learned, obeyed, page, process, serve, site, start
 from harness.server import die_with_parent, free_port
 from harness.webhook import Receiver
 
@@ -138,7 +138,8 @@ def hostile_pages_cost_themselves_only(t):
     server = start(t, pages, {"max_pages": 300, "probe_interval": "1 h"}, origins=[origin])
     scout = process(server, "scout")["pid"]
     t.eventually(lambda: all(origin.requests_for(path) for path in HOSTILE), "all of them are asked for", 40)
-    t.eventually(lambda: site(server).get("exact", 0) >= 3, lambda: f"what is good is known: {site(server)}", 30)
+    for path in ("/", "/good.html", "/good.png"):
+        known(t, server, path, 30)
     for path, text in (("/good.html", b"<p>good</p>"), ("/", home.encode())):
         response = server.get(path)
         t.equal((response.status, response.body), (200, text), path)

@@ -1,5 +1,7 @@
 """A guarded site: an origin with pages that a test changes, and words with the keeper."""
 
+import json
+
 from .origin import reply
 
 QUICK = {"mode": "enforce", "rate": "100/s", "sample_interval": "100 ms", "settle": "0 s",
@@ -43,6 +45,15 @@ def learned(t, server, count=None, seconds=10.0, name="site"):
         done = now.get("enrolled") and now["learning"] == 0 and now["exact"] > 0
         return now if done and (count is None or now["exact"] == count) else None
     return t.eventually(known, lambda: f"all is known: {site(server)}\n{server.errors()[-2000:]}", seconds, 0.05)
+
+
+def known(t, server, path, seconds=10.0):
+    """Waits until this page is known, as the vault has it."""
+    def is_known():
+        listed = server.command("vault", "list", "--site", "site", "--json", "-c", str(server.file))
+        pages = json.loads(listed.stdout)["pages"] if listed.returncode == 0 else []
+        return any(entry["url"] == path and entry["policy"] == "exact" for entry in pages)
+    t.eventually(is_known, lambda: f"{path} is known: {site(server)}", seconds, 0.1)
 
 
 def in_state(t, server, state, seconds=10.0):
