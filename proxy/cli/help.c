@@ -23,6 +23,7 @@
 	"  rotate-key                         sign all records with a new key\n"                    \
 	"  adopt                              take what a lost key has signed\n"                    \
 	"  --directory PATH    the vault itself, instead of a policy's\n"                           \
+	"  --socket PATH       the control socket of the server whose vault it is\n"                \
 	"  --json              for programs: list, show, verify\n"
 
 static const struct cli_command commands[] = {
@@ -70,7 +71,7 @@ static const struct cli_command commands[] = {
     {"vault", cli_vault, "VERB [SITE] [OPTIONS]",
      "see and decide what is known to be good",
      "Reading the vault's files, whether or not a server runs; restore, rotate-key and adopt need it\n"
-     "to be stopped. The vault is that of the policy, else in the standard place.\n" VAULT_READS_HELP
+     "to be stopped. The vault is that of -c FILE, of the server that runs, or in the standard place.\n" VAULT_READS_HELP
      "\nOrders to the running server:\n"
      "  approve SITE --url PATH | --all    what was held, or is being learned, is good\n"
      "  reject SITE --url PATH | --all     it is not: nobody needs to be asked again\n"

@@ -11,9 +11,10 @@
 #include "sallyport/clock.h"
 #include "sallyport/url.h"
 
-enum { OUTPUT_MAX = 1 << 28, MESSAGES_MAX = 1 << 20 };
+enum { OUTPUT_MAX = 1 << 28, MESSAGES_MAX = 1 << 20, STATUS_WAIT_S = 2 };
 enum {
 	OPTION_DIRECTORY = 256,
+	OPTION_SOCKET,
 	OPTION_SITE,
 	OPTION_VERSION,
 	OPTION_TRUST,
@@ -25,6 +26,7 @@ enum {
 static const struct option options_known[] = {
     {"config", required_argument, NULL, 'c'},
     {"directory", required_argument, NULL, OPTION_DIRECTORY},
+    {"socket", required_argument, NULL, OPTION_SOCKET},
     {"site", required_argument, NULL, OPTION_SITE},
     {"version", required_argument, NULL, OPTION_VERSION},
     {"trust-key", required_argument, NULL, OPTION_TRUST},
@@ -64,6 +66,7 @@ static int read_options(int argc, char **argv, struct vault_options_given *given
 		switch (option) {
 		case 'c': given->policy = optarg; break;
 		case OPTION_DIRECTORY: given->directory = optarg; break;
+		case OPTION_SOCKET: given->socket = optarg; break;
 		case OPTION_SITE: given->site = optarg; break;
 		case OPTION_VERSION: given->version = optarg; break;
 		case OPTION_TRUST: given->trust_key = optarg; break;
@@ -107,11 +110,36 @@ static bool find_of_policy(const char *policy, char out[VAULT_PATH_SIZE], struct
 	return ok;
 }
 
+/* Of the server that runs here, whatever policy it has. False: none runs, or it guards nothing. */
+static bool find_of_server(const char *socket, char out[VAULT_PATH_SIZE])
+{
+	struct control_options options;
+	struct control_answer answer = {0};
+	struct err err;
+	if (control_find_server("vault", socket, NULL, &options) != CLI_DONE)
+		return false;
+	bool answered = control_ask(&options, "GET", "/api/status", NULL, STATUS_WAIT_S, &answer, &err);
+	struct json_value *status = answered ? json_read(strbuf_span(&answer.body), &err) : NULL;
+	struct span path = json_text(status, "vault", "");
+	bool found = path.len > 0 && path.len < VAULT_PATH_SIZE;
+	if (found) {
+		memcpy(out, path.ptr, path.len);
+		out[path.len] = '\0';
+	}
+	json_free(status);
+	control_answer_release(&answer);
+	return found;
+}
+
 static bool find_vault(struct vault_use *use, struct err *err)
 {
 	const struct vault_options_given *given = &use->given;
 	if (given->policy && !given->directory)
 		return find_of_policy(given->policy, use->path, err);
+	if (!given->directory && find_of_server(given->socket, use->path))
+		return true;
+	if (!given->directory && given->socket)
+		return err_set(err, "no server that guards a site answers at %s", given->socket);
 	if (!given->directory)
 		return vault_path(NULL, use->path, err);
 	if (strlen(given->directory) >= sizeof(use->path))

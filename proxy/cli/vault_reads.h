@@ -11,7 +11,7 @@
 
 struct vault_options_given {
 	const char *policy, *directory; /* as on the command line, or NULL */
-	const char *site, *version, *trust_key;
+	const char *site, *version, *trust_key, *socket;
 	bool held, content, as_json;
 	const char *operands[4];
 	int n; /* of operands */

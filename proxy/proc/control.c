@@ -132,6 +132,8 @@ static void answer_status(uint64_t ticket)
 	json_add_bool(&json, "ready", workers > 0 && !master.is_stopping);
 	json_add_number(&json, "uptime_s", (loop_now_ms(master.loop) - master.started_ms) / 1000);
 	json_add_text(&json, "policy", span_from_str(master.compile.policy));
+	if (master.policy.guarded > 0)
+		json_add_text(&json, "vault", span_from_str(master.policy.vault));
 	json_add_number(&json, "workers", workers);
 	add_listeners(&json);
 	pauses_describe(&json);

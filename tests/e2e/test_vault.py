@@ -69,6 +69,18 @@ def sites_pages_and_versions_are_shown(t):
 
 
 @test
+def the_vault_of_a_server_is_found_by_its_socket(t):
+    server, _ = start_learned(t)
+    socket = str(server.directory / "run/console.sock")
+    result = server.command("vault", "list", "--site", "site", "--socket", socket)
+    t.equal((result.returncode, result.stderr), (0, ""), "exit status and errors")
+    t.check("/logo.png" in result.stdout, f"its pages: {result.stdout}")
+    result = server.command("vault", "list", "--socket", socket + "x")
+    t.equal(result.returncode, 1, "exit status where nobody answers")
+    t.check("no server that guards a site answers" in result.stderr, result.stderr)
+
+
+@test
 def a_url_is_read_as_a_browser_writes_it(t):
     server, _ = start_learned(t)
     for url in ("/old", "/%6fld", "/a/../old", "http://site.example/old"):
