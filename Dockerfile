@@ -22,7 +22,7 @@ FROM debian:bookworm-slim
 RUN groupadd --gid 65532 sallyport \
 	&& useradd --uid 65532 --gid 65532 --no-log-init --no-create-home --home-dir /nonexistent \
 		--shell /usr/sbin/nologin sallyport \
-	&& install -d -m 0700 -o sallyport -g sallyport /run/sallyport \
+	&& install -d -m 0700 -o sallyport -g sallyport /run/sallyport /var/lib/sallyport \
 	&& install -d /etc/sallyport \
 	&& ln -s /usr/local/share/sallyport/conf/policy.d /etc/sallyport/policy.d
 COPY --from=build /out/libraries /tmp/
@@ -37,7 +37,9 @@ COPY conf/container-entry /usr/local/bin/
 # The control socket gets a folder of its own in there: a volume that belongs to somebody else, or
 # a tmpfs that everybody may write to, will do as well.
 ENV XDG_RUNTIME_DIR=/run/sallyport
-VOLUME ["/run/sallyport"]
+# The vault of guarded sites: /var/lib/sallyport, which is to outlive the container.
+ENV XDG_STATE_HOME=/var/lib
+VOLUME ["/run/sallyport", "/var/lib/sallyport"]
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=5s --retries=3 CMD ["sallyport", "status"]

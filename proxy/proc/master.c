@@ -237,6 +237,21 @@ static struct addr loopback(uint16_t port)
 }
 
 /* The demo's port is a habit, not a promise: another one does as well. */
+/* Without a policy, nobody has said where pages of value are kept: these are of none. Where only a folder for
+ * state can be written to, as in a container, they lie in there. */
+static bool name_demo_vault(unsigned port, struct err *err)
+{
+	const char *state = getenv("XDG_STATE_HOME");
+	char *out = master.compile.demo_vault;
+	size_t room = sizeof(master.compile.demo_vault);
+	int len;
+	if (geteuid() != 0 && state && state[0] == '/')
+		len = snprintf(out, room, "%s/sallyport/demo-%u", state, port);
+	else
+		len = snprintf(out, room, "/tmp/sallyport-demo-%u-%u", geteuid(), port);
+	return (len > 0 && (size_t)len < room) || err_set(err, "XDG_STATE_HOME: the path is too long");
+}
+
 static bool open_demo(struct err *err)
 {
 	struct addr wanted = loopback(DEMO_PORT), bound;
@@ -254,11 +269,7 @@ static bool open_demo(struct err *err)
 	snprintf(master.compile.origin, sizeof(master.compile.origin), "http://127.0.0.1:%u",
 		 addr_port(&bound));
 	master.compile.is_demo = 1;
-	/* Without a policy, nobody has said where pages of value are kept: these are of none. */
-	if (!master.options.policy)
-		snprintf(master.compile.demo_vault, sizeof(master.compile.demo_vault),
-			 "/tmp/sallyport-demo-%u-%u", geteuid(), addr_port(&bound));
-	return true;
+	return master.options.policy || name_demo_vault(addr_port(&bound), err);
 }
 
 static void print_demo(void)

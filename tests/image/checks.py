@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import threading
 
-from container import POLICY, Container, eventually, signal_by_name
+from container import POLICY, Container, eventually, new_volume, signal_by_name
 
 PORT = 8080
 ADDED_MAX = 40 << 20  # what the image adds to Debian, in bytes
@@ -97,7 +97,7 @@ def it_says_what_an_engine_has_to_know(image):
     config = image.config
     equal(config["StopSignal"], "SIGTERM", "StopSignal")
     equal(list(config["ExposedPorts"]), ["8080/tcp"], "ExposedPorts")
-    equal(list(config["Volumes"]), ["/run/sallyport"], "Volumes")
+    equal(list(config["Volumes"]), ["/run/sallyport", "/var/lib/sallyport"], "Volumes")
     equal(config["Healthcheck"]["Test"], ["CMD", "sallyport", "status"], "Healthcheck")
     user, group = (int(part) for part in config["User"].split(":"))
     assert user > 0 and group > 0, "the user is root"
@@ -134,11 +134,11 @@ def it_adds_little_to_debian(image):
     assert added < ADDED_MAX, f"{added >> 20} MiB more than the base"
 
 
-def its_user_owns_nothing_but_the_volume(image):
+def its_user_owns_nothing_but_the_volumes(image):
     user = int(image.config["User"].split(":")[0])
     owned = [str(entry.relative_to(image.root)) for entry in image.root.rglob("*")
              if entry.lstat().st_uid == user]
-    equal(owned, ["run/sallyport"], "files of the user")
+    equal(sorted(owned), ["run/sallyport", "var/lib/sallyport"], "files of the user")
 
 
 # ---- how it runs ----
@@ -208,14 +208,24 @@ def a_tmpfs_that_all_may_write_to_will_do_as_volume(image):
 
 
 def a_volume_that_a_killed_server_left_is_used_again(image):
-    volume = tempfile.mkdtemp(dir=image.place)
-    user, group = image.config["User"].split(":")
-    os.chown(volume, int(user), int(group))
+    volume = new_volume(image)
     with origin() as server:
         for _ in range(2):
             container = start(image, server, volume=volume)
             equal(container.execute("sallyport", "status")[0], 0, "status")
             container.end()
+
+
+def a_guarded_site_is_known_to_the_next_container(image):
+    state = new_volume(image)
+    with origin() as server:
+        policy = write(image, SHOP.replace("origins =", GUARD + " origins =") % server.url)
+        container = Container(image, policy=policy, state=state).wait_ready()
+        eventually(lambda: "exact" in container.execute("sallyport", "vault", "list", "--site", "shop")[1],
+                   "the page is known")
+        container.end()
+    Container(image, policy=policy, state=state).wait_ready()
+    equal(get("/", 8888), (200, b"a page of the origin"), "the page, its origin being gone")
 
 
 def variables_set_listener_console_and_log(image):
@@ -233,6 +243,7 @@ listen = ( { address = ":8888"; } );
 sites = ( { name = "shop"; hosts = ( "shop.example" ); origins = ( "%s" ); } );
 @include "policy.d/worms.cfg"
 """
+GUARD = 'guard = { mode = "enforce"; settle = "0 s"; sample_interval = "100 ms"; rate = "100/s"; };'
 
 
 def a_policy_that_is_mounted_counts(image):
@@ -298,7 +309,7 @@ ALL = [
     it_holds_no_tool_that_builds,
     it_holds_no_sources_and_no_package_lists,
     it_adds_little_to_debian,
-    its_user_owns_nothing_but_the_volume,
+    its_user_owns_nothing_but_the_volumes,
     without_policy_and_origin_it_says_what_is_missing,
     with_an_origin_it_serves_and_refuses,
     its_health_check_tells_how_it_is,
@@ -306,6 +317,7 @@ ALL = [
     a_read_only_root_is_enough,
     a_tmpfs_that_all_may_write_to_will_do_as_volume,
     a_volume_that_a_killed_server_left_is_used_again,
+    a_guarded_site_is_known_to_the_next_container,
     variables_set_listener_console_and_log,
     a_policy_that_is_mounted_counts,
     a_policy_with_errors_ends_it_and_tells_where,

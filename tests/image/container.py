@@ -15,12 +15,12 @@ CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
 MS_REC, MS_PRIVATE = 0x4000, 0x40000
 SIOCSIFFLAGS, IFF_UP = 0x8914, 0x1
 
-# $1 root of the image, $2 what to mount at the volume, $3 a policy folder or "", then user, group and
-# the command. Everything but the volume is read-only, as with `docker run --read-only --cap-drop all`.
+# $1 root of the image, $2 and $3 what to mount at the volumes for runtime and state, $4 a policy folder or "", then
+# user, group and the command. Everything but the volumes is read-only, as with `docker run --read-only --cap-drop all`.
 # Like an engine, it makes the place where the policy is mounted.
 START = r"""
-root=$1 volume=$2 policy=$3 user=$4 group=$5
-shift 5
+root=$1 volume=$2 state=$3 policy=$4 user=$5 group=$6
+shift 6
 [ -z "$policy" ] || : >"$root$POLICY"
 mount --bind "$root" "$root"
 mount -o remount,bind,ro "$root"
@@ -30,6 +30,7 @@ case $volume in
 tmpfs) mount -t tmpfs -o mode=1777,size=1m tmpfs "$root/run/sallyport" ;;
 *) mount --bind "$volume" "$root/run/sallyport" ;;
 esac
+mount --bind "$state" "$root/var/lib/sallyport"
 [ -z "$policy" ] || mount --bind "$policy" "$root$POLICY"
 exec chroot "$root" setpriv --reuid "$user" --regid "$group" --clear-groups --bounding-set -all \
 	--inh-caps -all --no-new-privs -- env -i "$@"
@@ -71,18 +72,24 @@ def eventually(probe, what, seconds=10.0):
     return value
 
 
+def new_volume(image):
+    """A folder of the container's user."""
+    volume = tempfile.mkdtemp(dir=image.place)
+    user, group = image.config["User"].split(":")
+    os.chown(volume, int(user), int(group))
+    return volume
+
+
 class Container:
-    def __init__(self, image, *args, env=None, policy=None, volume=None):
+    def __init__(self, image, *args, env=None, policy=None, volume=None, state=None):
         config = image.config
         self.user, self.group = config["User"].split(":")
         self._variables = [*config["Env"], *(f"{key}={value}" for key, value in (env or {}).items())]
         self.out = tempfile.TemporaryFile(dir=image.place)
         self.err = tempfile.TemporaryFile(dir=image.place)
-        if volume is None:
-            volume = tempfile.mkdtemp(dir=image.place)
-            os.chown(volume, int(self.user), int(self.group))
+        volume, state = volume or new_volume(image), state or new_volume(image)
         command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-euc", START, "sh",
-                   image.root, volume, policy or "", self.user, self.group, *self._variables,
+                   image.root, volume, state, policy or "", self.user, self.group, *self._variables,
                    *config["Entrypoint"], *(args or config.get("Cmd") or [])]
         self._policy_place = pathlib.Path(f"{image.root}{POLICY}") if policy else None
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.out,
