@@ -2,10 +2,12 @@
 
 import os
 import pathlib
+import shutil
 import subprocess
 
 from harness import test
 from harness.server import is_sanitized
+from harness.tls import path as tls_path
 
 FOLDER = ".well-known/acme-challenge"
 TOKEN = "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA"
@@ -234,6 +236,27 @@ def the_flow_of_an_acme_client(t):
         challenge.unlink()
         t.equal(subprocess.run(hook, capture_output=True, timeout=15, cwd=server.directory).returncode, 0, "the hook's status")
         t.equal(visitor.get("/").status, 200, "the visitor afterwards, on the same connection")
+
+
+@test(seconds=30)
+def a_renewed_certificate_counts_after_the_deploy_hook(t):
+    """As certbot leaves it: files of the same names with other contents, then the hook. Plain HTTP is redirected,
+    challenges are not."""
+    live = t.directory()
+    for name in ("site", "renewed"):
+        for end in ("pem", "key"):
+            shutil.copy(tls_path(f"{name}.{end}"), live / f"{name}.{end}")
+    files = {"certificate": str(live / "site.pem"), "key": str(live / "site.key")}
+    server, root = with_webroot(t, {"tls": files, "site": {"tls": {"redirect": True}}})
+    put(root)
+    t.equal(ask(server).status, 200, "a challenge")
+    t.equal(server.get("/").status, 301, "a page without TLS")
+    t.equal(t.tls_client(server).peer_name(), "site.example", "the certificate before")
+    for end in ("pem", "key"):
+        os.replace(live / f"renewed.{end}", live / f"site.{end}")
+    hook = ["sh", "-c", f'"{server.process.args[0]}" reload -c "{server.file}"']
+    t.equal(subprocess.run(hook, capture_output=True, timeout=15, cwd=server.directory).returncode, 0, "the hook's status")
+    t.equal(t.tls_client(server).peer_name(), "renewed.example", "the certificate afterwards")
 
 
 @test
