@@ -1,11 +1,9 @@
 /* What the scout asks, and by which rules libcurl is to ask it: who it claims to be, what it accepts, and
  * everything that libcurl would do of its own accord (proxies, cookies, redirects, reuse) switched
  * off. */
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "fetch_parts.h"
+
+#include "sallyport/small_file.h"
 
 enum {
 	CONNECT_MS = 5000, /* to one address, where there are others */
@@ -189,28 +187,9 @@ bool fetch_set_up(struct fetch *fetch, const struct addr *addr, uint64_t left_ms
 
 /* ---- certificate authorities ---- */
 
-static char *read_whole(int fd, size_t len)
-{
-	char *text = malloc(len);
-	if (text && read(fd, text, len) == (ssize_t)len)
-		return text;
-	free(text);
-	return NULL;
-}
-
 char *fetch_read_authorities_of(const char *path, size_t *len)
 {
-	struct stat st;
-	char *text = NULL;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	*len = 0;
-	if (fd < 0)
-		return NULL;
-	if (fstat(fd, &st) == 0 && st.st_size > 0 && st.st_size <= AUTHORITIES_MAX)
-		text = read_whole(fd, (size_t)st.st_size);
-	close(fd);
-	*len = text ? (size_t)st.st_size : 0;
-	return text;
+	return small_file_read(path, AUTHORITIES_MAX, len);
 }
 
 char *fetch_read_authorities(size_t *len)

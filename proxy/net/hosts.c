@@ -2,32 +2,11 @@
  * over, as everywhere. */
 #include "net/hosts.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-static char *read_whole(int fd, size_t len)
-{
-	char *text = malloc(len);
-	if (text && read(fd, text, len) == (ssize_t)len)
-		return text;
-	free(text);
-	return NULL;
-}
+#include "sallyport/small_file.h"
 
 char *hosts_read(const char *path, size_t *len)
 {
-	struct stat st;
-	char *text = NULL;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	*len = 0;
-	if (fd < 0)
-		return NULL;
-	if (fstat(fd, &st) == 0 && st.st_size > 0 && st.st_size <= HOSTS_BYTES_MAX)
-		text = read_whole(fd, (size_t)st.st_size);
-	close(fd);
-	*len = text ? (size_t)st.st_size : 0;
-	return text;
+	return small_file_read(path, HOSTS_BYTES_MAX, len);
 }
 
 static bool is_blank(char c)
