@@ -218,6 +218,9 @@ struct vault_held {
  * many to add. Sets held->id. */
 MUST_CHECK bool vault_hold(struct vault *vault, struct vault_held *held, bool *is_new,
 			   struct err *err);
+/* Since when this page has been held with this digest; 0: it is not. */
+uint64_t vault_held_since(struct vault *vault, uint64_t site, const char *key,
+			  const uint8_t digest[DIGEST_SIZE]);
 typedef bool vault_on_held(void *context, const struct vault_held *held);
 /* site 0: of all. The newest first. */
 void vault_held_list(struct vault *vault, uint64_t site, vault_on_held *on_held, void *context);

@@ -4,19 +4,29 @@
 
 #include "guard/vault_inner.h"
 
-static bool find_held(struct vault *vault, struct vault_held *held)
+static bool find(struct vault *vault, uint64_t site, const char *key, const uint8_t *digest, int64_t *id,
+		 uint64_t *first_s)
 {
 	sqlite3_stmt *stmt = sql(vault, SQL_HELD_FIND);
-	sql_int(stmt, 1, held->site);
-	sql_text(stmt, 2, held->key);
-	sql_blob(stmt, 3, held->digest, DIGEST_SIZE);
+	sql_int(stmt, 1, site);
+	sql_text(stmt, 2, key);
+	sql_blob(stmt, 3, digest, DIGEST_SIZE);
 	bool found = sql_row(vault, stmt);
 	if (found) {
-		held->id = (int64_t)col_int(stmt, 0);
-		held->first_s = col_int(stmt, 1);
+		*id = (int64_t)col_int(stmt, 0);
+		*first_s = col_int(stmt, 1);
 	}
 	sql_end(stmt);
 	return found;
+}
+
+uint64_t vault_held_since(struct vault *vault, uint64_t site, const char *key,
+			  const uint8_t digest[DIGEST_SIZE])
+{
+	int64_t id;
+	uint64_t first_s = 0;
+	(void)find(vault, site, key, digest, &id, &first_s);
+	return first_s;
 }
 
 static bool count_held(struct vault *vault, const struct vault_held *held, struct err *err)
@@ -60,7 +70,7 @@ bool vault_hold(struct vault *vault, struct vault_held *held, bool *is_new, stru
 {
 	if (!vault_begin(vault, err))
 		return false;
-	*is_new = !find_held(vault, held);
+	*is_new = !find(vault, held->site, held->key, held->digest, &held->id, &held->first_s);
 	if (*is_new ? add_held(vault, held, err) : count_held(vault, held, err))
 		return vault_commit(vault, err);
 	vault_abort(vault);

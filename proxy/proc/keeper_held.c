@@ -144,6 +144,16 @@ static struct page *page_of(struct ledger_site *site, struct span key)
 	return page;
 }
 
+/* Not more often than that, and not never: a worker says once a minute that it holds a page. */
+static void look_soon(struct page *page)
+{
+	uint64_t at_ms = keeper_now_ms() + LOOK_AGAIN_S * UINT64_C(1000);
+	if (keeper_now_s() - page->looked_s >= LOOK_AGAIN_S)
+		schedule_urgent(page);
+	else if (!page->in_flight && page->due_ms > at_ms)
+		ledger_due(page, at_ms);
+}
+
 static void take_held(struct ledger_site *site, struct span key, struct span host,
 		      const struct nomination *nomination)
 {
@@ -152,10 +162,10 @@ static void take_held(struct ledger_site *site, struct span key, struct span hos
 				 ? reason_text((enum reason)nomination->reason)
 				 : "a visitor's page was held";
 	struct page *page = page_of(site, key);
-	if (page)
+	if (page) {
 		page->visitors_s = keeper_now_s();
-	if (page && keeper_now_s() - page->looked_s >= LOOK_AGAIN_S)
-		schedule_urgent(page);
+		look_soon(page);
+	}
 	/* what the scout has seen itself it tells itself, or an operator has decided about it */
 	bool is_seen = page && page->policy == BASELINE_EXACT && page->changed_s != 0 && !digest;
 	if (is_seen || was_told(site, key, digest))

@@ -112,11 +112,21 @@ static bool let_go(struct page *page)
 	return true;
 }
 
+/* What was good before and is back came up when it came back: what took its place meanwhile is replaced. */
+static uint64_t came_up_s(const struct page *page, const struct vault_version *version)
+{
+	uint64_t back_s = version->since_s == 0 ? 0
+						: vault_held_since(keeper.vault, page->site->plan->id,
+								   page->key, version->digest);
+	return back_s > version->first_seen_s ? back_s : version->first_seen_s;
+}
+
 static bool approve_version(struct carrying *c, struct page *page, const struct vault_version *version)
 {
 	static const char why[] = "another version was approved";
 	uint8_t retired[PAGE_GOOD_MAX][DIGEST_SIZE];
-	const struct page_mark mark = mark_of(version);
+	struct page_mark mark = mark_of(version);
+	mark.first_s = came_up_s(page, version);
 	if (version->head.status == 404 || version->head.status == 410)
 		return keeper_audit("operator", "forget", c->site, page->key, version->number,
 				    c->order->why) &&

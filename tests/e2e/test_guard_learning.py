@@ -180,6 +180,35 @@ def an_edit_is_held_until_it_is_approved(t):
 
 
 @test
+def what_is_held_right_after_a_look_is_looked_at_soon(t):
+    """A worker tells of a page that it holds once a minute; the next look of the keeper's own would be far away."""
+    server = start(t, PAGES, {"probe_interval": "1 h"})
+    learned(t, server, 3)
+    serve(server.origin, PAGES | {"/about.html": "<p>an edit</p>"})
+    t.check(is_copy(server.get("/about.html")), "it is held")
+    t.eventually(lambda: order(server, "approve", "--url", "/about.html").returncode == 0, "it can be approved", 8.0, 3.0)
+    t.equal(body(server, "/about.html")[1], "<p>an edit</p>", "what the next visitor gets")
+
+
+@test(seconds=20.0)
+def an_edit_that_is_taken_back_is_good_no_more(t):
+    server = start(t, PAGES)
+    learned(t, server, 3)
+    first, second = PAGES["/about.html"], "<p>a slip</p>"
+
+    def approved(content):
+        serve(server.origin, PAGES | {"/about.html": content})
+        t.check(is_copy(server.get("/about.html")), f"{content} is held")
+        time.sleep(1.1)  # times of looks are in seconds
+        t.eventually(lambda: order(server, "approve", "--url", "/about.html").returncode == 0, "it is approved", 5.0, 0.1)
+        t.equal(body(server, "/about.html")[1], content, "what is good")
+        time.sleep(1.1)
+    approved(second)
+    approved(first)
+    approved(second)
+
+
+@test
 def a_rejected_version_waits_for_nobody(t):
     server = start(t, PAGES)
     learned(t, server, 3)

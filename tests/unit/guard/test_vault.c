@@ -277,6 +277,8 @@ static void the_same_hold_is_one_entry(void **state)
 	assert_int_equal(list.last.severity, 2);
 	assert_int_equal(list.last.version, 7);
 	assert_string_equal(list.last.host, "evil.example");
+	assert_int_equal(vault_held_since(bench->vault, held.site, "/a", held.digest), 10);
+	assert_int_equal(vault_held_since(bench->vault, held.site, "/b", held.digest), 0);
 	assert_true(vault_held_clear(bench->vault, held.site, "/b", &n, &bench->err));
 	assert_int_equal(n, 0);
 	assert_true(vault_held_clear(bench->vault, held.site, "/a", &n, &bench->err));
