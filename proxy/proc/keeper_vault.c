@@ -163,13 +163,16 @@ static void reload_all(void)
 	keeper_schedule();
 }
 
+/* Between two batches: files can go only when the change that let go of them stands. */
 static void evict(void)
 {
 	struct vault_eviction gone = {0};
 	struct err err = {{0}};
+	if (keeper_now_ms() - keeper.evict_ms < EVICT_MS)
+		return;
 	keeper.evict_ms = keeper_now_ms();
-	if (!keeper_begin() || !vault_evict(keeper.vault, keeper.plan->vault_bytes,
-					    keeper.plan->vault_versions, &gone, &err)) {
+	if (!vault_evict(keeper.vault, keeper.plan->vault_bytes, keeper.plan->vault_versions, &gone,
+			 &err)) {
 		(void)keeper_failed(&err);
 		return;
 	}
@@ -183,8 +186,6 @@ static void evict(void)
 
 static bool commit(struct strbuf *text, struct err *err)
 {
-	if (keeper_now_ms() - keeper.evict_ms >= EVICT_MS)
-		evict();
 	if (!make_baseline(text, err))
 		return false;
 	if (!keeper.in_batch)
@@ -214,6 +215,8 @@ bool keeper_commit(struct err *err)
 	if (ok && keeper.error_passes)
 		keeper.figures.vault_error[0] = '\0';
 	keeper.error_passes = keeper.error_passes && !ok;
+	if (ok)
+		evict();
 	if (ok && keeper.reload_due)
 		reload_all();
 	return ok;

@@ -574,6 +574,31 @@ def orders_without_a_guard_or_a_site_say_so(t):
     t.check("waits for a decision" in result.stderr, result.stderr)
 
 
+@test(heavy=True, seconds=150.0)
+def old_versions_make_way_and_no_decision_is_lost_by_it(t):
+    """Longer than the keeper waits from one tidying to the next."""
+    origin = serve(t.origin(), PAGES)
+    server = t.fresh_server({"site": {"guard": QUICK}, "vault": {"versions": 3}}, origins=[origin])
+    learned(t, server, 3)
+
+    def versions():
+        shown = server.command("vault", "show", "site", "/about.html", "--json", "-c", str(server.file))
+        return len(json.loads(shown.stdout)["versions"])
+    most, end = 0, time.monotonic() + 75
+    for edition in range(1000):
+        content = f"<p>edition {edition}</p>"
+        origin.on("/about.html", page(content))
+        t.eventually(lambda: order(server, "approve", "--url", "/about.html").returncode == 0, "it is approved", 5.0, 0.3)
+        t.equal(body(server, "/about.html")[1], content, "what is good")
+        count = versions()
+        if time.monotonic() > end and count < most:
+            break
+        most = max(most, count)
+    t.check(most > 10 and versions() < most, f"{versions()} versions, {most} before")
+    t.check("was not made" not in server.errors(), server.errors()[-1000:])
+    t.check(server.command("vault", "verify", "-c", str(server.file)).returncode == 0, "the vault is whole")
+
+
 @test(heavy=True, seconds=120.0)
 def learning_500_pages_takes_little_memory(t):
     if is_sanitized():
