@@ -4,6 +4,7 @@ import os
 import subprocess
 
 from .check import Failure, eventually
+from .history import ELSEWHERE, OTHER_TYPE, TYPES
 from .server import die_with_parent, free_port, own_address
 from .wire import Client
 
@@ -12,6 +13,23 @@ events {{ worker_connections 64; }}
 http {{ access_log off; client_body_temp_path {dir}/t1; proxy_temp_path {dir}/t2; fastcgi_temp_path {dir}/t3;
 uwsgi_temp_path {dir}/t4; scgi_temp_path {dir}/t5; keepalive_requests 1000000;
 server {{ listen {host}:{port}; root {root}; }} }}
+"""
+
+# Two trees (harness/tree.py): what came through nobody gets `scout`. A file of the same name in TREE.moved
+# makes a redirect of it, one in TREE.typed gives it another type.
+NGINX_TREES = """daemon off; master_process off; pid {dir}/nginx.pid; error_log {dir}/nginx.err;
+events {{ worker_connections 512; }}
+http {{ access_log off; client_body_temp_path {dir}/t1; proxy_temp_path {dir}/t2; fastcgi_temp_path {dir}/t3;
+uwsgi_temp_path {dir}/t4; scgi_temp_path {dir}/t5; keepalive_requests 1000000;
+types {{ {types} }} gzip on; gzip_min_length 1; gzip_proxied any; gzip_types *;
+map $http_via $tree {{ "" scout; default visitors; }}
+server {{ listen {host}:{port}; root {root}/$tree;
+location / {{
+  if (-f {root}/$tree.moved$uri) {{ return 302 {elsewhere}; }}
+  if (-f {root}/$tree.typed$uri) {{ rewrite ^ /.typed$uri last; }}
+}}
+location /.typed/ {{ internal; types {{ }} default_type {other_type}; alias {root}/$tree/; }}
+}} }}
 """
 
 APACHE = """ServerRoot {dir}
@@ -66,6 +84,13 @@ def _nginx(values, folder):
     return ["nginx", "-e", str(folder / "nginx.err"), "-c", str(folder / "nginx.conf")]
 
 
+def _nginx_trees(values, folder):
+    types = " ".join(f"{kind} {ending};" for ending, kind in TYPES.items())
+    more = {"types": types, "elsewhere": ELSEWHERE, "other_type": OTHER_TYPE}
+    (folder / "nginx.conf").write_text(NGINX_TREES.format(**values, **more))
+    return ["nginx", "-e", str(folder / "nginx.err"), "-c", str(folder / "nginx.conf")]
+
+
 def _apache(values, folder):
     (folder / "apache.conf").write_text(APACHE.format(**values))
     return ["apache2", "-X", "-f", str(folder / "apache.conf")]
@@ -89,7 +114,7 @@ def _tomcat(values, folder):
 
 
 KINDS = {"nginx": (_nginx, "/usr/sbin/nginx"), "apache": (_apache, "/usr/sbin/apache2"), "node": (_node, "/usr/bin/node"),
-         "tomcat": (_tomcat, "/usr/share/tomcat10/bin/bootstrap.jar")}
+         "nginx, two trees": (_nginx_trees, "/usr/sbin/nginx"), "tomcat": (_tomcat, "/usr/share/tomcat10/bin/bootstrap.jar")}
 
 
 class Peer:
@@ -104,6 +129,10 @@ class Peer:
                                         stderr=self.output, preexec_fn=die_with_parent, cwd=folder,
                                         env=os.environ | {"LC_ALL": "C.UTF-8"})
         eventually(self._is_ready, lambda: f"{kind} is ready\n{(folder / 'output').read_text()[-2000:]}", 30.0)
+
+    @property
+    def url(self):
+        return "http://%s:%d" % self.address
 
     @staticmethod
     def is_installed(kind):
