@@ -6,7 +6,7 @@ import time
 
 from harness import test
 from harness.guarded import in_state, known, learned, obeyed, page, process, serve, site, start
-from harness.server import die_with_parent, free_port
+from harness.server import die_with_parent, free_port, is_sanitized
 from harness.webhook import Receiver
 
 MIB = 1 << 20
@@ -150,7 +150,8 @@ def hostile_pages_cost_themselves_only(t):
         t.equal(process(server, role).get("restarts", 0), 0, f"restarts of the {role}")
     memory = {role: server.memory(process(server, role)["pid"]) // MIB for role in ("scout", "keeper")}
     t.note(f"MiB after that: {memory}")
-    t.check(all(used < 160 for used in memory.values()), f"MiB: {memory}")
+    if not is_sanitized(): # what sanitizers keep of freed memory is no measure
+        t.check(all(used < 160 for used in memory.values()), f"MiB: {memory}")
 
 
 @test(heavy=True, seconds=90)
