@@ -1,6 +1,7 @@
 /* What a policy may say about a site and its routes, and what is made of it:
  * hosts in lower case, origins parsed, routes sorted. Resolves no name and opens nothing. */
 
+#include "sallyport/policy_hosts.h"
 #include "sallyport/site.h"
 #include "sallyport/url.h"
 
@@ -381,47 +382,6 @@ static bool is_site_name(const char *name)
 	return strspn(name, allowed) == strlen(name) && strlen(name) <= 64;
 }
 
-/* The host as site_table_add takes it; NULL: it is none. */
-static const char *compile_host(const char *text, struct arena *arena)
-{
-	const bool is_wildcard = strncmp(text, "*.", 2) == 0;
-	struct url_host host;
-	enum reason reason;
-	char *copy;
-
-	if (!url_parse_host(span_from_str(is_wildcard ? text + 2 : text), &host, &reason) ||
-	    (is_wildcard && host.name.ptr[0] == '[') || host.port != 0 ||
-	    host.name.ptr[host.name.len] == ':')
-		return NULL;
-	copy = arena_alloc(arena, host.name.len + 3);
-	if (!copy)
-		return NULL;
-	if (is_wildcard)
-		memcpy(copy, "*.", 2);
-	for (size_t i = 0; i < host.name.len; i++)
-		copy[i + (is_wildcard ? 2 : 0)] = ascii_lower(host.name.ptr[i]);
-	return copy;
-}
-
-static void compile_hosts(struct site *site, struct policy_context *context)
-{
-	struct policy_strings *hosts = &site->hosts;
-	size_t n = 0;
-
-	for (size_t i = 0; i < hosts->n; i++) {
-		const char *host = compile_host(hosts->items[i], context->arena);
-
-		if (host)
-			hosts->items[n++] = host;
-		else
-			policy_error_in(context, hosts->where, "hosts",
-					"\"%.64s\" is not a host without port, such as "
-					"\"shop.example\" or \"*.shop.example\"",
-					hosts->items[i]);
-	}
-	hosts->n = n;
-}
-
 static void finish_site(void *structure, struct policy_where where, struct policy_context *context)
 {
 	struct site *site = structure;
@@ -431,7 +391,7 @@ static void finish_site(void *structure, struct policy_where where, struct polic
 				"\"%.64s\" is not of at most 64 lower-case letters, digits, "
 				"'.', '-' and '_'",
 				site->name);
-	compile_hosts(site, context);
+	policy_hosts(&site->hosts, "hosts", "shop.example", context);
 	if (site->name)
 		throttle_policy_name(&site->shield_policy.throttle, site->name);
 

@@ -2,6 +2,7 @@
  * Opens nothing: whether the vault can be used shows where it is opened. */
 #include "sallyport/guard_schema.h"
 
+#include "sallyport/policy_hosts.h"
 #include "sallyport/url.h"
 
 #define GUARD(member) offsetof(struct guard_policy, member)
@@ -137,40 +138,6 @@ static void check_paths(const char *setting, const struct policy_strings *paths,
 		check_path(setting, paths->items[i], query_allowed, paths->where, context);
 }
 
-/* In lower case, as they are compared later. NULL: it is no host. */
-static const char *compile_host(const char *text, struct arena *arena)
-{
-	const size_t skip = strncmp(text, "*.", 2) == 0 ? 2 : 0;
-	struct url_host host;
-	enum reason reason;
-
-	if (!url_parse_host(span_from_str(text + skip), &host, &reason) || host.port != 0 ||
-	    strlen(text) != skip + host.name.len)
-		return NULL;
-	char *copy = arena_strdup(arena, text);
-	for (char *c = copy; c && *c; c++)
-		*c = ascii_lower(*c);
-	return copy;
-}
-
-static void compile_redirects(struct policy_strings *hosts, struct policy_context *context)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < hosts->n; i++) {
-		const char *host = compile_host(hosts->items[i], context->arena);
-
-		if (host)
-			hosts->items[n++] = host;
-		else
-			policy_error_in(context, hosts->where, "redirects",
-					"\"%.64s\" is not a host without port, such as "
-					"\"pay.example\" or \"*.pay.example\"",
-					hosts->items[i]);
-	}
-	hosts->n = n;
-}
-
 static bool is_cookie_pattern(const char *name)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -197,7 +164,7 @@ static void finish_guard(void *structure, struct policy_where where, struct poli
 
 	check_paths("seeds", &guard->seeds, true, context);
 	check_paths("exclude", &guard->exclude, false, context);
-	compile_redirects(&guard->redirects, context);
+	policy_hosts(&guard->redirects, "redirects", "pay.example", context);
 	check_cookies(&guard->session_cookies, context);
 	if (guard->seeds.items && guard->seeds.n == 0 && !guard->sitemap &&
 	    guard->mode != GUARD_OFF)
