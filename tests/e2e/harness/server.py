@@ -2,6 +2,7 @@
 
 import ctypes
 import datetime
+import functools
 import itertools
 import json
 import os
@@ -15,7 +16,7 @@ import subprocess
 import tempfile
 import time
 
-from . import policy
+from . import pace, policy
 from .check import Failure, eventually
 from .wire import Client
 
@@ -184,7 +185,7 @@ class Server:
         if self.process and self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(8)
+                self.process.wait(8 * pace.stretch())
             except subprocess.TimeoutExpired:
                 for pid in [*self.descendants(), self.process.pid]:
                     try:
@@ -284,6 +285,10 @@ class Server:
             raise Failure(f"no control socket in {self.runtime}")
         return str(sorted(sockets)[0])
 
+    def ended(self, seconds=5.0):
+        """Waits until the server has ended by itself, or was told to; its exit status."""
+        return self.process.wait(seconds * pace.stretch())
+
     def api(self, method, path, fields=(), host="localhost"):
         client = Client(self.control_socket)
         try:
@@ -348,6 +353,7 @@ class Server:
         return self.events_log.read_text(errors="replace") if self.events_log.exists() else ""
 
 
+@functools.cache
 def is_sanitized():
     """Such a build runs without the sandbox and takes more memory and time."""
     return b"__asan_init" in BINARY.read_bytes()
@@ -356,6 +362,6 @@ def is_sanitized():
 def run_command(*arguments, seconds=10.0, environment=None, directory=None):
     """Runs the binary once; gives returncode, stdout and stderr as text."""
     return subprocess.run([BINARY, *arguments], stdin=subprocess.DEVNULL, capture_output=True,
-                          text=True, errors="replace", timeout=seconds, cwd=directory,
+                          text=True, errors="replace", timeout=seconds * pace.stretch(), cwd=directory,
                           env=os.environ | (environment or {}))
 
