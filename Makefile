@@ -81,7 +81,8 @@ FUZZ_BINARIES := $(FUZZERS:%.c=$(O)/%)
 ALL_C   := proxy/main.c $(SOURCES) $(UNIT) $(FUZZERS) tests/fuzz/replay.c tests/bench/micro.c
 JOBS    := -j$(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: all run test test-all test-binaries test-unit test-fuzz test-e2e test-e2e-all test-image \
+.PHONY: all run test test-all test-rest test-binaries test-unit test-kills test-fuzz test-e2e test-e2e-all \
+        test-e2e-rest test-image \
         hardening asan asan-unit asan-fuzz asan-e2e fuzz fuzz-run lint layers bench bench-micro install image \
         clean help deps deps-test deps-all FORCE
 .DELETE_ON_ERROR:
@@ -153,10 +154,17 @@ FORCE:
 test: deps-test
 	+@MAKE='$(MAKE)' JOBS='$(JOBS)' tests/run-suites layers lint hardening test-unit test-fuzz test-e2e
 
+# The heavy ones of test-all that come after the quick ones.
+HEAVY = MAKE='$(MAKE)' JOBS='$(JOBS)' FUZZ_SECONDS=$${FUZZ_SECONDS:-10} \
+  SALLYPORT_KILLS=$${SALLYPORT_KILLS:-1000} TEST_SECONDS=$${TEST_SECONDS:-600} tests/run-suites
+HEAVY_SUITES := test-image asan-unit asan-fuzz asan-e2e fuzz
+
 test-all: deps-all
-	+@MAKE='$(MAKE)' JOBS='$(JOBS)' FUZZ_SECONDS=$${FUZZ_SECONDS:-10} \
-	  SALLYPORT_KILLS=$${SALLYPORT_KILLS:-1000} TEST_SECONDS=$${TEST_SECONDS:-600} tests/run-suites \
-	  layers lint hardening test-unit test-fuzz test-e2e-all test-image asan-unit asan-fuzz asan-e2e fuzz
+	+@$(HEAVY) layers lint hardening test-unit test-fuzz test-e2e-all $(HEAVY_SUITES)
+
+# After `make test`, what test-all does besides: with all tools there are, and nothing that passed a second time.
+test-rest: deps-all
+	+@$(HEAVY) lint test-kills test-e2e-rest $(HEAVY_SUITES)
 
 asan: deps-test
 	+@MAKE='$(MAKE)' JOBS='$(JOBS)' tests/run-suites asan-unit asan-fuzz asan-e2e
@@ -169,11 +177,17 @@ test-unit: $(UNIT_BINARIES)
 test-fuzz: $(FUZZ_BINARIES)
 	@tests/run-programs corpus $(O)/logs $(FUZZ_BINARIES)
 
+test-kills: $(O)/tests/unit/guard/test_vault_kills
+	@tests/run-programs kills $(O)/logs $<
+
 test-e2e: all
 	@python3 tests/e2e/run.py --binary $(O)/sallyport
 
 test-e2e-all: all
 	@python3 tests/e2e/run.py --all --binary $(O)/sallyport
+
+test-e2e-rest: all
+	@python3 tests/e2e/run.py --rest --binary $(O)/sallyport
 
 # Builds the image for real, which takes root, and runs it.
 test-image:
@@ -206,29 +220,32 @@ $(O)/tests/bench/micro: $(O)/tests/bench/micro.o $(O)/libsallyport.a
 	$(call say,link,$@)
 	$(Q)$(CC) $(LDFLAGS_BASE) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 
-# ---- lint: warnings are errors, file by file, so that only what changed is looked at ----
+# ---- lint: warnings are errors, file by file and tool by tool, so that only what changed is looked at ----
 
-LINT      := $(BUILD)/lint
-LINT_WITH := gcc $(shell command -v clang) $(shell command -v cppcheck)
-LINT_GCC   = gcc $(CPPFLAGS) -Itests/unit $(LIB_CFLAGS) $(CFLAGS_BASE) -Werror -MMD -MP -MF $(@:.ok=.d) -MT $@ -c -o /dev/null
+LINT       := $(BUILD)/lint
+LINT_TOOLS := gcc $(notdir $(shell command -v clang) $(shell command -v cppcheck))
+LINT_gcc    = gcc $(CPPFLAGS) -Itests/unit $(LIB_CFLAGS) $(CFLAGS_BASE) -Werror -c -o /dev/null \
+  -MMD -MP -MF $(@:.ok=.d) $(patsubst %,-MT $(LINT)/%/$*.ok,gcc clang cppcheck)
 # clang takes the braces in libseccomp's macros for an oversight.
-LINT_CLANG = clang $(CPPFLAGS) -Itests/unit $(LIB_CFLAGS) $(CFLAGS_BASE) -Werror -Wno-missing-field-initializers -fsyntax-only
-LINT_CPPCHECK = cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability \
+LINT_clang  = clang $(CPPFLAGS) -Itests/unit $(LIB_CFLAGS) $(CFLAGS_BASE) -Werror -Wno-missing-field-initializers -fsyntax-only
+LINT_cppcheck = cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability \
   --inline-suppr -Iinclude -Iproxy -D_GNU_SOURCE
+lint_files  = $(if $(filter cppcheck,$(1)),$(filter proxy/%,$(ALL_C)),$(ALL_C))
 
-lint: $(ALL_C:%.c=$(LINT)/%.ok)
+lint: $(foreach tool,$(LINT_TOOLS),$(patsubst %.c,$(LINT)/$(tool)/%.ok,$(call lint_files,$(tool))))
 	@tests/check-text
-	@echo "lint with $(notdir $(LINT_WITH)): 1 passed, 0 failed"
+	@echo "lint with $(LINT_TOOLS): 1 passed, 0 failed"
 
-$(LINT)/%.ok: %.c $(O)/.flags
-	@mkdir -p $(@D)
-	$(call say,lint,$<)
-	@$(LINT_GCC) $<
-	@$(if $(filter %clang,$(LINT_WITH)),$(LINT_CLANG) $<,:)
-	@$(if $(and $(filter %cppcheck,$(LINT_WITH)),$(filter proxy/%,$<)),$(LINT_CPPCHECK) $<,:)
-	@touch $@
+define lint_rule
+$(LINT)/$(1)/%.ok: %.c $(O)/.flags
+	@mkdir -p $$(@D)
+	$$(call say,lint,$$< with $(1))
+	@$$(LINT_$(1)) $$<
+	@touch $$@
+endef
+$(foreach tool,$(LINT_TOOLS),$(eval $(call lint_rule,$(tool))))
 
--include $(ALL_C:%.c=$(LINT)/%.d)
+-include $(ALL_C:%.c=$(LINT)/gcc/%.d)
 
 # ---- using ----
 
@@ -265,6 +282,7 @@ help:
 	@echo 'make run        install what is missing, build, start with the demo origin on 127.0.0.1:8080'
 	@echo 'make test       install what is missing, build, run all suites but the heavy ones'
 	@echo 'make test-all   the heavy ones too: sanitizers, more end-to-end tests, the image, a short fuzzing'
+	@echo 'make test-rest  what make test-all does besides, after make test'
 	@echo 'make test-unit, test-fuzz, test-e2e, test-image, layers, lint, hardening    one suite'
 	@echo 'make asan       unit, corpus and end-to-end tests with AddressSanitizer and UBSan'
 	@echo 'make fuzz       libFuzzer on every target, FUZZ_SECONDS=$(FUZZ_SECONDS) each'

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Runs the end-to-end tests against the real binary.
 
-    tests/e2e/run.py [--binary PATH] [--all] [-k PATTERN] [-j N] [--bound SECONDS] [FILE ...]
+    tests/e2e/run.py [--binary PATH] [--all | --rest] [-k PATTERN] [-j N] [--bound SECONDS] [FILE ...]
 
 Each file of tests runs in a process of its own; a test, a file and the whole are bounded in time.
 Ends with "N passed, N failed" and, where some were skipped, why. Exit status 0: none failed."""
 
 import argparse
+import hashlib
 import importlib.util
 import json
 import os
@@ -34,13 +35,18 @@ def arguments():
     parser.add_argument("files", nargs="*", type=pathlib.Path)
     parser.add_argument("--binary", type=pathlib.Path, default=server.BINARY)
     parser.add_argument("--all", action="store_true", help="the heavy tests too")
+    parser.add_argument("--rest", action="store_true",
+                        help="all tests but those that passed already, with this program and these tests")
     parser.add_argument("-k", metavar="PATTERN", default="",
                         help="only tests with this in their name")
-    parser.add_argument("-j", type=int, default=3, help="files at a time")
+    parser.add_argument("-j", type=int, default=3 * (os.cpu_count() or 1), help="files at a time (three for each core)")
     parser.add_argument("--bound", type=float, help="seconds for everything (3600)")
     parser.add_argument("-v", action="store_true", help="name every test")
+    parser.add_argument("--but", type=pathlib.Path, help=argparse.SUPPRESS)
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.all = options.all or options.rest
+    return options
 
 
 # ---- one file, in a process of its own
@@ -136,9 +142,12 @@ def run_file(path, options):
     signal.signal(signal.SIGTERM, tell_to_end)
     spec = importlib.util.spec_from_file_location(path.stem, path)
     spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    done = json.loads(options.but.read_text())["passed"] if options.but else []
     try:
         for test in registry.registered():
             if options.k not in f"{path.stem}.{test.name}" or test.heavy and not options.all:
+                continue
+            if f"{path.stem}: {test.name}" in done:
                 continue
             tell(starts=test.name, seconds=test.seconds)
             began = time.monotonic()
@@ -158,7 +167,7 @@ def run_file(path, options):
 
 class Results:
     def __init__(self, verbose):
-        self.passed, self.failed, self.skipped = 0, [], []
+        self.passed, self.failed, self.skipped = [], [], []
         self.asserted = set()
         self.verbose = verbose
         self.lock = threading.Lock()
@@ -166,7 +175,7 @@ class Results:
     def add(self, file, name, outcome, detail, seconds):
         with self.lock:
             if outcome == "passed":
-                self.passed += 1
+                self.passed.append(f"{file}: {name}")
             elif outcome == "skipped":
                 self.skipped.append(f"{file}: {name}: {detail}")
             else:
@@ -231,7 +240,7 @@ def follow(child, stem, results, watch):
 def supervise(path, options, results, end):
     """Runs one file in a child process, bounded by `end`."""
     command = [sys.executable, __file__, "--child", "--binary", options.binary, "-k", options.k,
-               path]
+               *(["--but", options.but] if options.but else []), path]
     began = time.monotonic()
     with tempfile.TemporaryFile("w+") as said:
         child = subprocess.Popen(command + ["--all"] * options.all, stdout=subprocess.PIPE, stderr=said,
@@ -263,10 +272,63 @@ def check_reasons(results):
     results.add("run.py", "every_reason_has_a_test", "failed" if detail else "passed", detail, 0.0)
 
 
-def run_all(options):
+# ---- what passed before
+
+def fingerprint(options):
+    """Of the program and of all that tests it here."""
+    digest = hashlib.sha256(options.binary.read_bytes())
+    for path in sorted(HERE.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+class Record:
+    """What passed with this very program and these tests, in a file beside the program."""
+
+    def __init__(self, options):
+        self.path = options.binary.resolve().parent / "e2e-passed.json"
+        self.of = fingerprint(options)
+        self.passed, self.asserted = [], []
+
+    def load(self):
+        """False where there is none of this program."""
+        try:
+            record = json.loads(self.path.read_text())
+        except (OSError, ValueError):
+            return False
+        if record["of"] != self.of:
+            return False
+        self.passed, self.asserted = record["passed"], record["asserted"]
+        return True
+
+    def save(self, results):
+        record = {"of": self.of, "passed": results.passed, "asserted": sorted(results.asserted)}
+        self.path.write_text(json.dumps(record))
+
+
+def leave_out_what_passed(options, results):
+    record = Record(options)
+    if record.load():
+        print(f"{len(record.passed)} tests passed before, the rest is run")
+        options.but = record.path
+        results.asserted.update(record.asserted)
+
+
+# Begun first, so that none of them runs alone at the end.
+LONGEST = ("test_guard_learning", "test_guard", "test_vault", "test_alerts")
+
+
+def files_of(options):
     files = [path.resolve() for path in options.files] or sorted(HERE.glob("test_*.py"))
+    return sorted(files, key=lambda path: path.stem not in LONGEST)
+
+
+def run_all(options):
+    files = files_of(options)
     end = time.monotonic() + (options.bound or 3600)
     results = Results(options.v)
+    if options.rest:
+        leave_out_what_passed(options, results)
     queue = list(files)
     lock = threading.Lock()
 
@@ -285,12 +347,14 @@ def run_all(options):
         thread.join()
     if not options.files and not options.k:
         check_reasons(results)
+        if not options.rest:
+            Record(options).save(results)
     for name in results.failed:
         print(f"failed: {name}")
     for name in results.skipped:
         print(f"skipped: {name}")
     skipped = f", {len(results.skipped)} skipped" if results.skipped else ""
-    print(f"{results.passed} passed, {len(results.failed)} failed{skipped}")
+    print(f"{len(results.passed)} passed, {len(results.failed)} failed{skipped}")
     return 1 if results.failed or not results.passed else 0
 
 
