@@ -1,0 +1,142 @@
+#ifndef SALLYPORT_EGRESS_H
+#define SALLYPORT_EGRESS_H
+
+#include "sallyport/addr.h"
+#include "sallyport/egress_state.h"
+#include "sallyport/policy.h"
+#include "sallyport/reason.h"
+#include "sallyport/span.h"
+
+/* What may leave: the `egress` section of a policy, compiled, and what it says of a destination.
+ * Pure: names, addresses and the policy go in, a verdict comes out.
+ *
+ * An egress origin is a machine (one or more addresses) behind sallyport that may be infected.
+ * Each has budgets of its own, so that one cannot use up another's. */
+
+enum egress_mode { EGRESS_UNSET = 0, EGRESS_OFF, EGRESS_MONITOR, EGRESS_ENFORCE };
+enum egress_kernel { EGRESS_KERNEL_UNSET = 0, EGRESS_KERNEL_OFF, EGRESS_KERNEL_AUTO, EGRESS_KERNEL_REQUIRED };
+
+enum {
+	EGRESS_ORIGINS_MAX = 64,
+	EGRESS_ADDRESSES_MAX = 8, /* of one origin */
+	EGRESS_STRICT_PORTS_MAX = 64,
+};
+
+struct egress_origin {
+	const char *name;             /* its first address as written */
+	struct cidr *networks;        /* network_count of them */
+	size_t network_count;
+	const char *interface;        /* that it is reached by; NULL: any */
+	bool has_mac;
+	uint8_t mac[6];
+	uint32_t index;               /* 0 to EGRESS_ORIGINS_MAX - 1, in this policy */
+};
+
+/* A rate with a burst, in microseconds between two units: GCRA. interval_us 0: no limit. */
+struct egress_rate {
+	uint64_t count, per_ms, burst; /* as the policy has it */
+	uint64_t interval_us, tolerance_us;
+};
+
+/* Hosts, wildcards, networks, each with ports: opaque, compiled by egress_list_compile. */
+struct egress_list;
+
+struct egress_policy {
+	int mode;                     /* enum egress_mode; UNSET: there is no such section */
+	const char *proxy;            /* the gate's listener; NULL: no gate */
+	struct addr proxy_addr;
+	const char *transparent;      /* where the kernel leg redirects 80 and 443 to; NULL: nowhere */
+	struct addr transparent_addr;
+	const char *dns;              /* the DNS listener; NULL: none */
+	struct addr dns_addr;
+	int kernel;                   /* enum egress_kernel */
+
+	struct policy_strings origin_texts;
+	struct egress_origin *origins; /* origin_count of them */
+	size_t origin_count;
+
+	struct policy_strings allow_texts, deny_texts, strict_texts, relay_texts;
+	struct egress_list *allow, *deny, *relays;
+	uint16_t strict_ports[EGRESS_STRICT_PORTS_MAX]; /* only what is in `allow` may be reached there */
+	size_t strict_port_count;
+
+	/* new destinations, of gate and kernel together */
+	struct policy_rate new_destinations_setting;
+	uint64_t burst;
+	struct egress_rate new_destinations;
+	uint64_t wait_ms;             /* how long the gate lets a new destination wait for its turn */
+	uint64_t remember_ms;         /* a destination that was not used so long is new again */
+
+	/* through the gate; each origin, and each origin with one host */
+	struct egress_rate origin_requests, host_requests;
+	uint64_t origin_connections, host_connections; /* at once */
+	uint64_t origin_bytes_per_s, host_bytes_per_s; /* either way; 0: no limit; tunnels are not read faster */
+
+	/* the kernel leg */
+	struct egress_rate listed_packets, target_packets; /* each origin with one destination */
+	uint64_t listed_bytes_per_s, target_bytes_per_s;
+	struct egress_rate new_connections;            /* of one origin */
+	uint64_t hourly_bytes;                         /* of one origin to what is not listed */
+	struct egress_rate relay_connections, relay_messages; /* of one origin to listed mail relays */
+
+	uint64_t strikes;             /* so many offences within strike_window_ms are a conviction */
+	uint64_t strike_window_ms;
+	uint64_t quarantine_ms;       /* the first one's length; each further one is twice as long; 0: until released */
+	uint64_t quarantine_max_ms;
+	struct policy_where where;
+};
+
+/* The rows of `egress`. Its finish compiles. */
+extern const struct schema egress_schema;
+
+/* NULL: it is none of ours. */
+const struct egress_origin *egress_origin_of(const struct egress_policy *policy, const struct addr *addr);
+
+/* What is asked for: a name in lower case without a final dot, or a literal address, and a port. */
+struct egress_destination {
+	struct span host;
+	struct addr addr;   /* where is_literal */
+	bool is_literal;
+	uint16_t port;
+};
+
+enum egress_verdict_kind {
+	EGRESS_VERDICT_UNSET = 0,
+	EGRESS_VERDICT_LISTED,   /* in `allow`: its own budget, no new-destination throttle */
+	EGRESS_VERDICT_UNLISTED, /* may be reached, by the new-destination throttle */
+	EGRESS_VERDICT_REFUSED,
+};
+
+struct egress_verdict {
+	enum egress_verdict_kind kind;
+	enum reason reason;      /* REFUSED: EGRESS_DENIED, EGRESS_NOT_ALLOWED, EGRESS_PRIVATE, EGRESS_QUARANTINED */
+	const char *setting;     /* that decided: "egress.deny" */
+	const char *entry;       /* as the policy has it; NULL: none */
+};
+
+/* Before a name is resolved. Deny beats allow; a literal address is judged as one (egress_judge_address). */
+struct egress_verdict egress_judge(const struct egress_policy *policy, const struct egress_destination *destination,
+				   enum egress_stage stage);
+/* The very address that is about to be dialled, or was: `named` is what egress_judge said of its name.
+ * deny and allow by network count here; what is private (below) only where `allow` has it by address or
+ * network; a listed name that leads to a private address is refused. */
+struct egress_verdict egress_judge_address(const struct egress_policy *policy, const struct egress_verdict *named,
+					   const struct addr *addr, enum egress_stage stage);
+
+/* Not the public internet (IANA special-purpose registries: RFC 6890 and its updates): private, loopback,
+ * link-local, shared, multicast, documentation, benchmarking, unspecified, broadcast; and IPv6 forms that
+ * lead to such IPv4 addresses (mapped, compatible, NAT64 RFC 6052, 6to4, Teredo). Returns what it is,
+ * "private (RFC 1918)"; NULL: it is public. */
+const char *egress_special_purpose(const struct addr *addr);
+
+/* Literal addresses and networks of `allow`, with ports, for the kernel leg; names of `allow` that
+ * are no wildcards, to be resolved. Calls each with the entry; port_max 65535 and port_min 0: any port. */
+struct egress_listed {
+	const struct cidr *network; /* NULL: a name */
+	const char *name;
+	uint16_t port_min, port_max;
+};
+void egress_each_listed(const struct egress_list *list, void (*each)(void *context, const struct egress_listed *listed),
+			void *context);
+
+#endif
