@@ -1,6 +1,7 @@
 #ifndef SALLYPORT_CONSOLE_H
 #define SALLYPORT_CONSOLE_H
 
+#include "sallyport/egress_state.h"
 #include "sallyport/guard_status.h"
 #include "sallyport/loop.h"
 #include "sallyport/settings.h"
@@ -48,6 +49,7 @@ struct console;
 struct console_setup {
 	const struct stats *stats;
 	const struct guard_status *guard; /* NULL: there is none */
+	const struct egress_states *egress; /* NULL: there are none */
 	int unix_fd;            /* listening, owned from here on */
 	int tcp_fd;             /* or -1 */
 	/* Sends an order to the master. The answer comes by console_answer with the same

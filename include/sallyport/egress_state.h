@@ -74,6 +74,7 @@ struct egress_state {
 	_Atomic uint64_t new_tat_us;        /* GCRA of new destinations, where the kernel does not keep it */
 	_Atomic uint64_t last_offence_wall_ms;
 	_Atomic uint32_t last_offence;      /* enum egress_offence */
+	_Atomic uint32_t in_force;          /* 1: an origin of the policy that serves; the master's business */
 #define EGRESS_COUNT_MEMBER(name, help) _Atomic uint64_t name;
 	EGRESS_COUNTS(EGRESS_COUNT_MEMBER)
 #undef EGRESS_COUNT_MEMBER
@@ -83,6 +84,10 @@ struct egress_state {
 struct egress_states {
 	_Atomic uint64_t paused_until_ms;   /* `pause egress`: everything only reports; 0: not paused */
 	_Atomic uint32_t kernel_active;     /* 1: the warden's table stands, and keeps the budget of new destinations */
+	/* Of the policy that serves, by the master. */
+	_Atomic uint32_t mode;              /* enum egress_mode; 0: it has no section `egress` */
+	_Atomic uint32_t kernel;            /* enum egress_kernel */
+	_Atomic uint32_t has_gate;          /* 1: egress.proxy is set */
 	struct egress_state of[EGRESS_STATES];
 };
 

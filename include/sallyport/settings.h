@@ -1,6 +1,7 @@
 #ifndef SALLYPORT_SETTINGS_H
 #define SALLYPORT_SETTINGS_H
 
+#include "sallyport/egress.h"
 #include "sallyport/error_page.h"
 #include "sallyport/site.h"
 
@@ -125,6 +126,7 @@ struct settings {
 	struct console_settings console;
 	struct vault_settings vault;
 	struct alert_settings alerts;
+	struct egress_policy egress;
 	struct site_table *table;
 	size_t origin_count, route_count; /* internal ones too */
 	struct route *internals[INTERNAL_COUNT]; /* NULL where there is none; internal_count of them */

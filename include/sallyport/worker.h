@@ -3,6 +3,7 @@
 
 #include "sallyport/census.h"
 #include "sallyport/crypto.h"
+#include "sallyport/egress_state.h"
 #include "sallyport/log_ring.h"
 #include "sallyport/loop.h"
 #include "sallyport/origin.h"
@@ -23,6 +24,7 @@ struct worker_memory {
 	void *tickets;                  /* tls_tickets_bytes(); NULL: sessions are not resumed */
 	struct origin_health *health;   /* ORIGIN_SLOTS, of the generation */
 	const struct site_states *sites; /* read-only; NULL: no site is ever paused */
+	struct egress_states *egress;   /* the gate's; NULL: this worker has nothing to do with it */
 	struct log_ring *nominations;   /* this slot's, nomination.h; NULL: none are made */
 };
 

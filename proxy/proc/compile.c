@@ -110,6 +110,22 @@ static void report_sites(const struct settings *settings)
 	}
 }
 
+/* So are the states of egress origins. Names that are too long for one were refused. */
+static void report_egress(const struct egress_policy *egress)
+{
+	static struct egress_report out;
+	if (egress->mode == EGRESS_UNSET)
+		return;
+	out = (struct egress_report){
+	    .mode = (uint32_t)egress->mode,
+	    .kernel = (uint32_t)egress->kernel,
+	    .has_gate = egress->proxy != NULL,
+	};
+	for (size_t i = 0; i < egress->origin_count && out.n < EGRESS_ORIGINS_MAX; i++)
+		snprintf(out.names[out.n++], EGRESS_NAME_SIZE, "%s", egress->origins[i].name);
+	report(REPORT_EGRESS, &out, sizeof(out));
+}
+
 /* ---- alerts ---- */
 
 /* The first line, or all of it. */
@@ -250,6 +266,7 @@ static bool describe(const struct settings *settings, const struct policy_errors
 		return false;
 	describe_warnings(errors, &out);
 	report_sites(settings);
+	report_egress(&settings->egress);
 	report_with(REPORT_COMPILED, &out, sizeof(out), plan);
 	if (plan >= 0)
 		close(plan);

@@ -276,6 +276,13 @@ static struct worker_start worker_start(const struct child *child)
 	return start;
 }
 
+/* Only the gate has to do with it. */
+static void leave_egress(struct worker_start *start)
+{
+	munmap(start->setup.memory.egress, sizeof(*start->setup.memory.egress));
+	start->setup.memory.egress = NULL;
+}
+
 static struct stats_slot *stats_of(const struct child *child)
 {
 	return &generation.memory.stats->slots[child->slot];
@@ -287,6 +294,7 @@ static bool start_child(struct child *child, struct err *err)
 	start.generation = getpid();
 	pid_t pid = spawn_fork(&child->channel, err);
 	if (pid == 0) {
+		leave_egress(&start);
 		start.channel = child->channel;
 		_exit(worker_role(&start));
 	}
@@ -473,6 +481,9 @@ static bool map_memory(struct err *err)
 		return false;
 	memory->sites = shm_map(fds[PREPARE_FD_SITES], sizeof(struct site_states), false, err);
 	if (!memory->sites)
+		return false;
+	memory->egress = shm_map(fds[PREPARE_FD_EGRESS], sizeof(struct egress_states), true, err);
+	if (!memory->egress)
 		return false;
 	memory->nominations = shm_map(fds[PREPARE_FD_NOMINATIONS],
 				      sizeof(struct log_ring) * STATS_SLOTS, true, err);

@@ -274,6 +274,7 @@ static void commit(struct gen *gen)
 		control_settled();
 	helpers_commit(console_changed);
 	guards_commit(gen);
+	egress_commit(gen);
 	if (is_first)
 		master_started();
 	master_step();
@@ -330,6 +331,9 @@ static void gen_said(struct gen *gen, struct ipc_message *message)
 	} else if (message->type == REPORT_SITES && gen->state == GEN_COMPILING) {
 		if (!pauses_note_sites(gen, message))
 			coming_failed("the new generation's sites make no sense");
+	} else if (message->type == REPORT_EGRESS && gen->state == GEN_COMPILING) {
+		if (!egress_note(gen, message))
+			coming_failed("the new generation's egress origins make no sense");
 	} else if (message->type == REPORT_READY && gen->state == GEN_PREPARING) {
 		gen->is_ready = true;
 		try_start();
@@ -420,6 +424,7 @@ static bool begin(struct gen *gen, struct err *err)
 	gen->is_ready = gen->is_cut = false;
 	gen->plan_fd = -1;
 	gen->sites = (struct site_set){0};
+	gen->egress = (struct egress_report){0};
 	gen->workers = (struct workers_report){0};
 	gen->watch = (struct watch){.on_event = on_gen, .fd = gen->channel};
 	gen->timer = (struct timer){.on_expiry = on_gen_timer};

@@ -72,6 +72,7 @@ static unsigned fds_for(enum role_id role, int fds[IPC_FDS_MAX])
 	case ROLE_CONSOLE:
 		fds[n++] = master.stats_fd;
 		fds[n++] = master.guard_fd;
+		fds[n++] = master.egress_shown_fd;
 		fds[n++] = master.control_fd;
 		if (master.console_listeners.n > 0)
 			fds[n++] = master.console_listeners.items[0].fd;

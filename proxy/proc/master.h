@@ -8,6 +8,7 @@
 #include "proc/roles.h"
 #include "sallyport/console.h"
 #include "sallyport/control_path.h"
+#include "sallyport/egress_state.h"
 #include "sallyport/json.h"
 #include "sallyport/loop.h"
 #include "sallyport/master.h"
@@ -17,7 +18,8 @@
 /* The master's state, all of it of fixed size: what a thousand reloads leave is what one
  * leaves. The parts: master.c (life, signals), generations.c (reload in two phases), preparing.c (what
  * the first of them makes), helpers.c (scribe, console, demo, acme), guards.c (keeper, scout, lifeboat,
- * baselines), control.c (orders and their answers), pauses.c (sites that an operator has paused).
+ * baselines), control.c (orders and their answers), pauses.c (sites that an operator has paused),
+ * egress.c (how egress origins stand).
  *
  * A generation, as the master sees it:
  *
@@ -51,6 +53,7 @@ struct gen {
 	struct compiled_report policy;
 	int plan_fd; /* of its guarded sites, -1: none */
 	struct site_set sites; /* of its policy, in master.site_states */
+	struct egress_report egress; /* n 0 and mode UNSET: it has no such section */
 	struct workers_report workers;
 };
 
@@ -111,6 +114,9 @@ struct master {
 	struct stats *stats;
 	void *census;
 	struct site_states *site_states;
+	int egress_fd;       /* struct egress_states: gate and warden write, … */
+	int egress_shown_fd; /* the same, for readers */
+	struct egress_states *egress;
 	int guard_fd;        /* struct guard_status: the keeper writes, the console reads */
 	int nominations_fd;  /* a ring per slot: workers write, the keeper reads */
 	int nomination_event_fd;
@@ -241,6 +247,13 @@ MUST_CHECK bool pauses_order(const struct pause_request *request, struct err *er
 MUST_CHECK bool pauses_note_guard(uint64_t site, uint32_t state);
 /* The member "paused" of the status. */
 void pauses_describe(struct json_writer *json);
+
+/* egress.c */
+MUST_CHECK bool egress_init(struct err *err);
+/* What the generation says of its section `egress`. False: it is unsound. */
+MUST_CHECK bool egress_note(struct gen *gen, const struct ipc_message *message);
+/* The policy of gen is in force from here on. */
+void egress_commit(const struct gen *gen);
 
 /* control.c */
 void control_asked(const struct asked_report *asked);

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include "sallyport/addr.h"
 #include "sallyport/crypto.h"
+#include "sallyport/egress.h"
 #include "sallyport/site.h"
 #include "sallyport/site_state.h"
 #include "sallyport/stats.h"
@@ -57,6 +58,7 @@ enum order {
 	REPORT_WORKERS,  /* struct workers_report */
 	REPORT_ASKED,    /* struct asked_report: the console passes an order on */
 	REPORT_SITES,    /* struct sites_report, as far as it is filled; several, before COMPILED */
+	REPORT_EGRESS,   /* struct egress_report; before COMPILED, where there is a section `egress` */
 	REPORT_BASELINE, /* struct baseline_order; fd: the baseline. From the keeper */
 	REPORT_BASELINE_SET, /* empty; from a worker: it judges by it; from a generation: all of them do */
 	REPORT_GUARD,    /* struct guard_report. From the keeper */
@@ -153,12 +155,22 @@ struct sites_report {
 	char names[SITES_PER_REPORT][SITE_NAME_SIZE];
 };
 
+/* The policy's section `egress`, as far as the master has to know it. */
+struct egress_report {
+	uint32_t mode;     /* enum egress_mode */
+	uint32_t kernel;   /* enum egress_kernel */
+	uint32_t has_gate;
+	uint32_t n;        /* origins; each has a state, which is there before a gate looks for it */
+	char names[EGRESS_ORIGINS_MAX][EGRESS_NAME_SIZE];
+};
+
 enum prepare_fd {
 	PREPARE_FD_STATS,
 	PREPARE_FD_RINGS,
 	PREPARE_FD_CENSUS,
 	PREPARE_FD_THROTTLE,
 	PREPARE_FD_SITES,
+	PREPARE_FD_EGRESS,
 	PREPARE_FD_TICKETS,
 	PREPARE_FD_LOG_EVENT,
 	PREPARE_FD_ADOPT,
@@ -192,7 +204,7 @@ struct workers_report {
 };
 
 enum scribe_fd { SCRIBE_FD_RINGS, SCRIBE_FD_STATS, SCRIBE_FD_EVENT, SCRIBE_FD_ALERTS, SCRIBE_FDS };
-enum console_fd { CONSOLE_FD_STATS, CONSOLE_FD_GUARD, CONSOLE_FD_UNIX, CONSOLE_FD_TCP /* may be missing */ };
+enum console_fd { CONSOLE_FD_STATS, CONSOLE_FD_GUARD, CONSOLE_FD_EGRESS, CONSOLE_FD_UNIX, CONSOLE_FD_TCP /* may be missing */ };
 enum demo_fd { DEMO_FD_LISTENER };
 enum keeper_fd { KEEPER_FD_STATUS, KEEPER_FD_NOMINATIONS, KEEPER_FD_NOMINATION_EVENT, KEEPER_FD_PLAN, KEEPER_FD_ALERTS, KEEPER_FDS };
 enum lifeboat_fd { LIFEBOAT_FD_CHANNEL };
