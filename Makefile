@@ -23,7 +23,7 @@ FUZZ_SECONDS ?= 60
 PACKAGES      := gcc make pkg-config libc6-dev libssl-dev libmicrohttpd-dev libconfig-dev \
                  libjansson-dev libcurl4-openssl-dev libc-ares-dev libcap-ng-dev libseccomp-dev uthash-dev \
                  libvectorscan-dev zlib1g-dev libbrotli-dev libzstd-dev libexpat1-dev libsqlite3-dev
-PACKAGES_TEST := binutils cppcheck curl git libcmocka-dev openssl python3
+PACKAGES_TEST := binutils cppcheck curl git iproute2 libcmocka-dev nftables openssl python3
 PACKAGES_ALL  := chromium testssl.sh clang libclang-rt-14-dev nginx-light libnginx-mod-http-brotli-filter brotli haproxy wrk apache2-bin \
                  nodejs tomcat10-common default-jre-headless
 PACKAGES_BENCH := nginx-light haproxy wrk openssl python3
@@ -78,7 +78,9 @@ UNIT    := $(sort $(wildcard tests/unit/*/test_*.c))
 UNIT_BINARIES := $(UNIT:%.c=$(O)/%)
 FUZZERS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BINARIES := $(FUZZERS:%.c=$(O)/%)
-ALL_C   := proxy/main.c $(SOURCES) $(UNIT) $(FUZZERS) tests/fuzz/replay.c tests/bench/micro.c
+ATTACKS := $(sort $(wildcard tests/e2e/attacks/*.c))
+ATTACK_BINARIES := $(ATTACKS:%.c=$(O)/%)
+ALL_C   := proxy/main.c $(SOURCES) $(UNIT) $(FUZZERS) $(ATTACKS) tests/fuzz/replay.c tests/bench/micro.c
 JOBS    := -j$(shell nproc 2>/dev/null || echo 2)
 
 .PHONY: all run test test-all test-rest test-binaries test-unit test-kills test-fuzz test-e2e test-e2e-all \
@@ -119,6 +121,11 @@ $(O)/proxy/base/data_path.o: $(O)/.datadir
 $(O)/tests/unit/%: $(O)/tests/unit/%.o $(O)/libsallyport.a
 	$(call say,link,$@)
 	$(Q)$(CC) $(LDFLAGS_BASE) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) -lcmocka -lbrotlienc
+
+# What attacks sallyport in end-to-end tests is nothing of it.
+$(O)/tests/e2e/attacks/%: $(O)/tests/e2e/attacks/%.o
+	$(call say,link,$@)
+	$(Q)$(CC) $(LDFLAGS_BASE) $(LDFLAGS) -o $@ $<
 
 # Built with clang, a target fuzzes; otherwise it replays what it is given.
 FUZZ_MAIN := $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer,$(O)/tests/fuzz/replay.o)
@@ -169,7 +176,7 @@ test-rest: deps-all
 asan: deps-test
 	+@MAKE='$(MAKE)' JOBS='$(JOBS)' tests/run-suites asan-unit asan-fuzz asan-e2e
 
-test-binaries: all $(UNIT_BINARIES) $(FUZZ_BINARIES)
+test-binaries: all $(UNIT_BINARIES) $(FUZZ_BINARIES) $(ATTACK_BINARIES)
 
 test-unit: $(UNIT_BINARIES)
 	@tests/run-programs unit $(O)/logs $(UNIT_BINARIES)
@@ -180,13 +187,13 @@ test-fuzz: $(FUZZ_BINARIES)
 test-kills: $(O)/tests/unit/guard/test_vault_kills
 	@tests/run-programs kills $(O)/logs $<
 
-test-e2e: all
+test-e2e: all $(ATTACK_BINARIES)
 	@python3 tests/e2e/run.py --binary $(O)/sallyport
 
-test-e2e-all: all
+test-e2e-all: all $(ATTACK_BINARIES)
 	@python3 tests/e2e/run.py --all --binary $(O)/sallyport
 
-test-e2e-rest: all
+test-e2e-rest: all $(ATTACK_BINARIES)
 	@python3 tests/e2e/run.py --rest --binary $(O)/sallyport
 
 # Builds the image for real, which takes root, and runs it.

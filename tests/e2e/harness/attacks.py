@@ -1,0 +1,158 @@
+"""What an infected machine does, bounded in count and time. Each attack runs in a process of its own inside
+the attacker's namespace, so that it is as fast as it can be."""
+
+import errno
+import json
+import selectors
+import socket
+import struct
+import time
+
+from . import apart, server
+from .check import Failure
+
+RESET = struct.pack("ii", 1, 0)
+
+
+def packets(network, attacker, target, protocol, *, source=None, mac=None, seconds=5, **numbers):
+    """Raw packets from the attacker's interface (attacks/packets.c): targets, port, size, count, rate.
+    source: another address than its own, or PREFIX/LENGTH for a new one each time; mac: another's."""
+    tool = server.BINARY.resolve().parent / "tests/e2e/attacks/packets"
+    if not tool.exists():
+        raise Failure(f"{tool} is not built: make {tool.relative_to(server.ROOT)}")
+    family = 6 if ":" in target else 4
+    said = attacker.run(tool, "eth0", mac or attacker.mac, network.gateway_mac(attacker),
+                        source or network.address(attacker, family), target, protocol, f"seconds={seconds}",
+                        *(f"{name}={value}" for name, value in numbers.items()), seconds=seconds + 20)
+    return json.loads(said)
+
+
+def elsewhere(namespace, work, seconds=30.0):
+    """Runs work() in a process inside the namespace; gives what it returns, as JSON can tell it."""
+    return begin(namespace, work)(seconds)
+
+
+def begin(namespace, work):
+    """Like elsewhere(), but goes on meanwhile; what it gives waits for the end and gives the result."""
+    def there(line):
+        namespace.enter()
+        line.say(work())
+
+    pid, line = apart.start(there)
+
+    def end(seconds=30.0):
+        line.patience(seconds)
+        try:
+            result = line.hear()
+        finally:
+            apart.end(pid)
+        if result is None:
+            raise Failure("the attack ended without a result")
+        return result
+    return end
+
+
+# ---- attacks, to be run by elsewhere() and begin()
+
+def connect_scan(targets, port=80, at_once=100, patience=2.0):
+    """TCP connections to all targets, so many at a time, as Code Red did. Gives how many answered (also
+    by a refusal of their own), and how many did not."""
+    waiting, open_now, outcome = list(reversed(targets)), selectors.DefaultSelector(), {}
+
+    def settle(sock, what):
+        open_now.unregister(sock)
+        sock.close()
+        outcome[what] = outcome.get(what, 0) + 1
+
+    while waiting or open_now.get_map():
+        while waiting and len(open_now.get_map()) < at_once:
+            target = waiting.pop()
+            sock = socket.socket(socket.AF_INET6 if ":" in target else socket.AF_INET)
+            sock.setblocking(False)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            open_now.register(sock, selectors.EVENT_WRITE, time.monotonic() + patience)
+            error = sock.connect_ex((target, port))
+            if error not in (0, errno.EINPROGRESS):
+                settle(sock, "refused")
+        for key, _ in open_now.select(0.05):
+            error = key.fileobj.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            settle(key.fileobj, "answered" if error in (0, errno.ECONNREFUSED) else "refused")
+        for key in [key for key in open_now.get_map().values() if key.data < time.monotonic()]:
+            settle(key.fileobj, "silent")
+    return outcome
+
+
+def slow_scan(targets, port=80, pause=2.0):
+    """One after the other, each abandoned when the next one's turn comes."""
+    for target in targets:
+        sock = socket.socket(socket.AF_INET6 if ":" in target else socket.AF_INET)
+        sock.setblocking(False)
+        sock.connect_ex((target, port))
+        time.sleep(pause)
+        sock.close()
+    return len(targets)
+
+
+def tcp_flood(target, port, seconds=3.0, most=1 << 30, connections=8):
+    """As many bytes to one target as it takes, with new connections for those that end. Gives how many
+    were sent, that is: given to the kernel."""
+    block, sent, end = b"\xcc" * (1 << 16), 0, time.monotonic() + seconds
+    with selectors.DefaultSelector() as ready:
+        def connect():
+            sock = socket.socket(socket.AF_INET6 if ":" in target else socket.AF_INET)
+            sock.setblocking(False)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            sock.connect_ex((target, port))
+            ready.register(sock, selectors.EVENT_WRITE)
+
+        for _ in range(connections):
+            connect()
+        while time.monotonic() < end and sent < most:
+            for key, _ in ready.select(0.05):
+                try:
+                    sent += key.fileobj.send(block)
+                except BlockingIOError:
+                    pass
+                except OSError:
+                    ready.unregister(key.fileobj)
+                    key.fileobj.close()
+                    connect()
+        for key in list(ready.get_map().values()):
+            key.fileobj.close()
+    return sent
+
+
+class Sink:
+    """Takes whatever is sent to a port, at every address, and lets the kernel throw it away."""
+
+    def __init__(self, port):
+        self._listener = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=1024)
+        self._work, self._line = apart.start(self._run)
+
+    def _run(self, line):
+        with selectors.DefaultSelector() as ready:
+            ready.register(self._listener, selectors.EVENT_READ)
+            while True:
+                for key, _ in ready.select():
+                    if key.fileobj is self._listener:
+                        ready.register(self._listener.accept()[0], selectors.EVENT_READ)
+                    elif not self._drain(key.fileobj):
+                        ready.unregister(key.fileobj)
+                        key.fileobj.close()
+
+    @staticmethod
+    def _drain(sock, nowhere=bytearray(1 << 20)):
+        try:
+            return sock.recv_into(nowhere, 0, socket.MSG_TRUNC) > 0
+        except OSError:
+            return False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self._listener.close()
+        apart.end(self._work)
