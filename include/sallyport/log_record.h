@@ -27,6 +27,7 @@ enum log_text {
 	LOG_TEXT_SETTING,   /* that decided, or whose limit was hit */
 	LOG_TEXT_SNI,       /* the name in the TLS handshake */
 	LOG_TEXT_CIPHER,    /* of TLS */
+	LOG_TEXT_EGRESS,    /* events: the egress origin that it is about */
 	LOG_TEXT_COUNT
 };
 
@@ -57,6 +58,8 @@ struct log_record {
 	uint32_t folded;     /* events: how many more like this were folded into it */
 	uint16_t tls;        /* 12, 13: the version of TLS; 0: plain */
 	uint16_t tls_resumed; /* its session is an older one's */
+	uint32_t news;       /* events about an egress origin: enum egress_news; else 0 */
+	uint32_t pad;
 };
 
 /* Builds a record with its texts into buf; returns its length (<= LOG_RECORD_MAX). */

@@ -49,6 +49,9 @@ enum {
 	STATS_CENSUS_ENTRIES = 32768, /* client addresses one worker can count, a power of two */
 };
 
+/* The log's rings: one per slot, and those of processes that tell news and have no counters here. */
+enum log_ring_of { LOG_RING_WARDEN = STATS_SLOTS, LOG_RING_MASTER, LOG_RINGS };
+
 struct stats_slot {
 #define STAT_MEMBER(name, help) _Atomic uint64_t name;
 	STATS(STAT_MEMBER, STAT_MEMBER)

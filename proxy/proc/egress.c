@@ -43,17 +43,46 @@ static bool report_is_sound(const struct egress_report *report)
 	return true;
 }
 
+static void keep(uint64_t kept[EGRESS_STATES / 64], const struct gen *gen)
+{
+	for (size_t i = 0; gen && i < EGRESS_STATES / 64; i++)
+		kept[i] |= gen->egress_slots[i];
+}
+
+/* Gates that drain still count into the slots that they found; where there is no other, one of these goes. */
+static bool claim(struct gen *gen, const char *name)
+{
+	uint64_t needed[EGRESS_STATES / 64] = {0}, all[EGRESS_STATES / 64] = {0};
+	keep(needed, gen);
+	keep(needed, master.active);
+	for (unsigned i = 0; i < GENS_MAX; i++)
+		if (master.gens[i].state != GEN_NONE)
+			keep(all, &master.gens[i]);
+	int slot = egress_states_claim(master.egress, name, all);
+	if (slot < 0)
+		slot = egress_states_claim(master.egress, name, needed);
+	if (slot >= 0)
+		gen->egress_slots[slot / 64] |= UINT64_C(1) << slot % 64;
+	return slot >= 0;
+}
+
 bool egress_note(struct gen *gen, const struct ipc_message *message)
 {
 	const struct egress_report *report = ipc_payload(message, sizeof(*report));
 	if (!report || !report_is_sound(report))
 		return false;
 	gen->egress = *report;
+	for (uint32_t i = 0; i < report->n; i++)
+		if (!claim(gen, report->names[i]))
+			return false;
 	return true;
 }
 
 void egress_commit(const struct gen *gen)
 {
+	for (unsigned i = 0; i < EGRESS_STATES; i++)
+		atomic_store_explicit(&master.egress->of[i].in_force, gen->egress_slots[i / 64] >> i % 64 & 1,
+				      memory_order_relaxed);
 	atomic_store_explicit(&master.egress->mode, gen->egress.mode, memory_order_relaxed);
 	atomic_store_explicit(&master.egress->kernel, gen->egress.kernel, memory_order_relaxed);
 	atomic_store_explicit(&master.egress->has_gate, gen->egress.has_gate, memory_order_relaxed);

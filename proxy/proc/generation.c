@@ -470,7 +470,7 @@ static bool map_memory(struct err *err)
 	if (!memory->stats)
 		return false;
 	memory->ring =
-	    shm_map(fds[PREPARE_FD_RINGS], sizeof(struct log_ring) * STATS_SLOTS, true, err);
+	    shm_map(fds[PREPARE_FD_RINGS], sizeof(struct log_ring) * LOG_RINGS, true, err);
 	if (!memory->ring)
 		return false;
 	memory->census = shm_map(fds[PREPARE_FD_CENSUS], census_bytes(), true, err);

@@ -425,6 +425,7 @@ static bool begin(struct gen *gen, struct err *err)
 	gen->plan_fd = -1;
 	gen->sites = (struct site_set){0};
 	gen->egress = (struct egress_report){0};
+	memset(gen->egress_slots, 0, sizeof(gen->egress_slots));
 	gen->workers = (struct workers_report){0};
 	gen->watch = (struct watch){.on_event = on_gen, .fd = gen->channel};
 	gen->timer = (struct timer){.on_expiry = on_gen_timer};

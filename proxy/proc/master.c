@@ -184,7 +184,7 @@ static bool make_shared(struct err *err)
 {
 	master.stats_fd = shm_create("sallyport-stats", sizeof(struct stats), err);
 	master.rings_fd =
-	    shm_create("sallyport-log-rings", sizeof(struct log_ring) * STATS_SLOTS, err);
+	    shm_create("sallyport-log-rings", sizeof(struct log_ring) * LOG_RINGS, err);
 	master.census_fd = shm_create("sallyport-census", census_bytes(), err);
 	if (master.stats_fd < 0 || master.rings_fd < 0 || master.census_fd < 0)
 		return false;

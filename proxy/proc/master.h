@@ -54,6 +54,7 @@ struct gen {
 	int plan_fd; /* of its guarded sites, -1: none */
 	struct site_set sites; /* of its policy, in master.site_states */
 	struct egress_report egress; /* n 0 and mode UNSET: it has no such section */
+	uint64_t egress_slots[EGRESS_STATES / 64]; /* of its origins, in master.egress */
 	struct workers_report workers;
 };
 
