@@ -81,6 +81,21 @@ struct egress_state {
 	char name[EGRESS_NAME_SIZE];        /* the master's business */
 };
 
+/* Why the kernel leg is not on. WHY(id, "sentence"). */
+#define EGRESS_KERNEL_WHYS(WHY)                                                                    \
+	WHY(STARTING, "it is being started")                                                       \
+	WHY(NO_RIGHT, "there is no CAP_NET_ADMIN: see conf/README.md for how to give it")          \
+	WHY(NO_SUPPORT, "this kernel has no nf_tables, or a container keeps it away")              \
+	WHY(REFUSED, "the kernel refused its rules: the log has the kernel's words")
+
+enum egress_kernel_why {
+	EGRESS_KERNEL_WHY_UNSET = 0,
+#define EGRESS_KERNEL_WHY_MEMBER(id, text) EGRESS_KERNEL_WHY_##id,
+	EGRESS_KERNEL_WHYS(EGRESS_KERNEL_WHY_MEMBER)
+#undef EGRESS_KERNEL_WHY_MEMBER
+	EGRESS_KERNEL_WHY_COUNT
+};
+
 struct egress_states {
 	_Atomic uint64_t paused_until_ms;   /* `pause egress`: everything only reports; 0: not paused */
 	_Atomic uint32_t kernel_active;     /* 1: the warden's table stands, and keeps the budget of new destinations */
@@ -88,6 +103,7 @@ struct egress_states {
 	_Atomic uint32_t mode;              /* enum egress_mode; 0: it has no section `egress` */
 	_Atomic uint32_t kernel;            /* enum egress_kernel */
 	_Atomic uint32_t has_gate;          /* 1: egress.proxy is set */
+	_Atomic uint32_t kernel_why;        /* enum egress_kernel_why; where kernel_active is 0 and the policy wants it */
 	struct egress_state of[EGRESS_STATES];
 };
 
@@ -95,6 +111,7 @@ struct egress_states {
 uint64_t egress_id(const char *name);
 const char *egress_stage_name(uint32_t stage);     /* "free", "listed-only", "replies-only"; "-" */
 enum egress_stage egress_stage_lookup(const char *name);
+const char *egress_kernel_why_text(uint32_t why);   /* "-" */
 const char *egress_offence_name(uint32_t offence); /* "scan"; "-" */
 
 /* The slot of that origin, claimed where it has none; one that `kept` does not hold gives way. -1: there is

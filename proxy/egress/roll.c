@@ -36,6 +36,17 @@ const char *egress_offence_name(uint32_t offence)
 	return offence > EGRESS_OFFENCE_UNSET && offence < EGRESS_OFFENCE_COUNT ? offences[offence] : "-";
 }
 
+const char *egress_kernel_why_text(uint32_t why)
+{
+	static const char *const texts[EGRESS_KERNEL_WHY_COUNT] = {
+	    "-",
+#define TEXT(id, text) text,
+	    EGRESS_KERNEL_WHYS(TEXT)
+#undef TEXT
+	};
+	return why < EGRESS_KERNEL_WHY_COUNT ? texts[why] : "-";
+}
+
 uint64_t egress_id(const char *name)
 {
 	uint64_t id = UINT64_C(0xcbf29ce484222325);

@@ -98,6 +98,8 @@ static void stages_and_offences_have_names(void **state)
 	assert_string_equal(egress_offence_name(EGRESS_OFFENCE_SCAN), "scan");
 	assert_string_equal(egress_offence_name(EGRESS_OFFENCE_ORDERED), "ordered");
 	assert_string_equal(egress_offence_name(99), "-");
+	assert_string_equal(egress_kernel_why_text(EGRESS_KERNEL_WHY_STARTING), "it is being started");
+	assert_string_equal(egress_kernel_why_text(99), "-");
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, setup)
