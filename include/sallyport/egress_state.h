@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "sallyport/egress_known.h"
 
 /* How each egress origin stands: shared memory that outlives generations. The master claims the slots and
  * writes what an operator orders; gate and warden convict; all of them and the console read.
@@ -104,7 +105,9 @@ struct egress_states {
 	_Atomic uint32_t kernel;            /* enum egress_kernel */
 	_Atomic uint32_t has_gate;          /* 1: egress.proxy is set */
 	_Atomic uint32_t kernel_why;        /* enum egress_kernel_why; where kernel_active is 0 and the policy wants it */
+	_Atomic uint64_t seed;              /* of `known`: random, by the master; never 0 */
 	struct egress_state of[EGRESS_STATES];
+	struct egress_known known[EGRESS_STATES]; /* what the gate let them to: by the same index, the gate's */
 };
 
 /* 64-bit FNV-1a of the name, never 0: the same over reloads and on every machine. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "proc/master.h"
+#include "sallyport/crypto.h"
 #include "sallyport/shm.h"
 
 _Static_assert((int)EGRESS_STATES >= 2 * (int)EGRESS_ORIGINS_MAX, "the serving and the coming policy's origins fit");
@@ -23,6 +24,15 @@ static int open_shown(int fd, struct err *err)
 	return shown;
 }
 
+static bool make_seed(struct err *err)
+{
+	uint64_t seed;
+	if (!crypto_random(&seed, sizeof(seed), err))
+		return false;
+	atomic_store(&master.egress->seed, seed | 1);
+	return true;
+}
+
 bool egress_init(struct err *err)
 {
 	master.egress_fd = shm_create("sallyport-egress", sizeof(struct egress_states), err);
@@ -30,7 +40,7 @@ bool egress_init(struct err *err)
 		return false;
 	master.egress_shown_fd = open_shown(master.egress_fd, err);
 	master.egress = shm_map(master.egress_fd, sizeof(struct egress_states), true, err);
-	return master.egress_shown_fd >= 0 && master.egress;
+	return master.egress_shown_fd >= 0 && master.egress && make_seed(err);
 }
 
 static bool report_is_sound(const struct egress_report *report)
