@@ -22,6 +22,12 @@ enum {
 	EGRESS_STRICT_PORTS_MAX = 64,
 };
 
+/* Which address comes from which card, where the operator knows: against forged neighbours. */
+struct egress_binding {
+	const char *address, *mac, *interface; /* mac, interface NULL: not said */
+	struct policy_where where;
+};
+
 struct egress_origin {
 	const char *name;             /* its first address as written */
 	struct cidr *networks;        /* network_count of them */
@@ -34,12 +40,19 @@ struct egress_origin {
 
 /* A rate with a burst, in microseconds between two units: GCRA. interval_us 0: no limit. */
 struct egress_rate {
-	uint64_t count, per_ms, burst; /* as the policy has it */
+	struct policy_rate setting;   /* as the policy has it; count 0: no limit */
+	uint64_t burst;               /* at once; where no setting says it, twice setting.count */
 	uint64_t interval_us, tolerance_us;
 };
 
-/* Hosts, wildcards, networks, each with ports: opaque, compiled by egress_list_compile. */
+/* Both belong to it. 0 to 65535: any. */
+struct egress_ports {
+	uint16_t min, max;
+};
+
+/* Hosts, wildcards, networks, each with ports: opaque, compiled from the texts. */
 struct egress_list;
+struct egress_networks;
 
 struct egress_policy {
 	int mode;                     /* enum egress_mode; UNSET: there is no such section */
@@ -55,14 +68,15 @@ struct egress_policy {
 	struct egress_origin *origins; /* origin_count of them */
 	size_t origin_count;
 
+	struct policy_list bindings;   /* of struct egress_binding */
+	struct egress_networks *networks; /* of all origins */
+
 	struct policy_strings allow_texts, deny_texts, strict_texts, relay_texts;
-	struct egress_list *allow, *deny, *relays;
-	uint16_t strict_ports[EGRESS_STRICT_PORTS_MAX]; /* only what is in `allow` may be reached there */
+	struct egress_list *allow, *deny, *relays; /* never NULL in a compiled policy with such a section */
+	struct egress_ports strict_ports[EGRESS_STRICT_PORTS_MAX]; /* only what is in `allow` may be reached there */
 	size_t strict_port_count;
 
 	/* new destinations, of gate and kernel together */
-	struct policy_rate new_destinations_setting;
-	uint64_t burst;
 	struct egress_rate new_destinations;
 	uint64_t wait_ms;             /* how long the gate lets a new destination wait for its turn */
 	uint64_t remember_ms;         /* a destination that was not used so long is new again */
@@ -70,13 +84,13 @@ struct egress_policy {
 	/* through the gate; each origin, and each origin with one host */
 	struct egress_rate origin_requests, host_requests;
 	uint64_t origin_connections, host_connections; /* at once */
-	uint64_t origin_bytes_per_s, host_bytes_per_s; /* either way; 0: no limit; tunnels are not read faster */
+	uint64_t origin_bytes_per_s, host_bytes_per_s; /* each way; 0: no limit; tunnels are not read faster */
 
-	/* the kernel leg */
-	struct egress_rate listed_packets, target_packets; /* each origin with one destination */
-	uint64_t listed_bytes_per_s, target_bytes_per_s;
+	/* the kernel leg; each origin with one destination: a listed one, TCP to another, all else (UDP, ICMP) to another */
+	struct egress_rate listed_packets, target_packets, datagram_packets;
+	uint64_t listed_bytes_per_s, target_bytes_per_s, datagram_bytes_per_s; /* 0: no limit */
 	struct egress_rate new_connections;            /* of one origin */
-	uint64_t hourly_bytes;                         /* of one origin to what is not listed */
+	uint64_t hourly_bytes;                         /* of one origin to what is not listed; 0: no limit */
 	struct egress_rate relay_connections, relay_messages; /* of one origin to listed mail relays */
 
 	uint64_t strikes;             /* so many offences within strike_window_ms are a conviction */
@@ -114,29 +128,49 @@ struct egress_verdict {
 	const char *entry;       /* as the policy has it; NULL: none */
 };
 
-/* Before a name is resolved. Deny beats allow; a literal address is judged as one (egress_judge_address). */
+/* Before a name is resolved. Deny beats allow. A literal address is judged as one (egress_judge_address);
+ * one that hides an IPv4 address in an IPv6 one (NAT64) is refused unless it is listed by address. A name on a strict
+ * port, or of an origin in quarantine, that `allow` has not by name is UNLISTED only where it may turn out
+ * to have an address that `allow` has for this port: egress_judge_address has the last word. */
 struct egress_verdict egress_judge(const struct egress_policy *policy, const struct egress_destination *destination,
 				   enum egress_stage stage);
-/* The very address that is about to be dialled, or was: `named` is what egress_judge said of its name.
- * deny and allow by network count here; what is private (below) only where `allow` has it by address or
- * network; a listed name that leads to a private address is refused. */
+/* The very address (with its port) that is about to be dialled, or was: `named` is what egress_judge said of its
+ * name. deny and allow by network count here; what is private (below) only where `allow` has it by address or
+ * by a network that lies within the same special-purpose block; a listed name that leads to a private address
+ * is refused. An address in a NAT64 form is also looked up as the IPv4 address that it leads to. */
 struct egress_verdict egress_judge_address(const struct egress_policy *policy, const struct egress_verdict *named,
 					   const struct addr *addr, enum egress_stage stage);
+bool egress_is_strict_port(const struct egress_policy *policy, uint16_t port);
+/* Is it one of egress.relays? */
+bool egress_is_relay(const struct egress_policy *policy, const struct egress_destination *destination);
 
 /* Not the public internet (IANA special-purpose registries: RFC 6890 and its updates): private, loopback,
- * link-local, shared, multicast, documentation, benchmarking, unspecified, broadcast; and IPv6 forms that
- * lead to such IPv4 addresses (mapped, compatible, NAT64 RFC 6052, 6to4, Teredo). Returns what it is,
- * "private (RFC 1918)"; NULL: it is public. */
+ * link-local, shared, multicast, documentation, benchmarking, unspecified, broadcast, metadata services, IPv6
+ * outside of 2000::/3; and IPv6 forms that lead to such IPv4 addresses (mapped, NAT64 RFC 6052) or to
+ * any (compatible, 6to4, Teredo). Returns what it is, "private (RFC 1918)"; NULL: it is public. */
 const char *egress_special_purpose(const struct addr *addr);
 
+/* The blocks behind it, the most specific first: the first that has an address decides. name NULL: what lies
+ * here leads to the IPv4 address in its last four bytes (NAT64). An entry of `allow` opens
+ * what of a block lies within the entry, if the entry lies within the block: "0.0.0.0/0" opens none of them, and
+ * "169.254.0.0/16" not the metadata service in it. */
+struct egress_special {
+	struct cidr network;
+	const char *name;
+};
+const struct egress_special *egress_special_blocks(size_t *n);
+
 /* Literal addresses and networks of `allow`, with ports, for the kernel leg; names of `allow` that
- * are no wildcards, to be resolved. Calls each with the entry; port_max 65535 and port_min 0: any port. */
+ * are no wildcards, to be resolved. Calls each with the entry. Entries for any host ("*:123") and wildcards are the
+ * gate's and the DNS listener's affair, since the kernel sees no names. */
 struct egress_listed {
 	const struct cidr *network; /* NULL: a name */
 	const char *name;
-	uint16_t port_min, port_max;
+	uint16_t port_min, port_max; /* 0 and 65535: any port */
+	const char *opens;           /* name of the special-purpose block that the network lies in; NULL: none */
 };
 void egress_each_listed(const struct egress_list *list, void (*each)(void *context, const struct egress_listed *listed),
 			void *context);
+size_t egress_list_count(const struct egress_list *list);
 
 #endif

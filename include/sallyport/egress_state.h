@@ -25,21 +25,26 @@ enum egress_stage {
 	EGRESS_STAGE_COUNT
 };
 
-/* What an origin is struck for. OFFENCE(id, "name", weight): weight in strikes. */
-#define EGRESS_OFFENCES(OFFENCE)                                                                   \
-	OFFENCE(SCAN, "scan", 1)             /* more new destinations than egress.new_destinations */ \
-	OFFENCE(SLOW_SCAN, "slow-scan", 255) /* TRW: convicts at once */                           \
-	OFFENCE(FLOOD, "flood", 1)           /* over the packets or bytes to one target */         \
-	OFFENCE(CONNECTIONS, "connections", 1) /* more new connections than it may make */         \
-	OFFENCE(VOLUME, "volume", 255)       /* over egress.hourly_bytes */                        \
-	OFFENCE(SPOOF, "spoof", 1)           /* a source address that is not its own */            \
-	OFFENCE(FORBIDDEN, "forbidden", 1)   /* private addresses, denied hosts, strict ports */   \
-	OFFENCE(RELAY, "relay", 1)           /* more mail than it may send */                      \
-	OFFENCE(DNS, "dns", 1)               /* more names than it may ask for */
+/* What an origin is struck for. OFFENCE(id, "name", weight, counts_in_quarantine): weight in strikes. What an
+ * origin in stage 1 tries and does not get, as an infected one will, is no reason for stage 2: it would
+ * take its listed destinations away, too. */
+#define EGRESS_OFFENCES(OFFENCE)                                                                          \
+	OFFENCE(SCAN, "scan", 1, false)             /* more new destinations than egress.new_destinations */ \
+	OFFENCE(SLOW_SCAN, "slow-scan", 255, false) /* TRW: convicts at once */                              \
+	OFFENCE(FLOOD, "flood", 1, true)            /* over the packets or bytes to one target */            \
+	OFFENCE(CONNECTIONS, "connections", 1, false) /* more new connections than it may make */            \
+	OFFENCE(VOLUME, "volume", 255, false)       /* over egress.flows.hourly_bytes */                     \
+	OFFENCE(SPOOF, "spoof", 1, true)            /* a source address that is not its own */               \
+	OFFENCE(FORBIDDEN, "forbidden", 1, false)   /* private addresses, denied hosts, strict ports */      \
+	OFFENCE(RELAY, "relay", 1, true)            /* more mail than it may send */                         \
+	OFFENCE(DNS, "dns", 1, true)                /* more names than it may ask for */
+
+/* So much weight convicts at once. */
+enum { EGRESS_OFFENCE_CONVICTS = 255 };
 
 enum egress_offence {
 	EGRESS_OFFENCE_UNSET = 0,
-#define EGRESS_OFFENCE_MEMBER(id, name, weight) EGRESS_OFFENCE_##id,
+#define EGRESS_OFFENCE_MEMBER(id, name, weight, counts) EGRESS_OFFENCE_##id,
 	EGRESS_OFFENCES(EGRESS_OFFENCE_MEMBER)
 #undef EGRESS_OFFENCE_MEMBER
 	EGRESS_OFFENCE_ORDERED, /* an operator's quarantine */
@@ -71,6 +76,7 @@ struct egress_state {
 	_Atomic uint64_t strikes_until_ms;  /* GCRA of offences: when all are forgotten */
 	_Atomic uint32_t convictions;       /* so far, not yet forgiven: each doubles the next sentence */
 	_Atomic uint64_t forgive_ms;        /* when one is */
+	_Atomic uint64_t since_ms;          /* of the last conviction: what follows at once is the same deed */
 	_Atomic uint64_t since_wall_ms;     /* of the sentence */
 	_Atomic uint64_t new_tat_us;        /* GCRA of new destinations, where the kernel does not keep it */
 	_Atomic uint64_t last_offence_wall_ms;
@@ -123,7 +129,10 @@ int egress_states_claim(struct egress_states *states, const char *name, const ui
 /* NULL: it has none. states may be NULL. */
 struct egress_state *egress_states_find(struct egress_states *states, const char *name);
 
+/* state NULL: EGRESS_FREE. */
 enum egress_stage egress_stage_now(const struct egress_state *state, uint64_t now_ms);
+/* Of the sentence that holds now; UNSET: none does. *until_ms: UINT64_MAX: until released; 0: none holds. */
+enum egress_offence egress_sentence_now(const struct egress_state *state, uint64_t now_ms, uint64_t *until_ms);
 
 /* How a sentence is found, out of the policy. */
 struct egress_law {
@@ -136,7 +145,10 @@ struct egress_sentence {
 	uint64_t until_ms; /* UINT64_MAX: until released */
 	bool is_new;       /* this offence brought it: tell of it */
 };
-/* One offence more. From FREE enough strikes lead to stage 1, from there to stage 2. Any number of writers. */
+/* One offence more. From FREE enough strikes lead to stage 1, from there to stage 2, each by a conviction that doubles
+ * the next sentence; one conviction is forgiven for each quarantine_max_ms (0: a day) that passes after a
+ * sentence's end. Within EGRESS_SAME_DEED_MS of a conviction nothing counts. Any number of writers. */
+enum { EGRESS_SAME_DEED_MS = 1000 };
 struct egress_sentence egress_strike(struct egress_state *state, const struct egress_law *law, enum egress_offence offence,
 				     uint64_t now_ms, uint64_t wall_ms);
 /* An operator's orders. duration_ms 0: until released. */

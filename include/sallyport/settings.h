@@ -31,6 +31,8 @@ struct listen_settings {
 	size_t proxy_from_count;
 	struct listen_tls tls;
 	bool redirect_https;
+	bool gate;                    /* the gate's, for origins; the workers' otherwise. Comes after those of `listen` */
+	bool transparent;             /* the gate's: connections that the kernel leg redirects to it */
 	struct policy_where where;
 };
 
@@ -108,7 +110,7 @@ struct alert_settings {        /* who is told at once */
 
 struct settings {
 	struct arena *arena;
-	struct policy_list listens;   /* of struct listen_settings */
+	struct policy_list listens;   /* of struct listen_settings, the gate's among them */
 	struct policy_list sites;     /* of struct site */
 	const char *default_site;     /* name; NULL: unknown hosts are refused */
 	struct policy_strings trusted_proxies;
@@ -126,7 +128,7 @@ struct settings {
 	struct console_settings console;
 	struct vault_settings vault;
 	struct alert_settings alerts;
-	struct egress_policy egress;
+	struct egress_policy egress;  /* mode EGRESS_UNSET: there is no such section */
 	struct site_table *table;
 	size_t origin_count, route_count; /* internal ones too */
 	struct route *internals[INTERNAL_COUNT]; /* NULL where there is none; internal_count of them */

@@ -12,7 +12,7 @@ static const char *const stages[EGRESS_STAGE_COUNT] = {
 };
 
 static const char *const offences[EGRESS_OFFENCE_COUNT] = {
-#define NAME(id, name, weight) [EGRESS_OFFENCE_##id] = name,
+#define NAME(id, name, weight, counts) [EGRESS_OFFENCE_##id] = name,
     EGRESS_OFFENCES(NAME)
 #undef NAME
     [EGRESS_OFFENCE_ORDERED] = "ordered",

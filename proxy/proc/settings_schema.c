@@ -404,6 +404,9 @@ static const struct setting settings_rows[] = {
      .doc = "The console for the operator."},
     {"vault", SETTING_GROUP, SETTINGS(vault), .sub = &vault_schema,
      .doc = "Where the guard keeps what is known to be good."},
+    {"egress", SETTING_GROUP, SETTINGS(egress), .sub = &egress_schema,
+     .doc = "What the machines behind sallyport may reach. Without it nothing of theirs goes through sallyport but answers to "
+	    "visitors."},
     {"acme_webroot", SETTING_STRING, SETTINGS(acme_webroot), .example = "\"/var/lib/acme\"",
      .doc = "The directory that an ACME client (certbot, lego) writes challenges into, below "
 	    "`.well-known/acme-challenge/`. GET and HEAD of `/.well-known/acme-challenge/TOKEN` are answered from "

@@ -1,0 +1,79 @@
+/* Where the egress legs meet the rest of a policy: their listeners, beside those for visitors. */
+#include "proc/settings_schema.h"
+
+bool settings_overlap(const struct addr *a, const struct addr *b)
+{
+	if (addr_port(a) == 0 || addr_port(a) != addr_port(b))
+		return false;
+	if (addr_eq(a, b))
+		return true;
+	if (a->u.sa.sa_family == b->u.sa.sa_family)
+		return addr_is_any(a) || addr_is_any(b);
+	/* An IPv6 socket for any address takes IPv4 too. */
+	return (a->u.sa.sa_family == AF_INET6 && addr_is_any(a)) ||
+	       (b->u.sa.sa_family == AF_INET6 && addr_is_any(b));
+}
+
+/* What is asked for: egress.proxy, egress.transparent. */
+struct wanted {
+	const char *setting, *address;
+	struct addr addr;
+	bool transparent;
+};
+
+static bool is_free(const struct settings *settings, const struct wanted *wanted, struct policy_context *context)
+{
+	const struct listen_settings *listens = settings->listens.items;
+	const struct policy_where where = settings->egress.where;
+	for (size_t i = 0; i < settings->listens.n; i++) {
+		if (!settings_overlap(&listens[i].addr, &wanted->addr))
+			continue;
+		if (listens[i].gate)
+			policy_error(context, where, "egress.%s: %s is taken by egress.proxy", wanted->setting, wanted->address);
+		else
+			policy_error(context, where, "egress.%s: %s is taken by listen[%zu], %s", wanted->setting,
+				     wanted->address, i, listens[i].address);
+		return false;
+	}
+	if (!settings->console.address || !settings_overlap(&settings->console.addr, &wanted->addr))
+		return true;
+	policy_error(context, where, "egress.%s: %s is taken by the console", wanted->setting, wanted->address);
+	return false;
+}
+
+/* The list is made anew: its memory ends with what the policy has. */
+static void append(struct settings *settings, const struct wanted *wanted, struct policy_context *context)
+{
+	const size_t n = settings->listens.n;
+	struct listen_settings *items = arena_alloc(context->arena, (n + 2) * sizeof(*items));
+	if (!items) {
+		policy_error(context, settings->egress.where, "out of memory");
+		return;
+	}
+	if (n > 0)
+		memcpy(items, settings->listens.items, n * sizeof(*items));
+	items[n] = (struct listen_settings){
+	    .address = wanted->address,
+	    .addr = wanted->addr,
+	    .gate = true,
+	    .transparent = wanted->transparent,
+	    .where = settings->egress.where,
+	};
+	settings->listens.items = items;
+	settings->listens.n = n + 1;
+}
+
+void settings_add_gate(struct settings *settings, struct policy_context *context)
+{
+	const struct egress_policy *egress = &settings->egress;
+	const struct wanted wanted[] = {
+	    {"proxy", egress->proxy, egress->proxy_addr, false},
+	    {"transparent", egress->transparent, egress->transparent_addr, true},
+	};
+	if (egress->mode != EGRESS_MONITOR && egress->mode != EGRESS_ENFORCE)
+		return;
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+		if (wanted[i].address && is_free(settings, &wanted[i], context))
+			append(settings, &wanted[i], context);
+	}
+}
