@@ -1,4 +1,5 @@
 /* What a policy may say about what leaves, and what is made of it. */
+#include "egress/check.h"
 #include "egress/list.h"
 #include "egress/origins.h"
 
@@ -242,6 +243,8 @@ static void finish_egress(void *structure, struct policy_where where, struct pol
 	if (policy->origin_texts.n == 0)
 		policy_error_in(context, where, "origins",
 				"at least one is needed, such as origins = ( \"10.0.0.5\" );: who is none of them gets nothing");
+	if (policy->allow && policy->deny && policy->relays)
+		egress_check(policy, where, context);
 }
 
 const struct schema egress_schema = {

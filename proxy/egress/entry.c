@@ -12,14 +12,14 @@ bool egress_ports_parse(struct span text, struct egress_ports *out, struct err *
 	size_t dash = span_find(text, '-');
 	uint64_t min, max;
 	if (!span_to_u64(span_of(text.ptr, dash), UINT16_MAX, &min))
-		return err_set(err, "'%.*s' is no port: write 443, or 8000-8080", SPAN_ARG(text));
+		return err_set(err, "\"%.*s\" is no port: write 443, or 8000-8080", SPAN_ARG(text));
 	max = min;
 	if (dash < text.len && !span_to_u64(span_from(text, dash + 1), UINT16_MAX, &max))
-		return err_set(err, "'%.*s' is no range of ports: write 8000-8080", SPAN_ARG(text));
+		return err_set(err, "\"%.*s\" is no range of ports: write 8000-8080", SPAN_ARG(text));
 	if (min == 0)
-		return err_set(err, "'%.*s': there is no port 0", SPAN_ARG(text));
+		return err_set(err, "there is no port 0");
 	if (min > max)
-		return err_set(err, "'%.*s' ends before it begins: did you mean %u-%u?", SPAN_ARG(text), (unsigned)max,
+		return err_set(err, "%.*s ends before it begins: did you mean %u-%u?", SPAN_ARG(text), (unsigned)max,
 			       (unsigned)min);
 	*out = (struct egress_ports){(uint16_t)min, (uint16_t)max};
 	return true;
@@ -122,12 +122,13 @@ static bool parse_host(struct span host, struct egress_entry *out, struct arena 
 bool egress_entry_parse(const char *text, struct egress_entry *out, struct arena *arena, struct err *err)
 {
 	struct span whole = span_from_str(text), host, ports;
+	struct err inner = {0};
 	*out = (struct egress_entry){.text = text, .ports = any_port};
 	if (is_url(whole))
 		return err_set(err, "'%s' is a URL: write the host alone, or host:port", text);
 	if (!split(whole, &host, &ports, err))
 		return false;
-	if (ports.ptr && !egress_ports_parse(ports, &out->ports, err))
-		return false;
+	if (ports.ptr && !egress_ports_parse(ports, &out->ports, &inner))
+		return err_set(err, "'%s': %s", text, inner.text);
 	return parse_host(host, out, arena, err);
 }

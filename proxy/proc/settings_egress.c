@@ -14,7 +14,7 @@ bool settings_overlap(const struct addr *a, const struct addr *b)
 	       (b->u.sa.sa_family == AF_INET6 && addr_is_any(b));
 }
 
-/* What is asked for: egress.proxy, egress.transparent. */
+/* What is asked for: egress.proxy, egress.transparent; and egress.dns, which takes TCP too. */
 struct wanted {
 	const char *setting, *address;
 	struct addr addr;
@@ -29,7 +29,8 @@ static bool is_free(const struct settings *settings, const struct wanted *wanted
 		if (!settings_overlap(&listens[i].addr, &wanted->addr))
 			continue;
 		if (listens[i].gate)
-			policy_error(context, where, "egress.%s: %s is taken by egress.proxy", wanted->setting, wanted->address);
+			policy_error(context, where, "egress.%s: %s is taken by egress.%s", wanted->setting, wanted->address,
+				     listens[i].transparent ? "transparent" : "proxy");
 		else
 			policy_error(context, where, "egress.%s: %s is taken by listen[%zu], %s", wanted->setting,
 				     wanted->address, i, listens[i].address);
@@ -63,6 +64,19 @@ static void append(struct settings *settings, const struct wanted *wanted, struc
 	settings->listens.n = n + 1;
 }
 
+/* An origin that reaches the console gives orders to its guard; through the gate's own address requests run in circles. */
+static void check_opened(const struct settings *settings, const char *what, const char *text, const struct addr *addr,
+			 struct policy_context *context)
+{
+	const struct egress_destination destination = {.addr = *addr, .is_literal = true, .port = addr_port(addr)};
+	if (!text || addr_is_any(addr))
+		return;
+	const struct egress_verdict verdict = egress_judge(&settings->egress, &destination, EGRESS_FREE);
+	if (verdict.kind == EGRESS_VERDICT_LISTED)
+		policy_warning(context, settings->egress.where, "egress.allow: \"%s\" opens %s, %s, to the origins", verdict.entry,
+			       what, text);
+}
+
 void settings_add_gate(struct settings *settings, struct policy_context *context)
 {
 	const struct egress_policy *egress = &settings->egress;
@@ -70,10 +84,17 @@ void settings_add_gate(struct settings *settings, struct policy_context *context
 	    {"proxy", egress->proxy, egress->proxy_addr, false},
 	    {"transparent", egress->transparent, egress->transparent_addr, true},
 	};
+	const struct wanted dns = {"dns", egress->dns, egress->dns_addr, false};
 	if (egress->mode != EGRESS_MONITOR && egress->mode != EGRESS_ENFORCE)
 		return;
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
 		if (wanted[i].address && is_free(settings, &wanted[i], context))
 			append(settings, &wanted[i], context);
 	}
+	if (dns.address)
+		(void)is_free(settings, &dns, context);
+	if (policy_errors_count(context->errors) > 0)
+		return;
+	check_opened(settings, "the console", settings->console.address, &settings->console.addr, context);
+	check_opened(settings, "the gate itself", egress->proxy, &egress->proxy_addr, context);
 }
