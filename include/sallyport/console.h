@@ -1,7 +1,7 @@
 #ifndef SALLYPORT_CONSOLE_H
 #define SALLYPORT_CONSOLE_H
 
-#include "sallyport/egress_state.h"
+#include "sallyport/egress_order.h"
 #include "sallyport/guard_status.h"
 #include "sallyport/loop.h"
 #include "sallyport/settings.h"
@@ -19,8 +19,13 @@
  *   GET  /api/status       JSON, see below; 503 or 504 where the master does not say
  *   GET  /metrics          the same counters, Prometheus text format 0.0.4
  *   POST /api/reload       200 {"ok":true} or 409 {"ok":false,"errors":"…"}
- *   POST /api/pause        {"leg":"shield","site":"shop","duration_ms":1800000}; 0 ends a pause.
- *                          200 {"ok":true}, 400 or 409 {"ok":false,"errors":"…"}
+ *   GET  /api/egress       JSON: how the egress legs and their origins are, see below
+ *   POST /api/egress/quarantine  {"origin":"10.0.0.5","stage":"listed-only","duration_ms":3600000}; stage may be
+ *                          left out, or be "replies-only"; duration_ms 0, or none: until released
+ *   POST /api/egress/release  {"origin":"10.0.0.5"}
+ *                          200 {"ok":true,"said":"…"}, 400 or 409 {"ok":false,"errors":"…"}
+ *   POST /api/pause        {"leg":"shield","site":"shop","duration_ms":1800000}; 0 ends a pause. The leg
+ *                          "egress" has no site. 200 {"ok":true}, 400 or 409 {"ok":false,"errors":"…"}
  *   POST /api/vault/VERB   {"site":"shop", …}, see serve/console_vault.c; the answer has "said"
  *   POST /api/demo/deface, /redirect, /stop, /restore
  *                          what becomes of the demo origin: 200, or 409 where there is none
@@ -37,10 +42,16 @@
  *   "responses": {"closed": 0, "1xx": 0, "2xx": 1, …},
  *   "guard": {"baseline": 7, "vault_ok": true, …, "sites": [{"site": "shop", "state": "guarded", …}]},
  *      where a site is guarded
+ *   "egress": what /api/egress says, where the policy has such a section:
+ *      {"mode":"enforce","gate":true,"kernel":"auto","kernel_active":false,"kernel_why":"…",
+ *       "paused":{"left_s":1795,"until":"…"}, "origins":[{"origin":"10.0.0.5","stage":"listed-only",
+ *       "offence":"scan","since":"…","until":"…","left_s":540,"convictions":1,"last_offence":"scan",
+ *       "last_offence_at":"…","counters":{"gate_requests":1,…}}]}; who is in quarantine comes first, "until" is
+ *       left out where it lasts until released
  *   "reasons": [{"name": "rule", "status": 403, "text": "…", "count": 1}], those that occurred */
 
 enum console_order {
-	CONSOLE_ORDER_UNSET = 0, CONSOLE_STATUS, CONSOLE_RELOAD, CONSOLE_STOP, CONSOLE_PAUSE, CONSOLE_VAULT,
+	CONSOLE_ORDER_UNSET = 0, CONSOLE_STATUS, CONSOLE_RELOAD, CONSOLE_STOP, CONSOLE_PAUSE, CONSOLE_VAULT, CONSOLE_EGRESS,
 	CONSOLE_DEMO_RESTORE, CONSOLE_DEMO_DEFACE, CONSOLE_DEMO_REDIRECT, CONSOLE_DEMO_STOP,
 };
 
@@ -59,6 +70,8 @@ struct console_setup {
 		      const struct pause_request *pause);
 	/* The same for orders about the vault. NULL: there are none. */
 	void (*order_vault)(void *context, uint64_t ticket, const struct vault_order *order);
+	/* The same for orders about egress origins. NULL: there are none. */
+	void (*order_egress)(void *context, uint64_t ticket, const struct egress_order *order);
 	void *context;
 };
 

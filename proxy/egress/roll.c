@@ -76,10 +76,12 @@ static int worth_taking(const struct egress_state *state, bool is_kept)
 }
 
 /* Gate and warden find it by its id, which is there last. */
-static void take(struct egress_state *state, uint64_t id, const char *name, size_t len)
+static void take(struct egress_states *states, unsigned slot, uint64_t id, const char *name, size_t len)
 {
+	struct egress_state *state = &states->of[slot];
 	atomic_store_explicit(&state->id, 0, memory_order_release);
 	memset((char *)state + sizeof(state->id), 0, sizeof(*state) - sizeof(state->id));
+	memset(&states->known[slot], 0, sizeof(states->known[slot]));
 	memcpy(state->name, name, len + 1);
 	atomic_store_explicit(&state->id, id, memory_order_release);
 }
@@ -101,7 +103,7 @@ int egress_states_claim(struct egress_states *states, const char *name, const ui
 		}
 	}
 	if (best >= 0)
-		take(&states->of[best], id, name, len);
+		take(states, (unsigned)best, id, name, len);
 	return best;
 }
 

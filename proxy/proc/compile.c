@@ -110,6 +110,13 @@ static void report_sites(const struct settings *settings)
 	}
 }
 
+static void describe_egress_origin(const struct egress_origin *origin, struct egress_origin_report *out)
+{
+	snprintf(out->name, sizeof(out->name), "%s", origin->name);
+	for (size_t i = 0; i < origin->network_count && out->n < EGRESS_ADDRESSES_MAX; i++)
+		out->networks[out->n++] = origin->networks[i];
+}
+
 /* So are the states of egress origins. Names that are too long for one were refused. */
 static void report_egress(const struct egress_policy *egress)
 {
@@ -122,7 +129,7 @@ static void report_egress(const struct egress_policy *egress)
 	    .has_gate = egress->proxy != NULL,
 	};
 	for (size_t i = 0; i < egress->origin_count && out.n < EGRESS_ORIGINS_MAX; i++)
-		snprintf(out.names[out.n++], EGRESS_NAME_SIZE, "%s", egress->origins[i].name);
+		describe_egress_origin(&egress->origins[i], &out.of[out.n++]);
 	report(REPORT_EGRESS, &out, sizeof(out));
 }
 

@@ -38,6 +38,13 @@ static void pass_vault_on(void *context, uint64_t ticket, const struct vault_ord
 	helper_report(REPORT_VAULT, &asked, sizeof(asked));
 }
 
+static void pass_egress_on(void *context, uint64_t ticket, const struct egress_order *order)
+{
+	(void)context;
+	struct asked_report asked = {.order = CONSOLE_EGRESS, .ticket = ticket, .egress = *order};
+	helper_report(REPORT_ASKED, &asked, sizeof(asked));
+}
+
 static void answer(const struct ipc_message *message)
 {
 	struct answer_head head;
@@ -72,6 +79,7 @@ static bool open_console(struct err *err)
 	    .tcp_fd = ipc_take_fd(&life.message, CONSOLE_FD_TCP),
 	    .order = pass_on,
 	    .order_vault = pass_vault_on,
+	    .order_egress = pass_egress_on,
 	};
 	close(stats_fd);
 	close(guard_fd);

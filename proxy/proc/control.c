@@ -199,6 +199,19 @@ static void pause_or_resume(uint64_t ticket, const struct pause_request *request
 	control_answer(ticket, ok, err.text, strlen(err.text));
 }
 
+static void order_egress(uint64_t ticket, const struct egress_order *order)
+{
+	struct err err = {{0}};
+	struct strbuf said;
+	strbuf_init(&said, 512);
+	bool ok = egress_carry_out(order, &said, &err);
+	if (ok)
+		control_answer(ticket, true, said.data, said.len);
+	else
+		control_answer(ticket, false, err.text, strlen(err.text));
+	strbuf_release(&said);
+}
+
 static void change_demo(uint64_t ticket, enum demo_state state)
 {
 	static const char none[] = "there is no demo origin: start sallyport with --demo";
@@ -216,6 +229,7 @@ void control_asked(const struct asked_report *asked)
 	case CONSOLE_STATUS: answer_status(asked->ticket); break;
 	case CONSOLE_RELOAD: await_reload(asked->ticket); break;
 	case CONSOLE_PAUSE: pause_or_resume(asked->ticket, &asked->pause); break;
+	case CONSOLE_EGRESS: order_egress(asked->ticket, &asked->egress); break;
 	case CONSOLE_DEMO_RESTORE: change_demo(asked->ticket, DEMO_CLEAN); break;
 	case CONSOLE_DEMO_DEFACE: change_demo(asked->ticket, DEMO_DEFACED); break;
 	case CONSOLE_DEMO_REDIRECT: change_demo(asked->ticket, DEMO_REDIRECTED); break;

@@ -255,6 +255,13 @@ MUST_CHECK bool egress_init(struct err *err);
 MUST_CHECK bool egress_note(struct gen *gen, const struct ipc_message *message);
 /* The policy of gen is in force from here on. */
 void egress_commit(const struct gen *gen);
+/* Adds to `said` what was done. False: err says why it cannot be. */
+MUST_CHECK bool egress_carry_out(const struct egress_order *order, struct strbuf *said, struct err *err);
+/* 0 ends a pause. */
+MUST_CHECK bool egress_pause(uint64_t duration_ms, struct err *err);
+/* Of CLOCK_MONOTONIC; 0: not paused. */
+uint64_t egress_pause_until(void);
+void egress_set_pause(uint64_t until_ms);
 
 /* control.c */
 void control_asked(const struct asked_report *asked);

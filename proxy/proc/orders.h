@@ -5,6 +5,7 @@
 #include "sallyport/addr.h"
 #include "sallyport/crypto.h"
 #include "sallyport/egress.h"
+#include "sallyport/egress_order.h"
 #include "sallyport/site.h"
 #include "sallyport/site_state.h"
 #include "sallyport/stats.h"
@@ -155,13 +156,19 @@ struct sites_report {
 	char names[SITES_PER_REPORT][SITE_NAME_SIZE];
 };
 
+struct egress_origin_report {
+	char name[EGRESS_NAME_SIZE];
+	uint32_t n;
+	struct cidr networks[EGRESS_ADDRESSES_MAX];
+};
+
 /* The policy's section `egress`, as far as the master has to know it. */
 struct egress_report {
 	uint32_t mode;     /* enum egress_mode */
 	uint32_t kernel;   /* enum egress_kernel */
 	uint32_t has_gate;
 	uint32_t n;        /* origins; each has a state, which is there before a gate looks for it */
-	char names[EGRESS_ORIGINS_MAX][EGRESS_NAME_SIZE];
+	struct egress_origin_report of[EGRESS_ORIGINS_MAX];
 };
 
 enum prepare_fd {
@@ -232,6 +239,7 @@ struct asked_report {
 	uint32_t pad;
 	uint64_t ticket;
 	struct pause_request pause; /* CONSOLE_PAUSE only */
+	struct egress_order egress; /* CONSOLE_EGRESS only */
 };
 
 struct vault_asked {

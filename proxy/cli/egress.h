@@ -1,0 +1,18 @@
+#ifndef CLI_EGRESS_H
+#define CLI_EGRESS_H
+
+#include <stdint.h>
+#include "sallyport/json.h"
+
+/* `sallyport egress VERB …`. Each verb gets its own name as argv[0]; returns an enum cli_status. */
+int egress_cli_list(int argc, char **argv);
+int egress_cli_order(int argc, char **argv); /* quarantine, release */
+int egress_cli_check(int argc, char **argv);
+
+/* What the status says of egress, as lines of `sallyport status`; nothing where it says nothing. */
+void egress_cli_print(const struct json_value *egress);
+
+/* "9 min 40 s" on standard output: the two largest units. */
+void cli_print_duration(uint64_t seconds);
+
+#endif
