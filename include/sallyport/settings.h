@@ -131,6 +131,7 @@ struct settings {
 	struct egress_policy egress;  /* mode EGRESS_UNSET: there is no such section */
 	struct site_table *table;
 	size_t origin_count, route_count; /* internal ones too */
+	struct site *egress_site;     /* whose requests the gate's are; NULL: there is no gate */
 	struct route *internals[INTERNAL_COUNT]; /* NULL where there is none; internal_count of them */
 	size_t internal_count;
 	struct rule_spec *rule_specs; /* of rules */
@@ -165,6 +166,9 @@ struct settings *settings_load(const char *path, const struct settings_overrides
 struct settings *settings_load_text(const char *text, const struct settings_overrides *overrides,
 				    struct policy_errors *errors);
 void settings_free(struct settings *settings);
+/* Frees every private key, and what could use one, and the secret of alerts: for a process that was forked with all
+ * of it and has no use for any. Nothing of the policy speaks TLS afterwards, and it is never freed. */
+void settings_forget_keys(struct settings *settings);
 /* conf/README.md's tables: of settings, and of reasons; that of findings is the shield's. */
 void settings_document(struct strbuf *out);
 void settings_document_reasons(struct strbuf *out);

@@ -32,7 +32,9 @@ struct worker_setup {
 	const struct settings *settings;
 	struct worker_memory memory;
 	unsigned slot;
-	const int *listen_fds;          /* one per settings->listens, in order; borrowed */
+	bool is_gate;                   /* serves egress origins, not visitors: then of memory there are stats, ring, census
+					 * and egress only */
+	const int *listen_fds;          /* one per settings->listens, in order, -1: another's; borrowed */
 	int log_event_fd;               /* the scribe's eventfd */
 	int nomination_event_fd;        /* the keeper's */
 	int adopt_fd;                   /* idle connections of older generations come here; -1: none */

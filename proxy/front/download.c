@@ -334,12 +334,16 @@ static enum pump read_head(struct exchange *x, enum reason *reason)
 static enum pump read_content(struct exchange *x, enum reason *reason)
 {
 	struct front *f = x->front;
-	ssize_t n = stream_read(&x->claim.conn->stream, f->in, sizeof(f->in));
+	size_t room = flow_may_read(x, GATE_IN, sizeof(f->in));
+	if (room == 0)
+		return PUMP_WAIT;
+	ssize_t n = stream_read(&x->claim.conn->stream, f->in, room);
 	if (n == STREAM_AGAIN)
 		return PUMP_WAIT;
 	if (n < 0)
 		return origin_ended(x, n, reason);
 	x->origin_moved_ms = now_ms(x);
+	flow_has_read(x, GATE_IN, (size_t)n);
 	return pass_content(x, 0, f->in, (size_t)n, reason);
 }
 
@@ -354,9 +358,11 @@ static bool may_splice(const struct exchange *x)
 static enum pump splice_down(struct exchange *x, enum reason *reason)
 {
 	struct stream *failed = NULL, *from = &x->claim.conn->stream, *to = &x->client->stream;
-	uint64_t moved = 0;
-	enum pump result = conduit_pump(&x->down_conduit, from, to, &x->down_left, &moved, &failed);
+	uint64_t moved = 0, before = x->down_left;
+	size_t room = flow_may_read(x, GATE_IN, FLOW_SPLICE_BYTES);
+	enum pump result = conduit_pump(&x->down_conduit, from, to, &x->down_left, room, &moved, &failed);
 	x->down_bytes += moved;
+	flow_has_read(x, GATE_IN, (size_t)(before - x->down_left));
 	if (moved > 0)
 		x->origin_moved_ms = now_ms(x);
 	if (result == PUMP_FAIL)

@@ -34,6 +34,8 @@ struct client;
 struct exchange;
 struct page;
 struct guard_side;
+struct gate;
+struct visit;
 
 struct listener {
 	struct watch watch;
@@ -56,6 +58,7 @@ struct front {
 	struct census *census;
 	struct throttle_table *throttle;
 	struct guard_side *guard; /* NULL: no site is guarded */
+	struct gate *gate;        /* NULL: a worker, whose clients are visitors */
 	struct resolver *resolver;
 	struct origins *origins;
 	struct shield_scratch *scratch;
@@ -132,12 +135,15 @@ struct client {
 enum exchange_step {
 	STEP_UNSET = 0,
 	STEP_JUDGE,   /* head → verdict, site, route */
+	STEP_ADMIT,   /* the gate: a place in the budget of new destinations */
+	STEP_RESOLVE, /* the gate: the addresses of a name */
 	STEP_COLLECT, /* small content, before an origin is asked */
 	STEP_ORIGIN,  /* a connection to an origin */
 	STEP_QUEUE,   /* … when one becomes free */
 	STEP_CONNECT, /* … when it is through */
 	STEP_SEND,    /* the head written anew */
 	STEP_RELAY,   /* content up, response down */
+	STEP_OPEN,    /* the gate: the tunnel stands */
 	STEP_TUNNEL,  /* both ways, after the protocol was changed */
 	STEP_REPLY,   /* an answer of our own */
 	STEP_COPY,    /* a known-good copy */
@@ -220,6 +226,9 @@ struct exchange {
 	struct page *page;          /* NULL: the site is not guarded */
 	bool guard_enforces;
 	struct hold evidence;       /* what of the response was held against it */
+
+	/* the gate (front/gate.h) */
+	struct visit *visit;        /* NULL: a visitor's request, or one that was refused at once */
 
 	/* microseconds, monotonic; 0: has not happened */
 	uint64_t start_us, head_us, ask_us, connected_us, sent_us, first_byte_us;
@@ -304,6 +313,9 @@ enum step_result exchange_refuse(struct exchange *x, enum reason reason);
 
 /* judge.c */
 enum step_result step_judge(struct exchange *x);
+/* The host of s->target or the Host field, which agree. */
+bool judge_authority(const struct http_head *head, struct subject *s, enum reason *reason);
+void exchange_begin_content(struct exchange *x);
 /* ask.c */
 enum step_result step_origin(struct exchange *x);
 enum step_result step_queue(struct exchange *x);
@@ -342,6 +354,33 @@ void reply_refusal(struct front *front, int fd, const struct addr *peer, enum re
 /* The same to one that has said nothing yet, and its end. */
 void reply_refuse_connection(struct front *front, int fd, const struct addr *peer, enum reason reason, bool is_tls);
 
+/* gate_flow.c: what the gate lets pass a second. For all others: any amount. */
+enum gate_way { GATE_OUT, GATE_IN, GATE_WAYS }; /* what the origin sends; what it receives */
+/* How much may be read now, at most `wanted`; 0: the exchange's timer comes back to it. */
+size_t gate_may_read(struct visit *visit, enum gate_way way, size_t wanted);
+void gate_has_read(struct visit *visit, enum gate_way way, size_t bytes);
+
+/* What is asked for where bytes pass by splice(2). */
+enum { FLOW_SPLICE_BYTES = 1 << 24 };
+/* The reading waits for its time, not for the peer. */
+bool gate_is_held(const struct visit *visit, enum gate_way way);
+
+static inline bool flow_is_held(const struct exchange *x, enum gate_way way)
+{
+	return x->visit && gate_is_held(x->visit, way);
+}
+
+static inline size_t flow_may_read(const struct exchange *x, enum gate_way way, size_t wanted)
+{
+	return x->visit ? gate_may_read(x->visit, way, wanted) : wanted;
+}
+
+static inline void flow_has_read(const struct exchange *x, enum gate_way way, size_t bytes)
+{
+	if (x->visit)
+		gate_has_read(x->visit, way, bytes);
+}
+
 /* deadline.c */
 struct deadline {
 	uint64_t at_ms;
@@ -357,9 +396,13 @@ uint64_t patience_deadline(const struct patience *p, const struct timeout_settin
 enum { CONDUIT_MIN_BYTES = 1 << 18 };
 bool conduit_open(struct front *front, struct conduit *conduit);
 void conduit_close(struct front *front, struct conduit *conduit);
-/* Moves up to *left bytes from one to the other; *left and *moved follow. FAIL: *failed is who. */
+/* Moves up to *left bytes from one to the other; *left (what is still to be read) and *moved (what was written)
+ * follow. Reads at most `room` of them now: AGAIN where they are used up. FAIL: *failed is who. */
 enum pump conduit_pump(struct conduit *conduit, struct stream *from, struct stream *to, uint64_t *left,
-		       uint64_t *moved, struct stream **failed);
+		       uint64_t room, uint64_t *moved, struct stream **failed);
+/* The same for what has no length: END once `from` has ended and all of it was written. *read follows. */
+enum pump conduit_pass(struct conduit *conduit, struct stream *from, struct stream *to, uint64_t room,
+		       uint64_t *read, uint64_t *moved, struct stream **failed);
 
 /* record.c */
 void record_exchange(struct exchange *x);

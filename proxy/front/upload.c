@@ -90,7 +90,10 @@ static enum pump next_content(struct exchange *x, char **data, size_t *len, enum
 	}
 	if (!c->stream.readable)
 		return PUMP_WAIT;
-	ssize_t n = stream_read(&c->stream, f->in, sizeof(f->in));
+	size_t room = flow_may_read(x, GATE_OUT, sizeof(f->in));
+	if (room == 0)
+		return PUMP_WAIT;
+	ssize_t n = stream_read(&c->stream, f->in, room);
 	if (n == STREAM_AGAIN)
 		return PUMP_WAIT;
 	if (n < 0) {
@@ -98,6 +101,7 @@ static enum pump next_content(struct exchange *x, char **data, size_t *len, enum
 		return PUMP_FAIL;
 	}
 	had = *len = (size_t)n;
+	flow_has_read(x, GATE_OUT, had);
 	enum pump result = decode(x, f->in, len, &used, reason);
 	if (result != PUMP_FAIL && !hold_add(&c->in, &f->memory, f->in + used, had - used)) {
 		x->close = true; /* a part of what follows is lost */
@@ -258,9 +262,11 @@ static bool may_splice(const struct exchange *x)
 static enum pump splice_up(struct exchange *x, enum reason *reason)
 {
 	struct stream *failed = NULL, *from = &x->client->stream, *to = &x->claim.conn->stream;
-	uint64_t moved = 0;
-	enum pump result = conduit_pump(&x->up_conduit, from, to, &x->up_left, &moved, &failed);
+	uint64_t moved = 0, before = x->up_left;
+	size_t room = flow_may_read(x, GATE_OUT, FLOW_SPLICE_BYTES);
+	enum pump result = conduit_pump(&x->up_conduit, from, to, &x->up_left, room, &moved, &failed);
 	x->up_bytes += moved;
+	flow_has_read(x, GATE_OUT, (size_t)(before - x->up_left));
 	if (moved > 0)
 		x->origin_moved_ms = loop_now_ms(x->front->loop);
 	if (result == PUMP_FAIL && failed == to)
@@ -273,7 +279,7 @@ static enum pump splice_up(struct exchange *x, enum reason *reason)
 		x->up_read = x->up_sent = true;
 	if (moved > 0)
 		client_owes(x, false);
-	client_owes(x, result == PUMP_WAIT && x->up_conduit.held == 0);
+	client_owes(x, result == PUMP_WAIT && x->up_conduit.held == 0 && !flow_is_held(x, GATE_OUT));
 	return result;
 }
 
@@ -290,6 +296,10 @@ enum pump upload_pump(struct exchange *x, enum reason *reason)
 			x->up_sent = true;
 			client_owes(x, false);
 			return PUMP_END;
+		}
+		if (flow_may_read(x, GATE_OUT, 1) == 0 && x->up_conduit.held == 0) {
+			client_owes(x, false);
+			return PUMP_WAIT;
 		}
 		if (x->up_conduit.read_fd || (may_splice(x) && conduit_open(x->front, &x->up_conduit)))
 			return splice_up(x, reason);

@@ -280,9 +280,13 @@ static void on_answer_once(void *context, int status, int timeouts, struct ares_
 	struct resolver_question *question = context;
 	const struct resolver *resolver = question->resolver;
 	struct addr addrs[RESOLVE_MAX_ADDRS];
+	uint64_t for_ms = resolver->times.ttl_min;
+	unsigned n = 0;
 	(void)timeouts;
-	unsigned n = status == ARES_SUCCESS && info ? copy_addrs(info, 0, addrs) : 0;
-	uint64_t for_ms = n > 0 ? ttl_ms(&resolver->times, info) : resolver->times.ttl_min;
+	if (status == ARES_SUCCESS && info) {
+		n = copy_addrs(info, 0, addrs);
+		for_ms = n > 0 ? ttl_ms(&resolver->times, info) : for_ms;
+	}
 	if (info)
 		ares_freeaddrinfo(info);
 	if (!resolver->is_ending)

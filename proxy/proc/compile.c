@@ -252,6 +252,7 @@ static bool describe(const struct settings *settings, const struct policy_errors
 	int plan = -1;
 	out = (struct compiled_report){
 	    .workers = worker_count(settings),
+	    .gates = settings->egress_site ? 1 : 0,
 	    .sites = (uint32_t)settings->sites.n,
 	    .sandbox = (uint32_t)settings->process.sandbox,
 	    .generations = (uint32_t)settings->quotas.generations,

@@ -72,7 +72,7 @@ static void add_generation(struct json_writer *json, const struct gen *gen)
 	json_close(json);
 	for (unsigned i = 0; i < gen->workers.n; i++) {
 		bool lives = gen->workers.of[i].pid > 0;
-		add_process(json, "worker", gen->workers.of[i].pid, gen->workers.of[i].restarts,
+		add_process(json, gen->workers.of[i].is_gate ? "gate" : "worker", gen->workers.of[i].pid, gen->workers.of[i].restarts,
 			    lives ? state : "dead");
 		json_add_number(json, "slot", gen->workers.of[i].slot);
 		json_add_number(json, "generation", gen->id);

@@ -154,15 +154,16 @@ static bool take_slots(struct gen *gen, struct prepare_order *prepare)
 	uint64_t used = slots_in_use();
 	prepare->id = gen->id;
 	prepare->workers = gen->policy.workers;
-	unsigned taken = 0;
+	prepare->gates = gen->policy.gates;
+	unsigned taken = 0, wanted = prepare->workers + prepare->gates;
 	uint64_t slots = 0;
-	for (unsigned i = 0; i < STATS_SLOTS && taken < prepare->workers; i++) {
+	for (unsigned i = 0; i < STATS_SLOTS && taken < wanted; i++) {
 		if (used & (UINT64_C(1) << i))
 			continue;
 		slots |= UINT64_C(1) << i;
 		prepare->slots[taken++] = i;
 	}
-	if (taken < prepare->workers)
+	if (taken < wanted)
 		return false;
 	gen->slots = slots;
 	return true;
@@ -293,7 +294,7 @@ static bool report_is_sound(const struct compiled_report *r)
 	for (size_t i = 0; i < SCOUT_CAS_MAX; i++)
 		if (!ORDERS_TEXT_OK(r->scout_ca[i]))
 			return false;
-	return r->workers >= 1 && r->workers <= WORKERS_MAX && r->listens <= LISTENERS_MAX &&
+	return r->workers >= 1 && r->workers <= WORKERS_MAX && r->gates <= 1 && r->listens <= LISTENERS_MAX &&
 	       r->drain_ms <= UINT32_MAX && ORDERS_TEXT_OK(r->user) && ORDERS_TEXT_OK(r->runtime) &&
 	       ORDERS_TEXT_OK(r->log_access) && ORDERS_TEXT_OK(r->log_events) &&
 	       ORDERS_TEXT_OK(r->acme_webroot) && ORDERS_TEXT_OK(r->vault) &&
@@ -319,7 +320,7 @@ static void compiled(struct gen *gen, struct ipc_message *message)
 static void note_workers(struct gen *gen, const struct ipc_message *message)
 {
 	const struct workers_report *report = ipc_payload(message, sizeof(*report));
-	if (report && report->n <= WORKERS_MAX)
+	if (report && report->n <= CHILDREN_MAX)
 		gen->workers = *report;
 }
 

@@ -202,7 +202,8 @@ static bool make_shared(struct err *err)
 	for (unsigned i = INTERNAL_NONE + 1; i < INTERNAL_COUNT; i++)
 		if (!ipc_pair(master.internal_fds[i], err))
 			return false;
-	return pauses_init(err) && egress_init(err) && guards_init(err) && heralds_init(err) && ipc_pair(master.idle_fds, err);
+	return pauses_init(err) && egress_init(err) && guards_init(err) && heralds_init(err) && ipc_pair(master.idle_fds, err) &&
+	       ipc_pair(master.gate_idle_fds, err);
 }
 
 static bool copy_option(char *out, size_t room, const char *value, const char *name,
@@ -319,6 +320,7 @@ static bool set_up(const struct master_options *options, struct err *err)
 	master.crier_fds[0] = master.crier_fds[1] = -1;
 	master.plan_fd = master.baseline_fd = -1;
 	master.egress_fd = master.egress_shown_fd = -1;
+	master.gate_idle_fds[0] = master.gate_idle_fds[1] = -1;
 	master.idle_fds[0] = master.idle_fds[1] = master.control_fd = master.demo_fd = -1;
 	master.step.run = on_step;
 	master.loop = loop_new(err);

@@ -112,6 +112,7 @@ struct master {
 	/* shared memory and channels that outlive generations */
 	int stats_fd, rings_fd, census_fd, throttle_fd, sites_fd, tickets_fd, event_fd;
 	int idle_fds[2]; /* idle connections go in at one end and come out of the other */
+	int gate_idle_fds[2]; /* the same among gates */
 	struct stats *stats;
 	void *census;
 	struct site_states *site_states;

@@ -72,6 +72,7 @@ enum order {
 
 enum {
 	WORKERS_MAX = 16,
+	CHILDREN_MAX = WORKERS_MAX + 1, /* of a generation: the gate is the last */
 	LISTENERS_MAX = 60,
 	USER_SIZE = 64,
 	PATH_SIZE = 1024,
@@ -107,6 +108,8 @@ struct alert_order {
 /* What the master has to know of a policy. */
 struct compiled_report {
 	uint32_t workers;
+	uint32_t gates;       /* 0 or 1 */
+	uint32_t pad;
 	uint32_t listens;
 	uint32_t sites;
 	uint32_t sandbox;     /* enum sandbox_mode */
@@ -182,6 +185,8 @@ enum prepare_fd {
 	PREPARE_FD_LOG_EVENT,
 	PREPARE_FD_ADOPT,
 	PREPARE_FD_HAND_OVER,
+	PREPARE_FD_GATE_ADOPT,
+	PREPARE_FD_GATE_HAND_OVER,
 	PREPARE_FD_NOMINATIONS,
 	PREPARE_FD_NOMINATION_EVENT,
 	PREPARE_FD_INTERNAL, /* channels to internal origins, in the order of enum internal_origin */
@@ -191,7 +196,8 @@ enum prepare_fd {
 struct prepare_order {
 	uint32_t id;
 	uint32_t workers;
-	uint32_t slots[WORKERS_MAX];
+	uint32_t gates; /* 0 or 1 */
+	uint32_t slots[CHILDREN_MAX]; /* of the workers, then of the gate */
 };
 
 struct drain_order {
@@ -207,7 +213,8 @@ struct workers_report {
 		int32_t pid; /* 0: none lives now */
 		uint32_t slot;
 		uint32_t restarts;
-	} of[WORKERS_MAX];
+		uint32_t is_gate;
+	} of[CHILDREN_MAX];
 };
 
 enum scribe_fd { SCRIBE_FD_RINGS, SCRIBE_FD_STATS, SCRIBE_FD_EVENT, SCRIBE_FD_ALERTS, SCRIBE_FDS };

@@ -49,6 +49,7 @@ static bool send_prepare(struct gen *gen, const struct prepare_order *prepare, s
 	    [PREPARE_FD_CENSUS] = master.census_fd,  [PREPARE_FD_THROTTLE] = master.throttle_fd,
 	    [PREPARE_FD_SITES] = master.sites_fd,    [PREPARE_FD_TICKETS] = master.tickets_fd,
 	    [PREPARE_FD_ADOPT] = master.idle_fds[0], [PREPARE_FD_HAND_OVER] = master.idle_fds[1],
+	    [PREPARE_FD_GATE_ADOPT] = master.gate_idle_fds[0], [PREPARE_FD_GATE_HAND_OVER] = master.gate_idle_fds[1],
 	    [PREPARE_FD_LOG_EVENT] = master.event_fd, [PREPARE_FD_EGRESS] = master.egress_fd,
 	    [PREPARE_FD_NOMINATIONS] = master.nominations_fd,
 	    [PREPARE_FD_NOMINATION_EVENT] = master.nomination_event_fd,

@@ -87,6 +87,16 @@ static const struct role roles[ROLE_COUNT] = {
         .network = ROLE_NETWORK_DIAL,
         .calls = {calls_basic, calls_serve, calls_dial},
     },
+    [ROLE_GATE] = {
+        .name = "gate",
+        .title = "sallyport: gate",
+        .purpose = "forward proxy for egress origins, out to what the policy lets them reach",
+        .channels = "generation; its listening sockets; its ring, counters and tables in shared memory; how egress "
+                    "origins stand; idle connections of older gates",
+        .files = ROLE_FILES_NONE,
+        .network = ROLE_NETWORK_DIAL_ANY,
+        .calls = {calls_basic, calls_serve, calls_dial},
+    },
     [ROLE_SCRIBE] = {
         .name = "scribe",
         .title = "sallyport: scribe",

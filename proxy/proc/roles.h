@@ -9,6 +9,7 @@
  *
  *   master ──┬── generation ──┬── worker
  *            │                ├── worker …      forked: they share the compiled policy
+ *            │                └── gate          the same, without the keys
  *            ├── scribe
  *            ├── console                        executed anew: nothing inherited but
  *            ├── keeper, scout, lifeboat        the channel, descriptor ROLE_CHANNEL_FD
@@ -21,6 +22,7 @@ enum role_id {
 	ROLE_MASTER,
 	ROLE_GENERATION,
 	ROLE_WORKER,
+	ROLE_GATE,
 	ROLE_SCRIBE,
 	ROLE_CONSOLE,
 	ROLE_DEMO,
@@ -50,6 +52,7 @@ enum role_network {
 	ROLE_NETWORK_UNSET = 0,
 	ROLE_NETWORK_NONE,
 	ROLE_NETWORK_DIAL, /* UDP, Unix sockets, TCP to the ports that the sandbox names */
+	ROLE_NETWORK_DIAL_ANY, /* the same, TCP to any port */
 	ROLE_NETWORK_FORK, /* for children that dial: all but TCP listening */
 	ROLE_NETWORK_ALL,
 };

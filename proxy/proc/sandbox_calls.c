@@ -94,7 +94,7 @@ static bool allow_sockets(scmp_filter_ctx filter, const struct role *role)
 {
 	if (role->network == ROLE_NETWORK_FORK)
 		return true;
-	if (role->network != ROLE_NETWORK_DIAL)
+	if (role->network != ROLE_NETWORK_DIAL && role->network != ROLE_NETWORK_DIAL_ANY)
 		return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(socket), 0) == 0;
 	static const int families[] = {AF_INET, AF_INET6, AF_UNIX};
 	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)

@@ -303,7 +303,8 @@ static void load_error_page(struct settings *settings, struct policy_where where
 static void check_slots(const struct settings *settings, struct policy_where where,
 			struct policy_context *context)
 {
-	const uint64_t alive = settings->process.workers * (settings->quotas.generations + 1);
+	const uint64_t each = settings->process.workers + (settings->egress.proxy ? 1 : 0);
+	const uint64_t alive = each * (settings->quotas.generations + 1);
 
 	if (alive > STATS_SLOTS)
 		policy_warning(context, where,

@@ -77,6 +77,26 @@ static void check_opened(const struct settings *settings, const char *what, cons
 			       what, text);
 }
 
+/* Whose requests the gate's are, for all that asks a request for its site. It has no host, so that no visitor
+ * comes to it, and its one route leads anywhere. */
+static struct site *make_site(struct policy_context *context)
+{
+	static const char *methods[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "CONNECT", NULL};
+	struct site *site = arena_alloc(context->arena, sizeof(*site));
+	struct origin_spec *anywhere = arena_alloc(context->arena, sizeof(*anywhere));
+	if (!site || !anywhere)
+		return NULL;
+	*anywhere = (struct origin_spec){.url = "egress", .host = "", .authority = "", .host_field = "", .is_literal = true};
+	*site = (struct site){
+	    .name = "egress",
+	    .root = {.prefix = "/", .prefix_len = 1, .origins = anywhere, .origin_count = 1,
+		     .balance = BALANCE_ROUND_ROBIN, .send_proxy = PROXY_VERSION_NONE},
+	    .shield_settings = {.mode = SHIELD_OFF, .methods = methods},
+	    .via = true,
+	};
+	return site;
+}
+
 void settings_add_gate(struct settings *settings, struct policy_context *context)
 {
 	const struct egress_policy *egress = &settings->egress;
@@ -90,6 +110,11 @@ void settings_add_gate(struct settings *settings, struct policy_context *context
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
 		if (wanted[i].address && is_free(settings, &wanted[i], context))
 			append(settings, &wanted[i], context);
+	}
+	if (egress->proxy || egress->transparent) {
+		settings->egress_site = make_site(context);
+		if (!settings->egress_site)
+			policy_error(context, egress->where, "out of memory");
 	}
 	if (dns.address)
 		(void)is_free(settings, &dns, context);
