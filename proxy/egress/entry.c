@@ -106,9 +106,17 @@ static bool parse_name(struct span host, struct egress_entry *out, struct arena 
 		       SPAN_ARG(host));
 }
 
+/* The dot of the root: hosts are compared without it. */
+static struct span without_root(struct span host)
+{
+	bool has_root = host.len > 1 && span_ends(host, SPAN(".")) && !span_ends(host, SPAN("..")) && !span_ends(host, SPAN("*."));
+	return span_of(host.ptr, host.len - has_root);
+}
+
 static bool parse_host(struct span host, struct egress_entry *out, struct arena *arena, struct err *err)
 {
 	struct addr addr;
+	host = without_root(host);
 	if (host.len == 0)
 		return err_set(err, "the host is missing: for any host write *:443");
 	if (span_find(host, '*') < host.len)

@@ -38,7 +38,8 @@ static inline struct section *section_new(const char *text)
 	section->arena = arena_new(POLICY_ARENA_MAX);
 	struct policy_context context = {.arena = section->arena, .errors = errors};
 	const struct policy_source source = {.text = whole.data ? whole.data : ""};
-	assert_int_equal(policy_read(&source, &section_schema, section, &context), policy_errors_count(errors) == 0);
+	const bool is_read = policy_read(&source, &section_schema, section, &context);
+	assert_int_equal(is_read, policy_errors_count(errors) == 0);
 	section->errors = policy_errors_count(errors);
 	policy_errors_print(errors, &section->said);
 	policy_errors_free(errors);

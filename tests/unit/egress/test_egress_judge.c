@@ -197,6 +197,20 @@ static void quarantine_leaves_what_is_listed_and_then_nothing(void **unused)
 	section_free(section);
 }
 
+static void a_final_dot_makes_no_name_of_an_address(void **unused)
+{
+	(void)unused;
+	struct section *section = section_of("origins = ( \"10.0.0.5\" ); allow = ( \"9.9.9.9.:443\", \"a.example.:443\" );");
+	struct egress_verdict verdict = ask(section, "9.9.9.9", 443, EGRESS_FREE);
+	expect(&verdict, LISTED("9.9.9.9.:443"));
+	verdict = ask(section, "a.example", 443, EGRESS_FREE);
+	expect(&verdict, LISTED("a.example.:443"));
+	section_free(section);
+	section = section_new("origins = ( \"10.0.0.5\" ); allow = ( \"*.10.0.0.1.\", \"a..\", \".\", \"*.\" );");
+	assert_int_equal(section->errors, 4);
+	section_free(section);
+}
+
 static void relays_are_found_by_name_and_address(void **unused)
 {
 	(void)unused;
@@ -222,6 +236,7 @@ int main(void)
 	    cmocka_unit_test(a_large_network_does_not_open_what_is_private_in_it),
 	    cmocka_unit_test(a_network_of_one_family_says_nothing_of_the_other),
 	    cmocka_unit_test(quarantine_leaves_what_is_listed_and_then_nothing),
+	    cmocka_unit_test(a_final_dot_makes_no_name_of_an_address),
 	    cmocka_unit_test(relays_are_found_by_name_and_address),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
