@@ -161,8 +161,8 @@ struct egress_special {
 const struct egress_special *egress_special_blocks(size_t *n);
 
 /* Literal addresses and networks of `allow`, with ports, for the kernel leg; names of `allow` that
- * are no wildcards, to be resolved. Calls each with the entry. Entries for any host ("*:123") and wildcards are the
- * gate's and the DNS listener's affair, since the kernel sees no names. */
+ * are no wildcards, to be resolved. Calls each with the entry; an entry for any host is one for 0.0.0.0/0 and
+ * one for ::/0. Wildcards are the gate's and the DNS listener's affair, since the kernel sees no names. */
 struct egress_listed {
 	const struct cidr *network; /* NULL: a name */
 	const char *name;

@@ -164,27 +164,34 @@ size_t egress_list_count(const struct egress_list *list)
 
 /* ---- for the kernel leg ---- */
 
-static const char *opened_by(const struct egress_entry *entry)
+static void tell_network(const struct egress_entry *entry, const struct cidr *network,
+			 void (*each)(void *context, const struct egress_listed *listed), void *context)
 {
-	const struct egress_special *block = egress_special_around(&entry->network);
-	return block ? block->name : NULL;
+	const struct egress_special *block = egress_special_around(network);
+	const struct egress_listed listed = {
+	    .network = network,
+	    .port_min = entry->ports.min,
+	    .port_max = entry->ports.max,
+	    .opens = block ? block->name : NULL,
+	};
+	each(context, &listed);
 }
 
 void egress_each_listed(const struct egress_list *list, void (*each)(void *context, const struct egress_listed *listed),
 			void *context)
 {
+	static const struct cidr all_ipv4 = {.bytes = {[10] = 0xff, [11] = 0xff}, .prefix = 96}, all_ipv6;
 	for (size_t i = 0; i < egress_list_count(list); i++) {
 		const struct egress_entry *entry = &list->entries[i];
-		bool is_network = entry->kind == EGRESS_ENTRY_NETWORK;
-		if (!is_network && entry->kind != EGRESS_ENTRY_NAME)
+		const struct egress_listed named = {
+		    .name = entry->host.ptr, .port_min = entry->ports.min, .port_max = entry->ports.max};
+		if (entry->kind == EGRESS_ENTRY_NETWORK)
+			tell_network(entry, &entry->network, each, context);
+		if (entry->kind == EGRESS_ENTRY_NAME)
+			each(context, &named);
+		if (entry->kind != EGRESS_ENTRY_ANY)
 			continue;
-		const struct egress_listed listed = {
-		    .network = is_network ? &entry->network : NULL,
-		    .name = is_network ? NULL : entry->host.ptr,
-		    .port_min = entry->ports.min,
-		    .port_max = entry->ports.max,
-		    .opens = is_network ? opened_by(entry) : NULL,
-		};
-		each(context, &listed);
+		tell_network(entry, &all_ipv4, each, context);
+		tell_network(entry, &all_ipv6, each, context);
 	}
 }
