@@ -26,18 +26,18 @@ enum egress_stage {
 };
 
 /* What an origin is struck for. OFFENCE(id, "name", weight, counts_in_quarantine): weight in strikes. What an
- * origin in stage 1 tries and does not get, as an infected one will, is no reason for stage 2: it would
- * take its listed destinations away, too. */
+ * origin in stage 1 tries and does not get, as an infected one will, is no reason for stage 2, which would
+ * take its listed destinations away, too; flooding one of these is. */
 #define EGRESS_OFFENCES(OFFENCE)                                                                          \
 	OFFENCE(SCAN, "scan", 1, false)             /* more new destinations than egress.new_destinations */ \
 	OFFENCE(SLOW_SCAN, "slow-scan", 255, false) /* TRW: convicts at once */                              \
 	OFFENCE(FLOOD, "flood", 1, true)            /* over the packets or bytes to one target */            \
 	OFFENCE(CONNECTIONS, "connections", 1, false) /* more new connections than it may make */            \
 	OFFENCE(VOLUME, "volume", 255, false)       /* over egress.flows.hourly_bytes */                     \
-	OFFENCE(SPOOF, "spoof", 1, true)            /* a source address that is not its own */               \
+	OFFENCE(SPOOF, "spoof", 1, false)           /* a source address that is not its own */               \
 	OFFENCE(FORBIDDEN, "forbidden", 1, false)   /* private addresses, denied hosts, strict ports */      \
-	OFFENCE(RELAY, "relay", 1, true)            /* more mail than it may send */                         \
-	OFFENCE(DNS, "dns", 1, true)                /* more names than it may ask for */
+	OFFENCE(RELAY, "relay", 1, false)           /* more mail than it may send */                         \
+	OFFENCE(DNS, "dns", 1, false)               /* more names than it may ask for */
 
 /* So much weight convicts at once. */
 enum { EGRESS_OFFENCE_CONVICTS = 255 };

@@ -139,9 +139,10 @@ static const struct setting egress_rows[] = {
     {"relays", SETTING_STRINGS, EGRESS(relay_texts), .max = 1024, .example = "( \"mail.example:25\" )",
      .doc = "Those of `allow` that take mail: connections and messages to them have limits of their own."},
     {"relay_connections", SETTING_RATE, EGRESS(relay_connections.setting), .standard = "30/min", .max = RATE_MAX,
-     .doc = "Connections of one origin to `relays`; twice as many at once. `0/s`: any number."},
+     .doc = "Connections of one origin to `relays`, through the gate or forwarded; twice as many at once. `0/s`: any number."},
     {"relay_messages", SETTING_RATE, EGRESS(relay_messages.setting), .standard = "60/min", .max = RATE_MAX,
-     .doc = "Messages of one origin to `relays`; twice as many at once. `0/s`: any number."},
+     .doc = "Messages of one origin to `relays` through the gate, counted once for each recipient; twice as many at once. Above it "
+	    "the gate reads more slowly. `0/s`: any number."},
     {"new_destinations", SETTING_RATE, EGRESS(new_destinations.setting), .standard = "1/s", .min = 1, .max = 1000,
      .doc = "How often one origin may turn to a destination that is not in `allow` and that it has not used lately, through gate "
 	    "and kernel together."},

@@ -84,6 +84,8 @@ static void what_a_quarantined_origin_tries_in_vain_does_not_lead_to_stage_2(voi
 		assert_int_equal(strike(&state, EGRESS_OFFENCE_SCAN, now_ms).stage, EGRESS_LISTED_ONLY);
 		assert_int_equal(strike(&state, EGRESS_OFFENCE_FORBIDDEN, now_ms).stage, EGRESS_LISTED_ONLY);
 		assert_int_equal(strike(&state, EGRESS_OFFENCE_SLOW_SCAN, now_ms).stage, EGRESS_LISTED_ONLY);
+		assert_int_equal(strike(&state, EGRESS_OFFENCE_SPOOF, now_ms).stage, EGRESS_LISTED_ONLY);
+		assert_int_equal(strike(&state, EGRESS_OFFENCE_RELAY, now_ms).stage, EGRESS_LISTED_ONLY);
 	}
 	assert_int_equal(state.convictions, 1);
 }
@@ -168,7 +170,7 @@ static void an_order_goes_before_and_a_conviction_does_not_shorten_it(void **unu
 	assert_true(until_ms == UINT64_MAX);
 	struct egress_sentence sentence = {0};
 	for (unsigned i = 0; i < 3; i++)
-		sentence = strike(&state, EGRESS_OFFENCE_SPOOF, T);
+		sentence = strike(&state, EGRESS_OFFENCE_FLOOD, T);
 	assert_int_equal(sentence.stage, EGRESS_REPLIES_ONLY);
 	assert_true(sentence.until_ms == UINT64_MAX);
 	egress_quarantine(&state, EGRESS_REPLIES_ONLY, 5000, T, WALL);
