@@ -1,11 +1,15 @@
 """What an operator sees of the egress guard, orders of it, and is told by it; and the check that tries to break out."""
 
 import json
+import os
 import re
+import signal
+import subprocess
 import time
 
-from harness import namespaces, test
+from harness import Client, Failure, namespaces, test
 from harness.egress import LISTED4, Place
+from harness.gate import Gate, other_address
 from harness.origin import Origin, reply
 from harness.server import BINARY, free_port, own_address
 from harness.webhook import Receiver
@@ -106,9 +110,6 @@ def the_api_orders_too(t):
     server = start(t)
 
     def post(path, content):
-        client = t.client(server)
-        client.close()
-        from harness import Client
         client = Client(server.control_socket)
         t.later(client.close)
         body = json.dumps(content).encode()
@@ -256,13 +257,96 @@ def a_policy_with_errors_changes_nothing_of_it(t):
     t.equal(stage(server, "10.0.0.5"), "listed-only", "how it stands")
 
 
+# ---- with the gate
+
+
+def listed_place(t):
+    """Somebody whom the policy lists, and a gate to get there."""
+    world = Origin(host=other_address())
+    t.later(world.close)
+    place = f"{world.host}:{world.port}"
+    return world, place, Gate(t, [place])
+
+
+@test
+def an_order_counts_from_the_next_request_through_the_gate(t):
+    world, place, gate = listed_place(t)
+    server = gate.server
+
+    def status():
+        return gate.get(f"http://{place}/").status
+    t.equal(status(), 200, "a listed host")
+    egress(server, "quarantine", "127.0.0.1")
+    t.equal(status(), 200, "a listed host in stage 1")
+    egress(server, "quarantine", "127.0.0.1", "--stage", "2")
+    mark = server.mark()
+    t.equal(status(), 403, "a listed host in stage 2")
+    t.reason(server.next_line(mark), "egress-quarantined")
+    order(server, "pause", "egress", "1h")
+    t.equal(status(), 200, "while egress is paused")
+    order(server, "resume", "egress")
+    t.equal(status(), 403, "afterwards")
+    egress(server, "release", "127.0.0.1")
+    t.equal(status(), 200, "once it is released")
+    t.equal(len(world.requests), 4, "requests that came there")
+    counted = listed(server)["127.0.0.1"]["counters"]
+    t.equal((counted["gate_requests"], counted["gate_refused"]), (6, 3), f"counted, with what was only reported: {counted}")
+
+
+@test
+def a_quarantine_survives_the_gate(t):
+    world, place, gate = listed_place(t)
+    server = gate.server
+    egress(server, "quarantine", "127.0.0.1", "--stage", "2")
+
+    def pids():
+        return [each["pid"] for each in server.processes() if each["role"] == "gate" and each["pid"]]
+    before = pids()
+    t.equal(len(before), 1, f"gates: {server.processes()}")
+    os.kill(before[0], signal.SIGKILL)
+    t.eventually(lambda: pids() and pids() != before, lambda: f"another gate: {server.processes()}")
+
+    def refused():
+        try:
+            return gate.get(f"http://{place}/").status == 403
+        except (OSError, Failure):
+            return False
+    t.eventually(refused, "the new gate knows of the quarantine")
+    t.equal(stage(server, "127.0.0.1"), "replies-only", "how it stands")
+    t.equal(len(world.requests), 0, "requests that came there")
+
+
+@test
+def a_scan_through_the_gate_is_told_with_its_quarantine_and_its_alert(t):
+    receiver = Receiver(t)
+    gate = Gate(t, settings={"alerts": {"webhook": f"http://127.0.0.1:{receiver.port}/"}}, strikes=5)
+    server = gate.server
+    began = time.time()
+    for last in range(1, 9):
+        gate.get(f"http://10.0.0.{last}/")
+    t.eventually(lambda: ("quarantine", "127.0.0.1") in news(server), lambda: f"told: {server.events()}", 1.0)
+    lines = [line for line in map(json.loads, server.events().splitlines()) if line.get("news") == "quarantine"]
+    t.equal(len(lines), 1, f"sentences: {server.events()}")
+    t.check(re.match(r"origin 127\.0\.0\.1 is in quarantine \(listed-only\) for 10 min: forbidden, .* last 10\.0\.0\.\d",
+                     lines[0]["event"]), lines[0])
+    told = [(line["news"], line["reason"]) for line in map(json.loads, server.events().splitlines()) if "news" in line]
+    t.equal(told[0], ("refused", "egress-private"), "what is told first")
+    t.check(len(told) < 8, f"what is alike is folded: {server.events()}")
+
+    def alerts():
+        return {json.loads(post[2])["kind"] for post in receiver.posts}
+    t.eventually(lambda: alerts() == {"egress", "quarantine"}, lambda: f"alerts: {receiver.posts}", 3.0)
+    t.check(receiver.posts[-1][0] - began < 2, "alerts in time")
+    shown = order(server, "status").stdout
+    t.check("quarantine    127.0.0.1: listed-only, forbidden, since" in shown, shown)
+
+
 # ---- the check
 
 
 def check(machine, *words):
     """Runs it in a namespace of ours, with nothing of a server; gives exit status, tries, and all of its words."""
     with machine.inside():
-        import subprocess
         done = subprocess.run([BINARY, "egress", "check", "--json", *words], capture_output=True, text=True, timeout=30,
                               env={"PATH": "/usr/bin"})
     t_found = json.loads(done.stdout) if done.stdout else {"tries": [], "stderr": done.stderr}
@@ -313,7 +397,7 @@ def nobody_is_touched_who_was_not_named(t):
     t.equal(place.witness.met(source=place.network.address(place.network.origin)).hosts, 0, "addresses of the world")
 
 
-class Gate(Origin):
+class Proxy(Origin):
     """A forward proxy that answers everything alike."""
 
     def __init__(self, answer):
@@ -329,7 +413,7 @@ def the_gate_is_judged_by_its_answers(t, answer):
     place = Place(t)
     place.network.gateway.set({"ipv4/ip_forward": 0, "ipv6/conf/all/forwarding": 0})
     with place.network.gateway.inside():
-        gate = Gate(answer)
+        gate = Proxy(answer)
         t.later(gate.close)
     proxy = f"http://{place.network.inner(place.network.origin)}:3128"
     status, found = check(place.network.origin, "--proxy", proxy, "--timeout", "700ms", "--burst", "0")
