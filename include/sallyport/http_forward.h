@@ -77,6 +77,7 @@ struct http_added_field {
 struct http_forward_response {
 	const struct http_head *head;   /* marked; 1xx too */
 	bool upgrade;                   /* a 101 that changes to WebSocket */
+	bool via;                       /* our name is added to Via, as a forward proxy has to (RFC 9110 section 7.6.3) */
 	enum http_framing framing;      /* towards the client: NONE, LENGTH, CHUNKED or CLOSE */
 	bool say_length;                /* framing NONE, but content_length is said (HEAD, 304; never in 204) */
 	uint64_t content_length;

@@ -104,6 +104,7 @@ static size_t write_head(struct exchange *x, struct http_head *head)
 	    .say_length = head->framing == HTTP_FRAMING_NONE && has_length,
 	    .content_length = head->content_length,
 	    .close = x->close,
+	    .via = x->visit != NULL,
 	    .client_version = (enum http_version)x->request.version,
 	    .date = front_date(f),
 	    .added = policy->added,

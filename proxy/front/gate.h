@@ -72,6 +72,7 @@ struct gate_search {
 	bool is_turn;                 /* it was let through by the queue */
 	bool has_place;               /* the name took one, which its first new address may use */
 	bool is_named;                /* the name may be looked up */
+	bool is_resolved;             /* addrs are what it led to, without those that are refused */
 	unsigned count, next_addr;    /* of addrs; which one is next to be tried */
 	struct addr addrs[RESOLVE_MAX_ADDRS];
 	enum reason reason;           /* why the last address was passed over */
@@ -90,6 +91,7 @@ struct visit {
 	uint64_t resume_ms[GATE_WAYS]; /* not read before then; 0: it may be read */
 	uint64_t counted[GATE_WAYS];  /* bytes that are in the counters */
 	bool is_tunnel;
+	bool is_single;               /* its connection is nobody else's, before or after */
 	bool is_enforced;             /* false: monitor mode, or paused: nothing is refused for what it is */
 	bool is_counted;              /* among the visits of its origin */
 	uint16_t len;

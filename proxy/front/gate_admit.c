@@ -89,8 +89,9 @@ void gate_judge_again(struct task *task)
 	struct gate_origin *origin =
 	    (struct gate_origin *)(void *)((char *)task - offsetof(struct gate_origin, judge_again));
 	for (unsigned tries = origin->waiting_count; tries > 0 && origin->waiting; tries--) {
-		leave_queue(origin->waiting->search);
-		run(origin->waiting);
+		struct visit *visit = origin->waiting;
+		leave_queue(visit->search);
+		run(visit);
 	}
 }
 
@@ -237,7 +238,7 @@ static enum step_result find_addresses(struct exchange *x)
 	struct visit *visit = x->visit;
 	struct gate_search *search = visit->search;
 	const char *problem;
-	if (search->count > 0)
+	if (search->is_resolved)
 		return STEP_DONE;
 	if (visit->destination.is_literal) {
 		search->addrs[search->count++] = visit->destination.addr;
@@ -256,6 +257,35 @@ static enum step_result find_addresses(struct exchange *x)
 	}
 }
 
+/* In choosing, and again before it is dialled: an origin may be sentenced meanwhile. */
+static bool is_allowed(struct visit *visit, const struct addr *addr, struct egress_verdict *verdict)
+{
+	struct gate_origin *origin = visit->origin;
+	struct gate_search *search = visit->search;
+	*verdict = egress_judge_address(origin->gate->policy, &visit->named, addr, gate_stage(origin));
+	if (verdict->kind != EGRESS_VERDICT_REFUSED ||
+	    !gate_objects(visit, verdict->reason, verdict->setting, verdict->entry))
+		return true;
+	search->reason = verdict->reason;
+	search->setting = verdict->setting;
+	search->entry = verdict->entry;
+	return false;
+}
+
+/* Whatever else a name leads to, only these count: so what fails later is told as it failed. */
+static void keep_allowed(struct visit *visit)
+{
+	struct gate_search *search = visit->search;
+	struct egress_verdict verdict;
+	unsigned kept = 0;
+	for (unsigned i = 0; i < search->count; i++) {
+		addr_set_port(&search->addrs[i], visit->destination.port);
+		if (is_allowed(visit, &search->addrs[i], &verdict))
+			search->addrs[kept++] = search->addrs[i];
+	}
+	search->count = kept;
+}
+
 /* Those that the origin has used of late come first: they cost no place. */
 static void sort_addresses(struct visit *visit)
 {
@@ -263,7 +293,6 @@ static void sort_addresses(struct visit *visit)
 	char text[ADDR_TEXT_SIZE];
 	unsigned known = 0;
 	for (unsigned i = 0; i < search->count; i++) {
-		addr_set_port(&search->addrs[i], visit->destination.port);
 		if (!is_known(visit->origin, span_of(text, addr_format_ip(&search->addrs[i], text))))
 			continue;
 		struct addr addr = search->addrs[i];
@@ -297,7 +326,7 @@ static enum step_result go_to(struct exchange *x, const struct addr *addr)
 	    .owner = visit->origin->policy->index,
 	    .host = visit->destination.host,
 	    .addr = *addr,
-	    .is_single = visit->is_tunnel,
+	    .is_single = visit->is_single,
 	};
 	x->claim.place = &visit->place;
 	x->step = x->up_read || x->connect_until_ms != 0 ? STEP_ORIGIN : STEP_COLLECT;
@@ -309,18 +338,11 @@ static enum step_result choose_address(struct exchange *x)
 {
 	struct visit *visit = x->visit;
 	struct gate_search *search = visit->search;
-	const struct egress_policy *policy = x->front->gate->policy;
+	struct egress_verdict verdict;
 	for (; search->next_addr < search->count; search->next_addr++) {
 		const struct addr *addr = &search->addrs[search->next_addr];
-		struct egress_verdict verdict =
-		    egress_judge_address(policy, &visit->named, addr, gate_stage(visit->origin));
-		if (verdict.kind == EGRESS_VERDICT_REFUSED &&
-		    gate_objects(visit, verdict.reason, verdict.setting, verdict.entry)) {
-			search->reason = verdict.reason;
-			search->setting = verdict.setting;
-			search->entry = verdict.entry;
+		if (!is_allowed(visit, addr, &verdict))
 			continue;
-		}
 		switch (admit_address(visit, &verdict, addr)) {
 		case ADMITTED: search->next_addr++; return go_to(x, addr);
 		case ADMISSION_WAITS: x->step = STEP_ADMIT; return STEP_WAIT;
@@ -334,14 +356,17 @@ static enum step_result choose_address(struct exchange *x)
 enum step_result step_resolve(struct exchange *x)
 {
 	struct gate_search *search = x->visit->search;
-	bool is_first = search->count == 0;
+	bool is_first = !search->is_resolved;
 	if (search->lookup.waits_for)
 		return STEP_WAIT;
 	enum step_result found = find_addresses(x);
 	if (found != STEP_DONE)
 		return found;
-	if (is_first)
+	if (is_first) {
+		keep_allowed(x->visit);
 		sort_addresses(x->visit);
+		search->is_resolved = true;
+	}
 	return choose_address(x);
 }
 

@@ -104,6 +104,14 @@ static struct span without_brackets(struct span name)
 	return name.len > 2 && name.ptr[0] == '[' ? span_of(name.ptr + 1, name.len - 2) : name;
 }
 
+/* Logins that a server ties to the connection, not to the request (RFC 4559): whoever comes next on it would
+ * come as the same user. */
+static bool is_tied(const struct http_head *head)
+{
+	struct span value = http_find(head, HTTP_FIELD_AUTHORIZATION);
+	return span_istarts(value, SPAN("negotiate")) || span_istarts(value, SPAN("ntlm"));
+}
+
 /* A literal address has one spelling from here on. */
 static struct visit *begin_visit(struct exchange *x, struct gate_origin *origin)
 {
@@ -119,6 +127,7 @@ static struct visit *begin_visit(struct exchange *x, struct gate_origin *origin)
 	if (!visit)
 		return NULL;
 	visit->is_tunnel = x->request.method == HTTP_CONNECT;
+	visit->is_single = visit->is_tunnel || is_tied(&x->request);
 	visit->destination.port = port;
 	visit->destination.is_literal = is_literal;
 	if (is_literal)

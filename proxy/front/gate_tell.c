@@ -66,6 +66,11 @@ static void count_refusal(struct gate_origin *origin, uint64_t now_ms)
 		origin->refused_since_ms = now_ms;
 }
 
+static uint64_t length_ms(const struct egress_sentence *sentence, uint64_t now_ms)
+{
+	return sentence->until_ms == UINT64_MAX || sentence->until_ms < now_ms ? 0 : sentence->until_ms - now_ms;
+}
+
 static void strike(struct visit *visit, enum egress_offence offence, const char *setting)
 {
 	struct gate_origin *origin = visit->origin;
@@ -80,7 +85,7 @@ static void strike(struct visit *visit, enum egress_offence offence, const char 
 	    .origin = origin->policy->name,
 	    .offence = offence,
 	    .stage = sentence.stage,
-	    .length_ms = sentence.until_ms == UINT64_MAX ? 0 : sentence.until_ms - now_ms,
+	    .length_ms = length_ms(&sentence, now_ms),
 	    .count = origin->refused,
 	    .counted = "refusals",
 	    .within_ms = now_ms - origin->refused_since_ms,

@@ -1,13 +1,24 @@
-"""The gate: a forward proxy for egress origins, out to what the policy lets them reach."""
+"""The gate: a forward proxy for egress origins, out to what the policy lets them reach. Its world is loopback,
+which is private: what a test uses is listed by address."""
+
+import re
+import socket
+import threading
+import time
 
 from harness import reply, test
 from harness.gate import Gate, other_address
 from harness.origin import Origin
+from harness.tls import path, server_context
+
+FORBIDDEN = ("Proxy-Connection: keep-alive\r\nProxy-Authorization: Basic eDp5\r\nX-Forwarded-For: 10.0.0.9\r\n"
+             "Forwarded: for=10.0.0.9\r\nX-Real-IP: 10.0.0.9\r\nX-Forwarded-Host: inside\r\nVia: 1.1 cache.inside\r\n"
+             "Keep-Alive: 5\r\nConnection: X-Gone\r\nX-Gone: 1\r\n")
 
 
-def somewhere(t, address=None):
-    """A server in the world, at an address of its own."""
-    origin = Origin(host=address or other_address())
+def somewhere(t, **options):
+    """A server at an address of its own."""
+    origin = Origin(host=other_address(), **options)
     t.later(origin.close)
     return origin
 
@@ -16,16 +27,24 @@ def place(origin):
     return f"{origin.host}:{origin.port}"
 
 
+def asks(target, *, host=None, method="GET", fields="", version="1.1"):
+    host = f"Host: {host}\r\n" if host else ""
+    return f"{method} {target} HTTP/{version}\r\n{host}{fields}\r\n".encode("latin-1")
+
+
+# ---- what passes
+
+
 @test
 def a_url_in_absolute_form_passes(t):
     world = somewhere(t)
     gate = Gate(t, [place(world)])
     mark = gate.server.mark()
-    response = gate.get(f"http://{place(world)}/a%2Fb?c=%20d", fields="X: y\r\n")
+    response = gate.get(f"http://{place(world)}/a%2Fb//c/../d?e=%20f", fields="X: y\r\n")
     t.equal(response.status, 200, f"status {response.head!r} {response.body!r}")
     got = world.requests[-1]
     t.equal((got.method, got.target, got.field("Host"), got.field("X")),
-            ("GET", "/a%2Fb?c=%20d", place(world), "y"), "what came there")
+            ("GET", "/a%2Fb//c/../d?e=%20f", place(world), "y"), "what came there")
     line = gate.server.next_line(mark)
     t.equal((line.egress, line.site, line.origin, line.reason), ("127.0.0.1", "egress", place(world), "-"), "log")
 
@@ -36,15 +55,111 @@ def a_tunnel_passes_bytes_both_ways(t):
     gate = Gate(t, [place(world)])
     mark = gate.server.mark()
     client, head = gate.connect(place(world))
-    t.equal((head.status, head.fields), (200, []), "head of the tunnel")
+    t.equal((head.status, head.fields), (200, []), "head of the tunnel: no framing field")
+    time.sleep(0.2)
     response = client.get("/through", host="any")
     t.equal((response.status, world.requests[-1].target), (200, "/through"), "through the tunnel")
     client.half_close()
     t.equal(client.read_all(), b"", "the rest")
     line = gate.server.next_line(mark)
-    t.equal((line.method, line.status, line.egress, line.origin, line.reason),
-            ("CONNECT", 200, "127.0.0.1", place(world), "-"), "log")
-    t.check(line.bytes_in > 20 and line.bytes_out > 20, line.raw)
+    t.equal((line.method, line.status, line.egress, line.host, line.origin, line.reason),
+            ("CONNECT", 200, "127.0.0.1", place(world), place(world), "-"), "log")
+    t.equal((line.bytes_in, line.bytes_out), (len(world.requests[-1].head), len(response.head) + 3), "bytes in the log")
+    t.check(line.total_us > 200_000, f"duration {line.total_us}")
+
+
+@test
+def curl_uses_it_for_http_and_https(t):
+    world, secure = somewhere(t), somewhere(t, tls=server_context("origin"))
+    gate = Gate(t, [place(world), place(secure)])
+    done = gate.curl(f"http://{place(world)}/plain", "-o", "/dev/null", "-w", "%{http_code}")
+    t.equal((done.stdout, done.stderr), (b"200", b""), "curl, http")
+    done = gate.curl(f"https://{place(secure)}/", "--insecure", "-o", "/dev/null", "-w", "%{http_connect} %{http_code}")
+    t.equal((done.stdout, done.stderr), (b"200 200", b""), "curl, https by CONNECT")
+    done = gate.curl(f"https://origin.example:{secure.port}/", "--cacert", path("ca.pem"), "--connect-to",
+                     f"origin.example:{secure.port}:{place(secure)}", "-o", "/dev/null", "-w", "%{http_code}")
+    t.equal((done.stdout, done.stderr), (b"200", b""), "curl, certificate verified")
+    done = gate.curl(f"http://{place(world)}/up", "--data-binary", "@/bin/ls", "-o", "/dev/null", "-w", "%{http_code}")
+    t.equal(done.stdout, b"200", "curl, upload")
+    t.equal(world.requests_for("/up")[-1].body, open("/bin/ls", "rb").read(), "what was uploaded")
+
+
+@test
+def methods_and_forms_of_targets_pass(t):
+    world = somewhere(t)
+    gate = Gate(t, [place(world)])
+    rows = [("GET", "", "/"), ("GET", "?q", "/?q"), ("OPTIONS", "", "*"), ("OPTIONS", "/", "/"), ("OPTIONS", "?", "/?"),
+            ("DELETE", "/x", "/x"), ("BREW", "/pot", "/pot"), ("GET", "/a'|^b", "/a'|^b"), ("GET", "/\xff", "/\xff")]
+    for method, rest, target in rows:
+        response = gate.ask(asks(f"http://{place(world)}{rest}", host=place(world), method=method))
+        t.equal(response.status, 200, f"{method} {rest}")
+        t.equal((world.requests[-1].method, world.requests[-1].target), (method, target), "what came there")
+
+
+@test
+def host_may_be_missing_or_say_no_port_where_nothing_is_left_open(t):
+    world = somewhere(t)
+    gate = Gate(t, [place(world)])
+    for data in (asks(place(world), method="CONNECT", version="1.0"),
+                 asks(place(world), host=world.host, method="CONNECT"),
+                 asks(place(world), host=place(world).replace(world.host, world.host + "."), method="CONNECT"),
+                 asks(f"HTTP://{place(world)}/", version="1.0")):
+        client = gate.client().send(data)
+        t.equal(client.read_head().status, 200, data)
+
+
+@test
+def nothing_tells_of_the_inside(t):
+    world = somewhere(t)
+    gate = Gate(t, [place(world)])
+    gate.get(f"http://{place(world)}/", fields=FORBIDDEN + "X-Request-Id: mine\r\nUser-Agent: u\r\n")
+    got = world.requests[-1]
+    t.equal(got.fields, [("Host", place(world)), ("X-Request-Id", "mine"), ("User-Agent", "u"), ("Via", "1.1 sallyport")],
+            "fields that came there")
+
+
+@test
+def answers_say_by_whom_they_came(t):
+    world = somewhere(t)
+    world.on("/v", reply(fields=[("Proxy-Authenticate", "Basic"), ("Proxy-Connection", "close"), ("X", "y")]))
+    gate = Gate(t, [place(world)])
+    response = gate.get(f"http://{place(world)}/v")
+    t.equal((response.field("Via"), response.field("X"), response.field("Proxy-Authenticate"),
+             response.field("Proxy-Connection")), ("1.1 sallyport", "y", None, None), "fields")
+
+
+@test
+def a_loop_ends(t):
+    world = somewhere(t)
+    gate = Gate(t, [place(world)])
+    mark = gate.server.mark()
+    response = gate.get(f"http://{place(world)}/", fields="Via: " + ", ".join(["1.1 sallyport"] * 6) + "\r\n")
+    t.equal(response.status, 508, "status")
+    t.reason(gate.server.next_line(mark), "loop")
+
+
+@test
+def connections_are_kept_for_the_same_origin_and_host_only(t):
+    world = somewhere(t)
+    second = other_address()
+    gate = Gate(t, [place(world)], origins=["127.0.0.1", second])
+    client = gate.client()
+    for _ in range(3):
+        client.send(asks(f"http://{place(world)}/", host=place(world)))
+        t.equal(client.read_response().status, 200, "status")
+    t.equal(len(world.connections), 1, "connections after three requests of one client")
+    gate.get(f"http://{place(world)}/")
+    t.equal(len(world.connections), 1, "after another client of the same origin")
+    gate.get(f"http://{place(world)}/", source=second)
+    t.equal(len(world.connections), 2, "after a request of another origin")
+    gate.get(f"http://{place(world)}/", fields="Authorization: Negotiate abc\r\n")
+    gate.get(f"http://{place(world)}/", fields="Authorization: NTLM abc\r\n")
+    t.equal(len(world.connections), 4, "after logins that belong to a connection")
+    gate.get(f"http://{place(world)}/")
+    t.equal(len(world.connections), 4, "and they are nobody else's")
+
+
+# ---- what is refused
 
 
 @test
@@ -53,9 +168,379 @@ def what_is_private_is_refused_unless_it_is_listed(t):
     gate = Gate(t, [place(world)], strikes=1000)
     for ask in (lambda: gate.get(f"http://{place(other)}/"), lambda: gate.connect(place(other))[1]):
         mark = gate.server.mark()
-        response = ask()
-        t.equal(response.status, 403, "status")
+        t.equal(ask().status, 403, "status")
         line = gate.server.next_line(mark)
         t.reason(line, "egress-private")
-        t.equal(line.setting, "egress.allow", "setting in the log")
+        t.equal((line.setting, line.action, line.egress), ("egress.allow", "reject", "127.0.0.1"), "log")
     t.equal(other.received, 0, "bytes that came there")
+    t.equal(len(other.connections), 0, "connections that came there")
+
+
+@test
+def a_refusal_says_why_and_what_to_change(t):
+    gate = Gate(t, ["192.0.2.1:80"])
+    response = gate.get("http://169.254.169.254/latest/meta-data/")
+    t.equal((response.status, response.field("Content-Type")), (403, "text/plain; charset=utf-8"), "answer")
+    t.equal(response.field("Proxy-Status"), 'sallyport; error=destination_ip_prohibited; details="egress-private"',
+            "for programs (RFC 9209)")
+    text = response.body.decode()
+    t.check(re.fullmatch(r"403 Forbidden\negress-private: [^\n]+\nsetting: egress\.allow\nid: [0-9a-f]{32}\n", text), text)
+
+
+@test
+def deny_beats_allow_and_strict_ports_are_for_what_is_listed(t):
+    world = somewhere(t)
+    gate = Gate(t, [f"{world.host}"], deny=[place(world)])
+    rows = {f"{place(world)}": ("egress-denied", "egress.deny"), "93.184.216.34:25": ("egress-not-allowed", "egress.strict_ports"),
+            "93.184.216.34:443": ("egress-not-allowed", "egress.strict_ports")}
+    for where, (reason, setting) in rows.items():
+        mark = gate.server.mark()
+        t.equal(gate.connect(where)[1].status, 403, where)
+        line = gate.server.next_line(mark)
+        t.reason(line, reason)
+        t.equal(line.setting, setting, "setting")
+    t.equal(len(world.connections), 0, "connections")
+
+
+@test
+def who_is_no_egress_origin_gets_nothing(t):
+    world = somewhere(t)
+    gate = Gate(t, [place(world)])
+    for mode in ("enforce", "monitor"):
+        gate.egress["mode"] = mode
+        gate.server.write_policy({"egress": gate.egress})
+        t.equal(gate.server.api("POST", "/api/reload").status, 200, "reload")
+        for data in (asks(f"http://{place(world)}/", host=place(world)), asks(place(world), host=place(world), method="CONNECT")):
+            mark = gate.server.mark()
+            t.equal(gate.ask(data, source=other_address()).status, 403, "status")
+            line = gate.server.next_line(mark)
+            t.reason(line, "egress-client")
+            t.equal(line.setting, "egress.origins", "setting")
+    t.equal(world.received, 0, "bytes that came there")
+
+
+TARGETS = {
+    "origin-form": (lambda at: asks("/", host=at), "egress-target"),
+    "origin-form with a host": (lambda at: asks(f"//{at}/", host=at), "egress-target"),
+    "asterisk-form": (lambda at: asks("*", host=at, method="OPTIONS"), "egress-target"),
+    "authority-form without CONNECT": (lambda at: asks(at, host=at), "egress-target"),
+    "https in absolute form": (lambda at: asks(f"https://{at}/", host=at), "egress-target"),
+    "ftp": (lambda at: asks(f"ftp://{at}/", host=at), "egress-target"),
+    "no host": (lambda at: asks("http:///x", host=at), "egress-target"),
+    "user information": (lambda at: asks(f"http://user@{at}/", host=at), "host-userinfo"),
+    "a fragment": (lambda at: asks(f"http://{at}/#x", host=at), "fragment"),
+    "another host": (lambda at: asks(f"http://{at}/", host="127.0.0.1"), "host-mismatch"),
+    "another port": (lambda at: asks(f"http://{at}/", host=at.split(":")[0] + ":81"), "host-mismatch"),
+    "a host without the port": (lambda at: asks(f"http://{at}/", host=at.split(":")[0]), "host-mismatch"),
+    "no Host field": (lambda at: asks(f"http://{at}/"), "host-missing"),
+    "TRACE": (lambda at: asks(f"http://{at}/", host=at, method="TRACE"), "method-trace"),
+    "CONNECT to a URL": (lambda at: asks(f"http://{at}/", host=at, method="CONNECT"), "egress-target"),
+    "CONNECT to a path": (lambda at: asks("/", host=at, method="CONNECT"), "egress-target"),
+    "CONNECT to a path behind": (lambda at: asks(f"{at}/", host=at, method="CONNECT"), "egress-target"),
+    "CONNECT without a port": (lambda at: asks(at.split(":")[0], host=at, method="CONNECT"), "egress-target"),
+    "CONNECT to port 0": (lambda at: asks(at.split(":")[0] + ":0", host=at, method="CONNECT"), "egress-target"),
+    "CONNECT to port 070": (lambda at: asks(at.split(":")[0] + ":070", host=at, method="CONNECT"), "egress-target"),
+    "CONNECT to port 70000": (lambda at: asks(at.split(":")[0] + ":70000", host=at, method="CONNECT"), "host-invalid"),
+    "CONNECT with user information": (lambda at: asks(f"user:word@{at}", host=at, method="CONNECT"), "host-userinfo"),
+    "CONNECT to another than Host": (lambda at: asks(at, host="127.0.0.1:80", method="CONNECT"), "host-mismatch"),
+    "CONNECT to another port than Host": (lambda at: asks(at, host=at.split(":")[0] + ":81", method="CONNECT"), "host-mismatch"),
+    "CONNECT with content": (lambda at: asks(at, host=at, method="CONNECT", fields="Content-Length: 3\r\n") + b"abc",
+                             "egress-target"),
+    "CONNECT with chunks": (lambda at: asks(at, host=at, method="CONNECT", fields="Transfer-Encoding: chunked\r\n"),
+                            "egress-target"),
+    "CONNECT with two Hosts": (lambda at: asks(at, host=at, method="CONNECT", fields=f"Host: {at}\r\n"), "host-repeated"),
+}
+
+
+@test(seconds=30)
+def targets_that_are_none_are_refused(t):
+    world = somewhere(t)
+    gate = Gate(t, [place(world)])
+    for name, (data, reason) in TARGETS.items():
+        mark = gate.server.mark()
+        response = gate.ask(data(place(world)))
+        line = gate.server.next_line(mark)
+        t.check(line.reason == reason, f"{name}: {line.reason}, expected {reason}")
+        t.reason(line, reason)
+        t.equal(response.status, line.status, name)
+    t.equal(world.received, 0, "bytes that came there")
+
+
+# The metadata service, loopback and the world's own address by spellings that some program takes for them.
+LITERALS = ["0x7f000001", "0x7f.0.0.1", "0177.0.0.1", "127.1", "127.0.1", "2130706433", "017700000001", "127.0.0.1.",
+            "127.000.000.001", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::127.0.0.1]", "[64:ff9b::7f00:1]", "[64:ff9b::169.254.169.254]",
+            "[2002:7f00:1::]", "[2001:0:1::80ff:fffe]", "[::1]", "[::]", "0.0.0.0", "0", "169.254.169.254", "169.254.169.254.",
+            "localhost", "localhost.", "[fe80::1]", "[fe80::1%25lo]", "[fd00::1]", "10.0.0.1", "192.168.0.1", "172.16.0.1",
+            "100.64.0.1", "224.0.0.1", "255.255.255.255", "240.0.0.1", "127.0.0.1%00", "127.0.0.1%2e", "\xe2\x91\xa0.0.0.1"]
+
+
+@test(seconds=40)
+def odd_literals_lead_nowhere(t):
+    listener = somewhere(t)
+    gate = Gate(t, [place(listener)], strikes=1000, **{"new_destinations": "1000/s", "burst": 1000})
+    port = listener.port
+    for host in LITERALS:
+        for data in (asks(f"{host}:{port}", host=f"{host}:{port}", method="CONNECT"),
+                     asks(f"http://{host}:{port}/", host=f"{host}:{port}")):
+            mark = gate.server.mark()
+            response = gate.ask(data)
+            line = gate.server.next_line(mark)
+            t.check(response.status in (400, 403, 502), f"{host}: {response.status} {line.raw}")
+            t.check(line.reason in ("egress-private", "host-invalid", "target-byte", "host-userinfo", "origin-unresolved"),
+                    f"{host}: {line.raw}")
+    t.equal(len(listener.connections), 0, "connections")
+
+
+# ---- bytes behind a CONNECT
+
+
+@test
+def what_comes_behind_a_connect_goes_into_the_tunnel(t):
+    world = somewhere(t)
+    gate = Gate(t, [place(world)])
+    early = b"GET /early HTTP/1.1\r\nHost: a\r\n\r\nGET /second HTTP/1.1\r\nHost: a\r\n\r\n"
+    client, head = gate.connect(place(world), early=early)
+    t.equal(head.status, 200, "tunnel")
+    t.equal([client.read_response().status for _ in range(2)], [200, 200], "answers")
+    t.equal([request.target for request in world.requests], ["/early", "/second"], "requests, in order")
+
+
+@test
+def what_comes_behind_a_refused_connect_is_no_request(t):
+    world, closed = somewhere(t), other_address()
+    gate = Gate(t, [place(world), f"{closed}:9"])
+    for where, status in (("10.0.0.1:443", 403), (f"{closed}:9", 502), ("bad..host:443", 400)):
+        inner = asks(f"http://{place(world)}/smuggled", host=place(world))
+        client = gate.client().send(asks(where, host=where, method="CONNECT") + inner)
+        response = client.read_response()
+        t.equal((response.status, response.field("Connection")), (status, "close"), where)
+        t.equal(client.read_all(), b"", "nothing follows")
+    t.equal(world.received, 0, "bytes that came there")
+
+
+SMUGGLED = {
+    "two framings": ("Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", b"0\r\n\r\n", "length-and-coding"),
+    "two lengths": ("Content-Length: 4\r\nContent-Length: 5\r\n", b"abcde", "content-length-repeated"),
+    "another coding": ("Transfer-Encoding: xchunked\r\n", b"", "transfer-encoding"),
+    "a folded field": ("X: a\r\n b\r\n", b"", "field-folded"),
+    "a space before the colon": ("Content-Length : 4\r\n", b"abcd", "field-space"),
+    "a confusable name": ("Content_Length: 4\r\n", b"abcd", "field-confusable"),
+    "a bare LF": ("X: a\nY: b\r\n", b"", "bare-lf"),
+}
+
+
+@test(each=SMUGGLED)
+def requests_that_two_would_read_differently_are_refused(t, row):
+    fields, body, reason = row
+    world = somewhere(t)
+    gate = Gate(t, [place(world)])
+    mark = gate.server.mark()
+    gate.ask(asks(f"http://{place(world)}/", host=place(world), method="POST", fields=fields) + body)
+    t.reason(gate.server.next_line(mark), reason)
+    t.equal(world.received, 0, "bytes that came there")
+
+
+# ---- destinations that fail
+
+
+@test
+def what_does_not_answer_is_told_as_usual(t):
+    def silent(connection, request):
+        connection.more()
+        return False
+
+    closed, world = other_address(), somewhere(t)
+    world.on("/cut", lambda connection, request: connection.send(b"HTTP/1.1 200 OK\r\nContent-Le") and False)
+    world.on("/junk", lambda connection, request: connection.send(b"SSH-2.0-x\r\n\r\n") and False)
+    world.on("/silent", silent)
+    gate = Gate(t, [place(world), f"{closed}:9"], settings={"timeouts": {"first_byte": "500 ms"}})
+    rows = [(f"http://{closed}:9/", 502, "origin-refused", "connection_refused"),
+            (f"http://{place(world)}/cut", 502, "origin-closed", "connection_terminated"),
+            (f"http://{place(world)}/junk", 502, "origin-status-line", "http_protocol_error"),
+            (f"http://{place(world)}/silent", 504, "origin-timeout", "connection_read_timeout")]
+    for url, status, reason, error in rows:
+        mark = gate.server.mark()
+        response = gate.get(url)
+        t.equal(response.status, status, url)
+        t.check(f"error={error};" in response.field("Proxy-Status"), response.head)
+        t.reason(gate.server.next_line(mark), reason)
+    mark = gate.server.mark()
+    t.equal(gate.connect(f"{closed}:9")[1].status, 502, "CONNECT")
+    t.reason(gate.server.next_line(mark), "origin-refused")
+
+
+# ---- tunnels
+
+
+@test(each={"the client": True, "the destination": False})
+def an_end_goes_through_and_what_follows_still_passes(t, client_first):
+    seen = []
+
+    def serve(connection):
+        if client_first:
+            while connection.more():
+                pass
+            seen.append(connection.ended)
+            connection.send(b"last words")
+        else:
+            connection.socket.shutdown(socket.SHUT_WR)
+            while connection.more():
+                pass
+            seen.append(bytes(connection.received))
+
+    world = somewhere(t, serve=serve)
+    gate = Gate(t, [place(world)])
+    client, _ = gate.connect(place(world))
+    if client_first:
+        t.equal(client.half_close().read_all(), b"last words", "what came at last")
+        t.equal(seen, ["eof"], "how the end came there")
+    else:
+        t.equal(client.read_all(), b"", "the end")
+        client.send(b"last words").half_close()
+        t.eventually(lambda: seen == [b"last words"], lambda: f"what was said at last: {seen}")
+
+
+def pours(total):
+    """Sends so many bytes, then takes as many."""
+    def serve(connection):
+        block = bytes(range(256)) * 1024
+        for _ in range(total // len(block)):
+            connection.send(block)
+        connection.socket.shutdown(socket.SHUT_WR)
+        while connection.more():
+            if len(connection.received) > 1 << 20:
+                connection.taken = getattr(connection, "taken", 0) + len(connection.received)
+                connection.received.clear()
+        connection.taken = getattr(connection, "taken", 0) + len(connection.received)
+    return serve
+
+
+@test(seconds=30)
+def large_amounts_pass_unharmed_with_a_reader_that_is_slow(t):
+    total = 32 << 20
+    world = somewhere(t, serve=pours(total))
+    gate = Gate(t, [place(world)], limits={"bytes": "0 B/s", "host_bytes": "0 B/s"})
+    client, _ = gate.connect(place(world))
+    got, expected = 0, bytes(range(256)) * 1024
+    while data := client.receive():
+        at = got % len(expected)
+        t.check(all(data[i:i + len(expected) - at] == (expected[at:] + expected[:at])[:len(data[i:i + len(expected) - at])]
+                    for i in range(0, min(len(data), len(expected) - at), len(expected))), f"bytes at {got}")
+        got += len(data)
+        if got < 2 << 20:
+            time.sleep(0.02)
+    t.equal(got, total, "bytes received")
+    block = b"x" * (1 << 20)
+    for _ in range(16):
+        client.send(block)
+    client.half_close()
+    t.eventually(lambda: getattr(world.connections[0], "taken", 0) == 16 << 20, "what was sent came there")
+    t.equal(gate.server.complaint(), None, "complaint")
+
+
+@test(seconds=20)
+def a_tunnel_through_which_nothing_passes_ends(t):
+    world = somewhere(t, serve=lambda connection: connection.more())
+    gate = Gate(t, [place(world)], settings={"timeouts": {"tunnel": "500 ms"}})
+    mark = gate.server.mark()
+    client, _ = gate.connect(place(world))
+    start = time.monotonic()
+    t.equal(client.read_all(), b"", "the end")
+    t.check(0.4 < time.monotonic() - start < 3, "when")
+    t.reason(gate.server.next_line(mark), "tunnel-idle")
+
+
+@test(each={"out": True, "in": False}, seconds=20)
+def tunnels_are_not_read_faster_than_they_may(t, out):
+    amount = 2 << 20
+    world = somewhere(t, serve=pours(0 if out else amount))
+    gate = Gate(t, [place(world)], limits={"bytes": "4 MiB/s", "host_bytes": "1 MiB/s"})
+    client, _ = gate.connect(place(world))
+    before, start = gate.server.cpu_seconds(), time.monotonic()
+    if out:
+        client.send(b"x" * amount).half_close()
+        t.eventually(lambda: getattr(world.connections[0], "taken", 0) == amount, "all of it came", 10)
+    else:
+        t.equal(len(client.read_all()), amount, "bytes")
+    took, spent = time.monotonic() - start, gate.server.cpu_seconds() - before
+    t.check(1.5 < took < 4, f"2 MiB at 1 MiB/s took {took:.2f} s")
+    t.check(spent < 0.5, f"CPU {spent:.2f} s: it must wait, not ask again and again")
+    t.note(f"2 MiB at 1 MiB/s: {took:.2f} s, CPU {spent:.2f} s")
+
+
+@test(seconds=20)
+def contents_are_not_read_faster_than_they_may_either(t):
+    world = somewhere(t)
+    world.on("/big", reply(b"x" * (2 << 20)))
+    gate = Gate(t, [place(world)], limits={"bytes": "1 MiB/s"})
+    start = time.monotonic()
+    response = gate.get(f"http://{place(world)}/big")
+    t.equal((len(response.body), response.complete), (2 << 20, True), "content")
+    down = time.monotonic() - start
+    start = time.monotonic()
+    gate.ask(asks(f"http://{place(world)}/up", host=place(world), method="PUT",
+                  fields=f"Content-Length: {2 << 20}\r\n") + b"y" * (2 << 20))
+    up = time.monotonic() - start
+    t.equal(len(world.requests_for("/up")[-1].body), 2 << 20, "what came there")
+    t.check(1.5 < down < 4 and 1.5 < up < 4, f"2 MiB at 1 MiB/s: {down:.2f} s down, {up:.2f} s up")
+
+
+# ---- how much at once
+
+
+@test(seconds=20)
+def a_flood_of_requests_passes_at_its_rate(t):
+    world = somewhere(t)
+    gate = Gate(t, [place(world)], limits={"requests": "50/s", "host_requests": "20/s"})
+    mark, start, refused = gate.server.mark(), time.monotonic(), 0
+    while time.monotonic() - start < 2:
+        response = gate.get(f"http://{place(world)}/")
+        if response.status == 429:
+            refused += 1
+            t.check(int(response.field("Retry-After")) >= 1, response.head)
+    passed, took = len(world.requests), time.monotonic() - start
+    t.check(20 <= passed <= 20 * took + 40 + 1, f"{passed} passed in {took:.2f} s, {refused} were refused")
+    t.check(refused > 10, refused)
+    line = gate.server.next_line(mark, lambda line: line.status == 429)
+    t.reason(line, "egress-rate")
+    t.equal((line.setting, line.limit), ("egress.limits.host_requests", 20), "limit in the log")
+    t.note(f"{passed} requests passed in {took:.2f} s at 20/s, {refused} were refused")
+
+
+@test
+def connections_at_once_are_bounded(t):
+    world, other = somewhere(t, serve=lambda c: c.more()), somewhere(t, serve=lambda c: c.more())
+    gate = Gate(t, [place(world), place(other)], limits={"connections": 5, "host_connections": 3})
+    kept = [gate.connect(place(world)) for _ in range(3)] + [gate.connect(place(other)) for _ in range(2)]
+    t.equal([head.status for _, head in kept], [200] * 5, "tunnels")
+    for where, setting, limit in ((place(other), "egress.limits.connections", 5),):
+        mark = gate.server.mark()
+        t.equal(gate.connect(where)[1].status, 429, "one more")
+        line = gate.server.next_line(mark)
+        t.reason(line, "egress-connections")
+        t.equal((line.setting, line.limit), (setting, limit), "limit")
+    kept[3][0].close()
+    t.eventually(lambda: gate.connect(place(other))[1].status == 200, "there is room again")
+    kept[4][0].close()
+    mark = gate.server.mark()
+    t.eventually(lambda: gate.connect(place(world))[1].status == 429 and
+                 gate.server.next_line(mark, lambda line: line.setting == "egress.limits.host_connections"), "to one host")
+
+
+@test(heavy=True, seconds=60)
+def a_thousand_tunnels_stand_and_go(t):
+    world = somewhere(t, serve=lambda connection: [connection.send(b"hi"), connection.more(60)])
+    gate = Gate(t, [place(world)], limits={"connections": 2000, "host_connections": 2000, "requests": "0/s", "host_requests": "0/s"})
+    pid = gate.server.gate_pid()
+    gate.connect(place(world))[0].close()
+    before = gate.server.memory(pid)
+    tunnels = [gate.connect(place(world)) for _ in range(1000)]
+    t.check(all(head.status == 200 for _, head in tunnels), "all stand")
+    each = (gate.server.memory(pid) - before) / 1000
+    t.check(each < 12000, f"{each:.0f} bytes of memory for each")
+    t.note(f"{each:.0f} bytes of memory for each idle tunnel")
+    for client, _ in tunnels:
+        client.send(b"x").half_close()
+    for client, _ in tunnels:
+        t.equal(client.read_all(), b"hi", "what came through")
+    t.eventually(lambda: gate.server.status()["counters"]["exchanges"] == 0, "all are gone")

@@ -250,4 +250,21 @@ def network(t, bridged=False):
     return made
 
 
-__all__ = ["Namespace", "Network", "Skip", "answering", "network", "silent", "visitor"]
+def lonely(t):
+    """A namespace in which every address of the world is its own. The test is in it from here on, to its end."""
+    try:
+        made = Namespace("world")
+    except PermissionError as error:
+        t.skip(f"needs the right to make network namespaces: {error}")
+    t.later(made.close)
+    inside = made.inside()
+    inside.__enter__()
+    t.later(lambda: inside.__exit__(None, None, None))
+    made.ip("link set lo up\n"
+            f"route add local {ANSWERING4}.0.0/16 dev lo\nroute add local {ANSWERING6}:/64 dev lo\n"
+            f"route add blackhole {SILENT4}.0.0/16\n")
+    made.set({"ipv6/ip_nonlocal_bind": 1})
+    return made
+
+
+__all__ = ["Namespace", "Network", "Skip", "answering", "lonely", "network", "silent", "visitor"]

@@ -252,6 +252,18 @@ class Server:
     def workers(self):
         return sorted(process["pid"] for process in self.processes() if process["role"] == "worker")
 
+    def gate_pid(self):
+        """The gate that takes connections now: of several, the youngest."""
+        return max(process["pid"] for process in self.processes() if process["role"] == "gate")
+
+    def cpu_seconds(self):
+        """User and system time of all processes that live."""
+        ticks = 0
+        for pid in [self.process.pid, *self.descendants()]:
+            fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
     def memory(self, pid=None):
         """Bytes that the processes alone hold (Pss) of the whole server, or of one process."""
         pids = [pid] if pid else [self.process.pid, *self.descendants()]
