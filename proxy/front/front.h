@@ -360,6 +360,11 @@ enum gate_way { GATE_OUT, GATE_IN, GATE_WAYS }; /* what the origin sends; what i
 size_t gate_may_read(struct visit *visit, enum gate_way way, size_t wanted);
 void gate_has_read(struct visit *visit, enum gate_way way, size_t bytes);
 
+/* Is what passes to be read? Then by flow_heard, and never by splice(2). */
+bool gate_listens(const struct visit *visit);
+/* gate_mail.c */
+void gate_hear(struct visit *visit, enum gate_way way, struct span bytes);
+
 /* What is asked for where bytes pass by splice(2). */
 enum { FLOW_SPLICE_BYTES = 1 << 24 };
 /* The reading waits for its time, not for the peer. */
@@ -373,6 +378,11 @@ static inline bool flow_is_held(const struct exchange *x, enum gate_way way)
 static inline size_t flow_may_read(const struct exchange *x, enum gate_way way, size_t wanted)
 {
 	return x->visit ? gate_may_read(x->visit, way, wanted) : wanted;
+}
+
+static inline bool flow_is_heard(const struct exchange *x)
+{
+	return x->visit && gate_listens(x->visit);
 }
 
 static inline void flow_has_read(const struct exchange *x, enum gate_way way, size_t bytes)

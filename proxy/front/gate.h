@@ -13,6 +13,7 @@
 
 #include "front/front.h"
 #include "sallyport/egress.h"
+#include "sallyport/egress_mail.h"
 #include "sallyport/egress_tell.h"
 #include "sallyport/lookup.h"
 #include "sallyport/lru.h"
@@ -40,12 +41,14 @@ struct gate_origin {
 	struct egress_known *known;   /* of the same index; NULL: nothing is known */
 	int slot;                     /* in struct egress_states; -1: none */
 	struct gate_use use;
+	uint64_t relay_tat_us, messages_tat_us; /* connections and messages to mail relays: GCRA */
 	struct lru hosts;             /* of struct gate_host */
 	struct visit *waiting, *waiting_last; /* for a place in the budget of new destinations; who came first first */
 	unsigned waiting_count;
 	struct timer turn;            /* of the first of them */
 	struct task judge_again;      /* all of them: the origin stands otherwise than when they came */
 	uint64_t flood_ms;            /* no strike for a rate before then */
+	uint64_t mail_ms;             /* … for mail */
 	uint64_t refused, refused_since_ms; /* since its last sentence */
 };
 
@@ -90,6 +93,8 @@ struct visit {
 	uint64_t sentence;            /* the origin's, when it was judged */
 	uint64_t resume_ms[GATE_WAYS]; /* not read before then; 0: it may be read */
 	uint64_t counted[GATE_WAYS];  /* bytes that are in the counters */
+	struct egress_mail mail;
+	bool is_relay;                /* a tunnel to a mail relay, which is listened to */
 	bool is_tunnel;
 	bool is_single;               /* its connection is nobody else's, before or after */
 	bool is_enforced;             /* false: monitor mode, or paused: nothing is refused for what it is */
@@ -137,6 +142,7 @@ void gate_judge_again(struct task *task);
 /* gate_tell.c: strikes and events */
 void gate_refused(struct exchange *x, enum reason reason);
 void gate_note(struct visit *visit, enum reason reason, const char *setting);
+void gate_mails_too_much(struct visit *visit);
 void gate_flush(struct timer *timer);
 
 /* gate_visit.c */
@@ -151,6 +157,12 @@ void gate_count(struct exchange *x);
 /* gate_flow.c: bytes a second, by not reading. See front.h, too. */
 /* When reading goes on; UINT64_MAX: nothing is held back. */
 uint64_t gate_resumes_ms(const struct visit *visit);
+
+/* gate_mail.c */
+/* The next address to be connected to: perhaps a relay's, or its name was. False: *reason. */
+MUST_CHECK bool gate_enter_relay(struct visit *visit, const struct addr *addr, enum reason *reason);
+/* When it may go on reading what a relay gets; 0: at once, at most *room. */
+uint64_t gate_mail_held_us(const struct visit *visit, uint64_t now_us, uint64_t *room);
 
 /* gate_tunnel.c */
 enum step_result step_open(struct exchange *x);

@@ -320,7 +320,7 @@ static enum step_result go_to(struct exchange *x, const struct addr *addr)
 {
 	struct visit *visit = x->visit;
 	enum reason reason;
-	if (!gate_enter_host(visit, &reason))
+	if (!gate_enter_host(visit, &reason) || !gate_enter_relay(visit, addr, &reason))
 		return exchange_refuse(x, reason);
 	visit->place = (struct origin_place){
 	    .owner = visit->origin->policy->index,

@@ -46,6 +46,10 @@ size_t gate_may_read(struct visit *visit, enum gate_way way, size_t wanted)
 		    held_until_us(&visit->host->use, way, policy->host_bytes_per_s, now_us, &room);
 		held_us = of_host_us > held_us ? of_host_us : held_us;
 	}
+	if (visit->is_relay && way == GATE_OUT) {
+		uint64_t of_mail_us = gate_mail_held_us(visit, now_us, &room);
+		held_us = of_mail_us > held_us ? of_mail_us : held_us;
+	}
 	visit->resume_ms[way] = held_us == 0 ? 0 : held_us / 1000 + 1;
 	return held_us == 0 ? (size_t)room : 0;
 }
@@ -55,6 +59,11 @@ static void use(struct gate_use *use, enum gate_way way, uint64_t per_s, uint64_
 	uint64_t *tat_us = &use->bytes_tat_us[way];
 	if (per_s > 0)
 		*tat_us = (*tat_us > now_us ? *tat_us : now_us) + bytes * 1000000 / per_s;
+}
+
+bool gate_listens(const struct visit *visit)
+{
+	return visit->is_relay;
 }
 
 bool gate_is_held(const struct visit *visit, enum gate_way way)

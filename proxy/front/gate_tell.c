@@ -99,6 +99,20 @@ static void strike(struct visit *visit, enum egress_offence offence, const char 
 	loop_defer(gate->front->loop, &origin->judge_again);
 }
 
+/* One a second, as for floods. */
+void gate_mails_too_much(struct visit *visit)
+{
+	struct gate_origin *origin = visit->origin;
+	uint64_t now_ms = gate_now_ms(origin->gate);
+	if (now_ms < origin->mail_ms)
+		return;
+	origin->mail_ms = now_ms + FLOOD_EVERY_MS;
+	if (visit->is_enforced)
+		strike(visit, EGRESS_OFFENCE_RELAY, "egress.relay_messages");
+	else
+		gate_note(visit, REASON_EGRESS_RATE, "egress.relay_messages");
+}
+
 void gate_refused(struct exchange *x, enum reason reason)
 {
 	struct visit *visit = x->visit;

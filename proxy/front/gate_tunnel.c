@@ -14,6 +14,8 @@ enum step_result step_open(struct exchange *x)
 	x->up_pending = x->client->in;
 	x->client->in = (struct hold){0};
 	x->up_bytes = x->up_pending.len;
+	if (x->visit->is_relay)
+		gate_hear(x->visit, GATE_OUT, span_of(hold_ptr(&x->up_pending), x->up_pending.len));
 	stat_add(&f->stats->tunnels, 1);
 	x->step = STEP_TUNNEL;
 	return client_send(x, &iov, 1) ? STEP_MORE : exchange_refuse(x, REASON_CLIENT_GONE);

@@ -151,9 +151,11 @@ static enum pump read_some(struct exchange *x, const struct direction *d, size_t
 	if (n == STREAM_EOF)
 		return end(d);
 	flow_has_read(x, d->way, (size_t)n);
+	if (flow_is_heard(x))
+		gate_hear(x->visit, d->way, span_of(f->in, (size_t)n));
 	if (!d->send(x, f->in, (size_t)n))
 		return fail(reason, d->write_failed);
-	if (may_splice(d, n) && !conduit_open(f, d->conduit))
+	if (may_splice(d, n) && !flow_is_heard(x) && !conduit_open(f, d->conduit))
 		*d->conduit = (struct conduit){0};
 	return PUMP_AGAIN;
 }
