@@ -41,7 +41,7 @@ struct egress_event {
 	bool only_reports;          /* monitor mode, or paused: it would have been */
 	/* What was seen; 0 and NULL where that is not known. "12 new destinations in 2 s, last 203.0.113.9:445" */
 	uint64_t count;
-	const char *counted;        /* "new destinations" */
+	const char *counted;        /* "new destinations": in plural, by an s */
 	uint64_t within_ms;
 	const char *last;           /* "203.0.113.9:445"; an origin may have chosen it */
 	const char *setting;        /* that decided: "egress.new_destinations" */

@@ -34,6 +34,7 @@ struct check {
 	struct json_writer json;
 	/* found */
 	unsigned through, missing, tried, impossible;
+	unsigned burst[OUTCOMES];
 };
 
 /* ---- the command line ---- */
@@ -100,6 +101,7 @@ static int read_line(int argc, char **argv, struct check *check)
 		return cli_wrong_use("egress", "check takes options only, and \"%.64s\" is none", argv[optind]);
 	if (!check->proxy)
 		check->proxy = proxy_of_environment();
+	egress_plan_init(&check->plan);
 	if (check->proxy && !egress_plan_gate(&check->plan, check->proxy, &err))
 		return cli_wrong_use("egress", "--proxy: %s", err.text);
 	return CLI_DONE;
@@ -182,15 +184,9 @@ static void tell_burst(struct check *check, uint64_t took_ms)
 	bool is_over = outcomes[OUTCOME_ANSWERED] > budget;
 	check->tried += (unsigned)check->plan.n;
 	check->through += is_over ? outcomes[OUTCOME_ANSWERED] - (unsigned)budget : 0;
-	if (check->as_json) {
-		json_open_object(&check->json, "burst");
-		json_add_number(&check->json, "tried", check->plan.n);
-		json_add_number(&check->json, "answered", outcomes[OUTCOME_ANSWERED]);
-		json_add_number(&check->json, "refused", outcomes[OUTCOME_REFUSED]);
-		json_add_number(&check->json, "silent", outcomes[OUTCOME_SILENT]);
-		json_close(&check->json);
+	memcpy(check->burst, outcomes, sizeof(outcomes));
+	if (check->as_json)
 		return;
-	}
 	printf("%-10s %-15s %zu new destinations at once: %u answered, %u refused, %u silent\n",
 	       verdict_name(is_over ? FOUND_THROUGH : FOUND_CONTAINED), "burst", check->plan.n,
 	       outcomes[OUTCOME_ANSWERED], outcomes[OUTCOME_REFUSED], outcomes[OUTCOME_SILENT]);
@@ -202,6 +198,17 @@ static bool run(struct check *check, struct err *err)
 {
 	struct egress_plan *plan = &check->plan;
 	return egress_try_all(plan->tries, plan->n, check->timeout_ms, err);
+}
+
+static bool burst(struct check *check, struct err *err)
+{
+	egress_plan_burst(&check->plan);
+	if (check->plan.n == 0)
+		return true;
+	if (!run(check, err))
+		return false;
+	tell_burst(check, check->timeout_ms);
+	return true;
 }
 
 /* A gate that nobody can speak with is one thing that is wrong, not a hundred. */
@@ -226,24 +233,19 @@ static bool check_all(struct check *check, struct err *err)
 	if (!egress_plan_allowed(plan, err) || !run(check, err))
 		return false;
 	tell(check);
-	if (!egress_plan_tries(plan, err) || !run(check, err))
+	if (!egress_plan_targets(plan, err) || !run(check, err))
+		return false;
+	tell(check);
+	if (!burst(check, err))
+		return false;
+	egress_plan_tries(plan);
+	if (!run(check, err))
 		return false;
 	tell(check);
 	/* Who was caught at all this may be in quarantine by now: what is listed still has to pass. */
 	if (!egress_plan_allowed(plan, err) || !run(check, err))
 		return false;
 	tell(check);
-	return true;
-}
-
-static bool burst(struct check *check, struct err *err)
-{
-	egress_plan_burst(&check->plan);
-	if (check->plan.n == 0)
-		return true;
-	if (!run(check, err))
-		return false;
-	tell_burst(check, check->timeout_ms);
 	return true;
 }
 
@@ -262,6 +264,11 @@ static bool write_end(struct check *check)
 {
 	struct strbuf out;
 	strbuf_init(&out, 4 << 20);
+	json_open_object(&check->json, "burst");
+	json_add_number(&check->json, "answered", check->burst[OUTCOME_ANSWERED]);
+	json_add_number(&check->json, "refused", check->burst[OUTCOME_REFUSED]);
+	json_add_number(&check->json, "silent", check->burst[OUTCOME_SILENT]);
+	json_close(&check->json);
 	json_add_number(&check->json, "tried", check->tried);
 	json_add_number(&check->json, "through", check->through);
 	json_add_number(&check->json, "missing", check->missing);
@@ -284,7 +291,6 @@ static int check_and_tell(struct check *check)
 	bool ok = check_all(check, &err);
 	if (check->as_json)
 		json_close(&check->json);
-	ok = ok && burst(check, &err);
 	if (check->as_json)
 		ok = write_end(check) && ok;
 	else if (ok)

@@ -12,7 +12,7 @@
 
 #include "sallyport/span.h"
 
-enum { PORT_DNS = 53, PORT_NTP = 123, NAME_SIZE = 256 };
+enum { PORT_DNS = 53, PORT_NTP = 123, BURST_PORT = 4444, NAME_SIZE = 256 };
 
 /* egress.strict_ports where nothing sets it; the others are those that worms like. */
 static const uint16_t strict_ports[] = {80, 443, 25};
@@ -190,6 +190,11 @@ static void add_address(struct egress_plan *plan, const struct addr *addr, uint1
 	add_gated(plan, TRY_GET, text, strict);
 }
 
+static bool is_network(const char *text, struct cidr *out)
+{
+	return strchr(text, '/') && cidr_parse(span_from_str(text), out, NULL);
+}
+
 static bool add_target(struct egress_plan *plan, const char *text, struct err *err)
 {
 	char host[NAME_SIZE];
@@ -217,7 +222,7 @@ void egress_plan_reach(struct egress_plan *plan)
 	add_direct(plan, TRY_TCP, &plan->gate, addr_port(&plan->gate), WANTED_THROUGH);
 }
 
-bool egress_plan_tries(struct egress_plan *plan, struct err *err)
+void egress_plan_tries(struct egress_plan *plan)
 {
 	plan->n = 0;
 	for (size_t i = 0; i < sizeof(nobodies) / sizeof(nobodies[0]); i++)
@@ -233,8 +238,14 @@ bool egress_plan_tries(struct egress_plan *plan, struct err *err)
 		add_gated(plan, TRY_CONNECT, odd_literals[i], WANTED_NOTHING);
 		add_gated(plan, TRY_GET, odd_literals[i], WANTED_NOTHING);
 	}
+}
+
+bool egress_plan_targets(struct egress_plan *plan, struct err *err)
+{
+	struct cidr network;
+	plan->n = 0;
 	for (size_t i = 0; i < plan->target_count; i++)
-		if (!add_target(plan, plan->targets[i], err))
+		if (!is_network(plan->targets[i], &network) && !add_target(plan, plan->targets[i], err))
 			return false;
 	return true;
 }
@@ -261,15 +272,28 @@ bool egress_plan_allowed(struct egress_plan *plan, struct err *err)
 	return true;
 }
 
+void egress_plan_init(struct egress_plan *plan)
+{
+	if (!cidr_parse(SPAN("198.18.0.0/15"), &plan->burst_network, NULL))
+		plan->burst = 0;
+	for (size_t i = 0; i < plan->target_count; i++)
+		is_network(plan->targets[i], &plan->burst_network);
+}
+
+/* The nth address of the network, from 1; false: it has none. */
+static bool nth_address(const struct cidr *network, unsigned n, struct addr *out)
+{
+	struct sockaddr_in6 name = {.sin6_family = AF_INET6};
+	memcpy(&name.sin6_addr, network->bytes, sizeof(network->bytes));
+	name.sin6_addr.s6_addr[15] = (uint8_t)(name.sin6_addr.s6_addr[15] | (n & 255));
+	name.sin6_addr.s6_addr[14] = (uint8_t)(name.sin6_addr.s6_addr[14] | n >> 8);
+	return addr_from_sockaddr((struct sockaddr *)&name, sizeof(name), out) && cidr_has(network, out);
+}
+
 void egress_plan_burst(struct egress_plan *plan)
 {
-	char text[ADDR_TEXT_SIZE];
+	struct addr addr;
 	plan->n = 0;
-	for (unsigned i = 0; i < plan->burst; i++) {
-		struct addr addr;
-		snprintf(text, sizeof(text), "198.18.%u.%u", i / 250, i % 250 + 1);
-		if (!addr_parse_ip(span_from_str(text), 0, &addr))
-			continue;
-		add_direct(plan, TRY_TCP, &addr, 4444, WANTED_BUDGET);
-	}
+	for (unsigned i = 1; i <= plan->burst && nth_address(&plan->burst_network, i, &addr); i++)
+		add_direct(plan, TRY_TCP, &addr, BURST_PORT, WANTED_BUDGET);
 }

@@ -32,7 +32,8 @@
 	"  --proxy URL         the gate, http://HOST:PORT; else that of HTTP_PROXY or http_proxy\n" \
 	"  --target HOST       an address, or ADDRESS:PORT, that you may connect to and the policy\n" \
 	"                      does not list; may be repeated. Without any, only addresses that\n"   \
-	"                      nobody has are tried, and nobody is touched\n"                        \
+	"                      nobody has are tried, and nobody is touched. A network, such as\n"    \
+	"                      198.51.100.0/24: whose addresses the burst tries\n"                   \
 	"  --allowed HOST:PORT what the policy lists: it has to get through\n"                       \
 	"  --isolated          this network has no exit but the gate: nothing may pass beside it\n"    \
 	"  --burst N           new destinations that are tried at once, 20; 0: none\n"               \

@@ -71,8 +71,8 @@ static void add_offence(struct sentence *s, const struct egress_event *event)
 {
 	char text[UNITS_TEXT_SIZE];
 	add(s, ": %s", egress_offence_name(event->offence));
-	if (event->counted)
-		add(s, ", %" PRIu64 " %s", event->count, event->counted);
+	if (event->counted) /* "1 refusal", "2 refusals" */
+		add(s, ", %" PRIu64 " %.*s", event->count, (int)strlen(event->counted) - (event->count == 1), event->counted);
 	if (event->counted && event->within_ms > 0) {
 		units_format(SETTING_TIME, event->within_ms, text);
 		add(s, " in %s", text);

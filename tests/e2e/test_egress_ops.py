@@ -387,6 +387,15 @@ def where_there_is_no_way_out_nothing_gets_through(t):
 
 
 @test
+def a_burst_is_counted_against_the_budget(t):
+    place = Place(t)
+    network = namespaces.answering(255).rpartition(".")[0] + ".0/24"
+    status, found = check(place.network.origin, "--target", network, "--burst", "30", "--timeout", "800ms")
+    t.equal((status, found["burst"]["answered"]), (1, 30), f"behind a plain router: {found['burst']}")
+    t.check(found["through"] >= 30 - 12, f"beyond the budget: {found['through']}")
+
+
+@test
 def nobody_is_touched_who_was_not_named(t):
     place = Place(t)
     _, found = check(place.network.origin, "--timeout", "300ms")

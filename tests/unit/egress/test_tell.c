@@ -80,6 +80,10 @@ static void a_conviction_says_how_long_and_why(void **state)
 	struct egress_event event = conviction();
 	assert_sentence(&event, "origin 10.0.0.5 is in quarantine (listed-only) for 10 min: scan, "
 				"12 new destinations in 2 s, last 203.0.113.9:445");
+	event.count = 1;
+	assert_sentence(&event, "origin 10.0.0.5 is in quarantine (listed-only) for 10 min: scan, "
+				"1 new destination in 2 s, last 203.0.113.9:445");
+	event = conviction();
 	event.only_reports = true;
 	assert_sentence(&event, "origin 10.0.0.5 would be in quarantine (listed-only) for 10 min: scan, "
 				"12 new destinations in 2 s, last 203.0.113.9:445");
