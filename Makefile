@@ -23,10 +23,10 @@ FUZZ_SECONDS ?= 60
 PACKAGES      := gcc make pkg-config libc6-dev libssl-dev libmicrohttpd-dev libconfig-dev \
                  libjansson-dev libcurl4-openssl-dev libc-ares-dev libcap-ng-dev libseccomp-dev uthash-dev \
                  libvectorscan-dev zlib1g-dev libbrotli-dev libzstd-dev libexpat1-dev libsqlite3-dev
-PACKAGES_TEST := binutils cppcheck curl git iproute2 libcmocka-dev nftables openssl python3 python3-yaml
+PACKAGES_TEST := binutils cppcheck curl dnsmasq-base git iproute2 libcmocka-dev nftables openssl python3 python3-yaml
 PACKAGES_ALL  := chromium testssl.sh clang libclang-rt-14-dev nginx-light libnginx-mod-http-brotli-filter brotli haproxy wrk apache2-bin \
                  nodejs tomcat10-common default-jre-headless
-PACKAGES_BENCH := nginx-light haproxy wrk openssl python3
+PACKAGES_BENCH := nginx-light haproxy squid tinyproxy-bin wrk openssl python3
 PACKAGES_IMAGE := buildah debootstrap python3
 
 # What `make image` builds with: the first of these that is there.

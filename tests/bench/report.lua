@@ -1,10 +1,14 @@
 -- wrk: the method and content of requests, and its result as one line of JSON.
--- Arguments after "--": the length of the content of a POST; none for GET.
+-- Arguments after "--": the length of the content of a POST, 0 for GET; a request-target in place of the URL's.
 
 function init(args)
-	if args[1] then
+	local length = tonumber(args[1] or 0)
+	if length > 0 then
 		wrk.method = "POST"
-		wrk.body = string.rep("x", tonumber(args[1]))
+		wrk.body = string.rep("x", length)
+	end
+	if args[2] then
+		wrk.path = args[2]
 	end
 end
 

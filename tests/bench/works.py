@@ -287,6 +287,7 @@ def idle_tls_memory(loads, server):
 
 
 def all_works():
+    import gates  # which builds upon what stands above
     over_tls = ("nginx-tls", "twin-tls", "haproxy-tls", "sallyport-tls")
     tls = dict(base="nginx-tls", ours="sallyport-tls")
     handshake = "µs CPU per handshake with one request"
@@ -328,6 +329,7 @@ def all_works():
              gate=1.05, aim=1.0, **tls),
         Work("tls-idle", f"Memory of an idle TLS connection, of {IDLE_TLS_CONNECTIONS:,}", "bytes per connection",
              over_tls, idle_tls_memory, gate=1.0, aim=0.9, rounds_max=3, **tls),
+        *gates.works(),
     ]
 
 
