@@ -1,3 +1,6 @@
+#ifndef FUZZ_PLANE_FUZZ_H
+#define FUZZ_PLANE_FUZZ_H
+
 /* The whole data plane between a client and an origin that both send whatever
  * the input says, over real sockets on loopback. Besides not crashing:
  *
@@ -6,7 +9,7 @@
  *   - every connection is gone, and all memory given back, once both have left.
  *
  * Input: one byte of flags, two bytes length of the client's part, the client's
- * bytes, the origin's bytes. */
+ * bytes, the origin's bytes. "@@" in the client's bytes stands for the origin's address and port. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>
@@ -19,7 +22,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "front/front.h"
+#include "front/gate.h"
 
 enum {
 	FLAG_CLIENT_HALF_CLOSE = 1,
@@ -29,6 +32,14 @@ enum {
 	ROUNDS = 40,
 	ORIGINS = 8,
 	RECEIVED_MAX = 1 << 18,
+	CLIENT_MAX = 1 << 17,
+	TABLES_MAX = 1 << 20,
+};
+
+/* What makes a worker or a gate of it. */
+struct plane {
+	void (*write_policy)(char *out, size_t room, unsigned front_port, unsigned origin_port);
+	bool is_gate; /* then the second listener is the one */
 };
 
 static struct loop *loop;
@@ -70,27 +81,17 @@ static void on_drained(void *context)
 	(void)context;
 }
 
-static uint16_t front_port;
+static uint16_t front_port, origin_port;
 
-static void begin(void)
+static void begin(const struct plane *plane)
 {
-	static int fds[1];
+	static int fds[2] = {-1, -1};
 	struct err err = {0};
-	char text[1024];
-	uint16_t origin_port;
+	char text[2048];
 	signal(SIGPIPE, SIG_IGN);
 	origin_listener = listen_on(&origin_port);
-	fds[0] = listen_on(&front_port);
-	snprintf(text, sizeof(text),
-		 "listen = ( { address = \"127.0.0.1:%u\"; } );"
-		 "sites = ( { name = \"s\"; hosts = ( \"a.example\" ); origins = ( \"http://127.0.0.1:%u\" );"
-		 "shield = { query_findings = { escape_invalid = \"rewrite\"; raw_byte = \"rewrite\"; };"
-		 "cookie_findings = { escape_control = \"reject\"; }; field_findings = { escape_double = \"score\"; };"
-		 "answers = ( { reasons = ( \"path-above-root\", \"content-too-large\" ); action = \"tarpit\"; },"
-		 "{ reasons = ( \"escape-nul\" ); action = \"close\"; } ); limits = { body = \"4 KiB\"; };"
-		 "throttle = { per_client = \"100000/s\"; burst = 1000000; strikes = 9; }; }; } );"
-		 "default_site = \"s\"; rules = ();",
-		 front_port, origin_port);
+	fds[plane->is_gate ? 1 : 0] = listen_on(&front_port);
+	plane->write_policy(text, sizeof(text), front_port, origin_port);
 	struct policy_errors *errors = policy_errors_new();
 	settings = settings_load_text(text, NULL, errors);
 	if (!settings) {
@@ -103,10 +104,12 @@ static void begin(void)
 	loop = loop_new(&err);
 	setup = (struct worker_setup){
 	    .settings = settings,
+	    .is_gate = plane->is_gate,
 	    .memory = {.stats = shared(sizeof(struct stats)),
 		       .ring = shared(sizeof(struct log_ring)),
 		       .census = shared(census_bytes()),
 		       .throttle = shared(throttle_bytes()),
+		       .egress = shared(sizeof(struct egress_states)),
 		       .health = shared(ORIGINS_MAX * sizeof(struct origin_health))},
 	    .listen_fds = fds,
 	    .log_event_fd = eventfd(0, EFD_NONBLOCK),
@@ -116,7 +119,8 @@ static void begin(void)
 	};
 	atomic_store(&setup.memory.stats->slots[0].in_use, 1);
 	front = front_new(loop, &setup, &err);
-	if (!front || !front_start(front, &err))
+	/* Nobody answers for names there. */
+	if (!front || !resolver_set_servers(front->resolver, "127.0.0.1:1", &err) || !front_start(front, &err))
 		die(err.text);
 }
 
@@ -262,15 +266,45 @@ static void leave(int client)
 	}
 	if (stats->connections > 0 || stats->exchanges > 0 || stats->origin_open > 0)
 		die("a connection outlived both peers");
-	if (front->memory.used != front->spare_count * sizeof(struct exchange))
+	/* What the gate keeps of hosts and names is bounded, and what leaks is not. */
+	uint64_t kept = front->memory.used - front->spare_count * sizeof(struct exchange);
+	if (front->gate ? kept > TABLES_MAX : kept != 0)
 		die("memory was not given back");
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+/* Puts the origin's address where the input says so. */
+static size_t fill_in(const uint8_t *bytes, size_t len, uint8_t *out)
 {
+	char where[32];
+	size_t n = (size_t)snprintf(where, sizeof(where), "127.0.0.1:%u", origin_port), filled = 0;
+	for (size_t i = 0; i < len && filled + sizeof(where) < CLIENT_MAX; i++) {
+		if (i + 1 < len && bytes[i] == '@' && bytes[i + 1] == '@') {
+			memcpy(out + filled, where, n);
+			filled += n;
+			i++;
+		} else {
+			out[filled++] = bytes[i];
+		}
+	}
+	return filled;
+}
+
+/* Every input finds the egress origin free. */
+static void forget(void)
+{
+	memset(setup.memory.health, 0, sizeof(struct origin_health));
+	if (!front->gate)
+		return;
+	struct gate_origin *origin = &front->gate->origins[0];
+	memset(&origin->own_state, 0, sizeof(origin->own_state));
+	origin->use = (struct gate_use){0};
+}
+
+static int plane_try(const struct plane *plane, const uint8_t *data, size_t size)
+{
+	static uint8_t filled[CLIENT_MAX];
 	if (!loop)
-		begin();
+		begin(plane);
 	if (size < 3 || size > 60000)
 		return 0;
 	unsigned flags = data[0];
@@ -278,10 +312,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	client_len = client_len < size - 3 ? client_len : size - 3;
 	const uint8_t *client_bytes = data + 3, *origin_bytes = client_bytes + client_len;
 	size_t origin_len = size - 3 - client_len;
-	memset(setup.memory.health, 0, sizeof(struct origin_health));
+	size_t filled_len = fill_in(client_bytes, client_len, filled);
+	forget();
 	received_len = 0;
 	int client = connect_client();
-	send_client(client, client_bytes, client_len, flags);
+	send_client(client, filled, filled_len, flags);
 	for (int i = 0; i < ROUNDS; i++) {
 		run_loop();
 		serve_origin(origin_bytes, origin_len, flags);
@@ -292,3 +327,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	leave(client);
 	return 0;
 }
+
+#endif
