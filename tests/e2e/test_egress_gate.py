@@ -1,15 +1,20 @@
 """The gate: a forward proxy for egress origins, out to what the policy lets them reach. Its world is loopback,
 which is private: what a test uses is listed by address."""
 
+import os
+import pathlib
 import re
+import shutil
+import signal
 import socket
-import threading
+import subprocess
 import time
 
 from harness import reply, test
 from harness.gate import Gate, other_address
 from harness.origin import Origin
-from harness.tls import path, server_context
+from harness.server import is_sanitized
+from harness.tls import certificate, path, server_context
 
 FORBIDDEN = ("Proxy-Connection: keep-alive\r\nProxy-Authorization: Basic eDp5\r\nX-Forwarded-For: 10.0.0.9\r\n"
              "Forwarded: for=10.0.0.9\r\nX-Real-IP: 10.0.0.9\r\nX-Forwarded-Host: inside\r\nVia: 1.1 cache.inside\r\n"
@@ -82,6 +87,40 @@ def curl_uses_it_for_http_and_https(t):
     done = gate.curl(f"http://{place(world)}/up", "--data-binary", "@/bin/ls", "-o", "/dev/null", "-w", "%{http_code}")
     t.equal(done.stdout, b"200", "curl, upload")
     t.equal(world.requests_for("/up")[-1].body, open("/bin/ls", "rb").read(), "what was uploaded")
+
+
+def repository(t, world):
+    """A Debian repository of one empty package list, unsigned."""
+    root = t.directory()
+    release = "Origin: t\nSuite: s\nCodename: s\nArchitectures: all\nComponents: main\nDate: Thu, 01 Jan 2026 00:00:00 UTC\n"
+    for path, text in (("/dists/s/Release", release), ("/dists/s/main/binary-all/Packages", "")):
+        world.on(path, reply(text.encode()))
+    world.on("*", reply(b"", "404 Not Found"))
+    for name in ("lists/partial", "cache/archives/partial", "etc/apt.conf.d", "etc/preferences.d", "etc/trusted.gpg.d"):
+        (root / name).mkdir(parents=True)
+    (root / "status").write_text("")
+    return root
+
+
+@test(seconds=40)
+def apt_get_uses_it(t):
+    if not shutil.which("apt-get"):
+        t.skip("needs apt-get")
+    world, secure = somewhere(t), somewhere(t, tls=server_context("origin"))
+    gate = Gate(t, [place(world), place(secure)])
+    for origin, option in ((world, "http"), (secure, "https")):
+        root = repository(t, origin)
+        (root / "sources.list").write_text(f"deb [trusted=yes arch=all] {origin.url} s main\n")
+        proxy = f"http://{gate.address[0]}:{gate.address[1]}"
+        done = subprocess.run(
+            ["apt-get", "update", "-o", f"Dir::State={root}", "-o", f"Dir::State::Status={root}/status", "-o", f"Dir::Cache={root}/cache",
+             "-o", f"Dir::Etc={root}/etc", "-o", f"Dir::Etc::SourceList={root}/sources.list", "-o", "Dir::Etc::SourceParts=/dev/null",
+             "-o", f"Acquire::http::Proxy={proxy}", "-o", f"Acquire::https::Proxy={proxy}", "-o", "APT::Sandbox::User=root",
+             "-o", "Acquire::https::Verify-Peer=false", "-o", "Acquire::https::Verify-Host=false", "-o", "APT::Architecture=all",
+             "-o", "Acquire::Languages=none"], capture_output=True, text=True, timeout=30, check=False)
+        t.check(done.returncode == 0, f"{option}: {done.stdout}{done.stderr}")
+        t.check(origin.requests_for("/dists/s/Release"), f"{option}: what was asked for: {done.stdout}{done.stderr}")
+    t.eventually(lambda: {line.method for line in gate.server.lines_since()} == {"GET", "CONNECT"}, "methods in the log")
 
 
 @test
@@ -483,6 +522,78 @@ def contents_are_not_read_faster_than_they_may_either(t):
     up = time.monotonic() - start
     t.equal(len(world.requests_for("/up")[-1].body), 2 << 20, "what came there")
     t.check(1.5 < down < 4 and 1.5 < up < 4, f"2 MiB at 1 MiB/s: {down:.2f} s down, {up:.2f} s up")
+
+
+@test(seconds=20)
+def who_is_slow_is_told_so(t):
+    world = somewhere(t)
+    gate = Gate(t, [place(world)], settings={"timeouts": {"head": "500 ms", "body_grace": "500 ms", "stall": "500 ms"}})
+    for data, reason in ((b"CONNECT 1", "head-timeout"),
+                         (asks(f"http://{place(world)}/", host=place(world), method="PUT", fields="Content-Length: 9\r\n"), "body-timeout")):
+        mark = gate.server.mark()
+        client = gate.client().send(data)
+        t.equal(client.read_response().status, 408, reason)
+        t.reason(gate.server.next_line(mark), reason)
+
+
+# ---- whose it is
+
+
+def read_memory(pid):
+    """All that the process can read and write."""
+    found = []
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for line in pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines():
+            first, last = (int(number, 16) for number in line.split()[0].split("-"))
+            if not line.split()[1].startswith("rw") or last - first > 256 << 20:
+                continue
+            try:
+                memory.seek(first)
+                found.append(memory.read(last - first))
+            except OSError:
+                continue
+    return b"".join(found)
+
+
+def secret_of(name):
+    """The private number of a key, as OpenSSL has it in memory: words, the least first."""
+    text = subprocess.run(["openssl", "pkey", "-in", path(f"{name}.key"), "-noout", "-text"], capture_output=True, text=True,
+                          check=True).stdout
+    digits = re.search(r"(?:priv|privateExponent):\n((?: +[0-9a-f:]+\n)+)", text)[1]
+    return bytes.fromhex(re.sub(r"[\s:]", "", digits)).lstrip(b"\0")[::-1]
+
+
+@test(seconds=20)
+def it_has_no_key_and_no_socket_of_the_sites(t):
+    if os.geteuid() != 0:
+        t.skip("needs root, to read the memory of processes that hide it")
+    if is_sanitized():
+        t.skip("sanitizers keep what was freed")
+    gate = Gate(t, ["192.0.2.1:80"], settings={"tls": certificate("site")})
+    server, secret = gate.server, secret_of("site")
+    t.check(secret in read_memory(server.workers()[0]), "a worker has the key: so it can be found")
+    t.check(secret not in read_memory(server.gate_pid()), "the gate must not have the key")
+    listening = {int(line.split()[1].split(":")[1], 16): line.split()[9]
+                 for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:] if line.split()[3] == "0A"}
+    ports = {"site": server.address[1], "tls": server.tls_address[1], "gate": gate.address[1]}
+    for pid, own in ((server.gate_pid(), {"gate"}), (server.workers()[0], {"site", "tls"})):
+        held = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+        t.equal({name for name, port in ports.items() if f"socket:[{listening[port]}]" in held}, own, "listening sockets")
+    t.check("sallyport-egress" in pathlib.Path(f"/proc/{server.gate_pid()}/maps").read_text(), "the gate has how origins stand")
+    for pid, names in ((server.gate_pid(), ("tickets", "throttle", "nominations", "health")), (server.workers()[0], ("egress",))):
+        maps = pathlib.Path(f"/proc/{pid}/maps").read_text()
+        t.equal([name for name in names if f"sallyport-{name}" in maps], [], "memory of the others")
+
+
+@test(seconds=20)
+def a_gate_that_dies_is_started_again(t):
+    world = somewhere(t)
+    gate = Gate(t, [place(world)])
+    first = gate.server.gate_pid()
+    os.kill(first, signal.SIGKILL)
+    t.eventually(lambda: gate.server.gate_pid() not in (0, first), "another gate")
+    t.eventually(lambda: gate.get(f"http://{place(world)}/").status == 200, "it serves")
+    t.equal(gate.server.workers(), gate.server.first_workers, "workers")
 
 
 # ---- how much at once
