@@ -65,6 +65,22 @@ class Gate:
                               capture_output=True, timeout=seconds + 5)
 
 
+def somewhere(t, **options):
+    """A server at an address of its own."""
+    origin = Origin(host=other_address(), **options)
+    t.later(origin.close)
+    return origin
+
+
+def place(origin):
+    return f"{origin.host}:{origin.port}"
+
+
+def asks(target, *, host=None, method="GET", fields="", version="1.1"):
+    host = f"Host: {host}\r\n" if host else ""
+    return f"{method} {target} HTTP/{version}\r\n{host}{fields}\r\n".encode("latin-1")
+
+
 class World:
     """A network that this test has for itself: every address of namespaces.ANSWERING4 and ANSWERING6 is this machine's,
     and a policy takes them for the internet. From here on the whole test is in it."""
