@@ -77,7 +77,7 @@ struct console_setup {
 
 struct console *console_new(struct loop *loop, const struct console_setup *setup, struct err *err);
 /* text: for STATUS a JSON object of what the master knows ({"generation":3,"ready":true,
- * "uptime_s":12,"policy":"…","vault":"…","workers":2,"processes":[{"role":"worker","pid":1,"slot":0,
+ * "uptime_s":12,"policy":"…","vault":"…","gate":"127.0.0.1:3128","workers":2,"processes":[{"role":"worker","pid":1,"slot":0,
  * "restarts":0,"state":"…"}],"paused":[{"leg":"shield","site":"shop",
  * "left_s":1795,"until":"2026-11-23T21:08:24.123Z"}],"paused_count":1}),
  * for RELOAD and PAUSE the errors. A ticket that is not waiting any more is passed over. */

@@ -146,7 +146,7 @@ struct settings_overrides {
 	 * every host. */
 	const char *origin;
 	bool demo;               /* that site is guarded, and learns within seconds */
-	const char *demo_vault;  /* … in a vault of its own */
+	const char *demo_vault;  /* … in a vault of its own, with a gate for it; NULL where there is a policy */
 	const char *console;  /* SALLYPORT_CONSOLE */
 	const char *log;      /* SALLYPORT_LOG: access log */
 	bool leaves_files;    /* certificates and keys are not read: to ask, not to serve */

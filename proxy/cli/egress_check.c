@@ -10,6 +10,7 @@
 #include "cli/egress.h"
 #include "cli/egress_plan.h"
 #include "sallyport/cli.h"
+#include "sallyport/clock.h"
 #include "sallyport/units.h"
 
 enum { TIMEOUT_MS = 3000, TIMEOUT_MAX_MS = 60000, BURST = 20, BUDGET = 10, BUDGET_PER_S = 1 };
@@ -205,9 +206,10 @@ static bool burst(struct check *check, struct err *err)
 	egress_plan_burst(&check->plan);
 	if (check->plan.n == 0)
 		return true;
+	uint64_t started_ms = clock_mono_ms();
 	if (!run(check, err))
 		return false;
-	tell_burst(check, check->timeout_ms);
+	tell_burst(check, clock_mono_ms() - started_ms);
 	return true;
 }
 

@@ -84,7 +84,8 @@ void egress_cli_print(const struct json_value *egress)
 		}
 	fputs("  egress        ", stdout);
 	print_legs(egress, COMMAND_INDENT);
-	printf("%*s%zu origins, %zu of them in quarantine\n", COMMAND_INDENT, "", json_count(origins), held);
+	printf("%*s%zu origin%s, %zu of them in quarantine\n", COMMAND_INDENT, "", json_count(origins),
+	       json_count(origins) == 1 ? "" : "s", held);
 }
 
 /* ---- the list ---- */

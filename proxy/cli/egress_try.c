@@ -324,6 +324,10 @@ static void begin(struct egress_try *try)
 		end(try, OUTCOME_IMPOSSIBLE, "%s", strerror(errno));
 		return;
 	}
+	if (try->source && bind(try->fd, &try->source->u.sa, addr_len(try->source)) != 0) {
+		end(try, OUTCOME_IMPOSSIBLE, "%s", strerror(errno));
+		return;
+	}
 	try->step = STEP_CONNECTING;
 	if (connect(try->fd, &try->addr.u.sa, addr_len(&try->addr)) == 0) {
 		if (is_datagram(try))

@@ -44,6 +44,7 @@ struct egress_try {
 	bool is_nobody;               /* an address that nobody on the internet has */
 	char target[TRY_TARGET_SIZE]; /* as it is shown, and asked of the gate */
 	struct addr addr;             /* where the packets go: the target, or the gate */
+	const struct addr *source;    /* where they come from; NULL: as the kernel likes */
 	/* what became of it */
 	enum egress_outcome outcome;
 	char detail[TRY_DETAIL_SIZE];

@@ -121,11 +121,12 @@ static const struct cli_command commands[] = {
      "  --why TEXT          for the audit\n" SOCKET_HELP},
     {"stop", cli_stop, "[--socket PATH | -c FILE]", "let the running server finish and end",
      SOCKET_HELP},
-    {"demo", cli_demo, "[--socket PATH | -c FILE] deface|redirect|stop|restore",
-     "break into the demo origin, or mend it",
+    {"demo", cli_demo, "[--socket PATH | -c FILE] deface|redirect|stop|restore|scan",
+     "break into the demo origin, mend it, or scan from it",
      SOCKET_HELP
      "\nFor a server that was started with --demo. Watch what a visitor sees of it, and what\n"
-     "'sallyport status' says.\n"},
+     "'sallyport status' says. scan tries 100 hosts through the gate that such a server has, where it\n"
+     "was started without a policy; they are addresses that nobody has.\n"},
     {"version", cli_version, "", "print the version", ""},
     {"help", cli_help, "[COMMAND]", "explain a command", ""},
     {NULL, NULL, NULL, NULL, NULL},

@@ -127,6 +127,7 @@ static void report_egress(const struct egress_policy *egress)
 	    .mode = (uint32_t)egress->mode,
 	    .kernel = (uint32_t)egress->kernel,
 	    .has_gate = egress->proxy != NULL,
+	    .gate = egress->proxy_addr,
 	};
 	for (size_t i = 0; i < egress->origin_count && out.n < EGRESS_ORIGINS_MAX; i++)
 		describe_egress_origin(&egress->origins[i], &out.of[out.n++]);

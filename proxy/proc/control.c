@@ -107,17 +107,28 @@ static unsigned live_workers(void)
 	return n;
 }
 
+static void add_address(struct json_writer *json, const char *key, const struct listener *listener)
+{
+	char text[ADDR_TEXT_SIZE];
+	struct addr bound;
+	if (!listener_address(listener->fd, &bound))
+		bound = listener->addr;
+	size_t len = addr_format(&bound, text);
+	json_add_text(json, key, span_of(text, len));
+}
+
+static void add_gate(struct json_writer *json)
+{
+	for (unsigned i = 0; master.active && master.active->egress.has_gate && i < master.listeners.n; i++)
+		if (addr_eq(&master.listeners.items[i].addr, &master.active->egress.gate))
+			add_address(json, "gate", &master.listeners.items[i]);
+}
+
 static void add_listeners(struct json_writer *json)
 {
 	json_open_list(json, "listen");
-	for (unsigned i = 0; i < master.listeners.n; i++) {
-		char text[ADDR_TEXT_SIZE];
-		struct addr bound;
-		if (!listener_address(master.listeners.items[i].fd, &bound))
-			bound = master.listeners.items[i].addr;
-		size_t len = addr_format(&bound, text);
-		json_add_text(json, NULL, span_of(text, len));
-	}
+	for (unsigned i = 0; i < master.listeners.n; i++)
+		add_address(json, NULL, &master.listeners.items[i]);
 	json_close(json);
 }
 
@@ -136,6 +147,7 @@ static void answer_status(uint64_t ticket)
 		json_add_text(&json, "vault", span_from_str(master.policy.vault));
 	json_add_number(&json, "workers", workers);
 	add_listeners(&json);
+	add_gate(&json);
 	pauses_describe(&json);
 	add_processes(&json);
 	if (json_end(&json, &text) && !text.truncated)

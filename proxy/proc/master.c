@@ -298,6 +298,7 @@ static void print_demo(void)
 	    "  send visitors elsewhere      sallyport demo redirect\n"
 	    "  stop it                      sallyport demo stop\n"
 	    "  mend it                      sallyport demo restore\n"
+	    "  scan the internet from it    sallyport demo scan\n"
 	    "  what is going on             sallyport status\n\n",
 	    host, host, host, host);
 	fflush(stdout);

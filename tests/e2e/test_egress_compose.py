@@ -172,7 +172,7 @@ def its_layout_holds_what_it_promises(t):
     t.equal(len(layout.internet.requests), 0, "what the internet saw")
     command = said["services"]["check"]["entrypoint"]
     with layout.machines["check"].inside():
-        done = subprocess.run([BINARY, *command[1:], "--target", "45.0.0.1", "--timeout", "700ms", "--json"],
+        done = subprocess.run([BINARY, *command[1:], "--target", "45.0.0.1", "--timeout", "2s", "--json"],
                               capture_output=True, text=True, timeout=60, preexec_fn=die_with_parent)
     found = json.loads(done.stdout)
     t.equal((done.returncode, found["through"]), (0, 0),
