@@ -59,5 +59,7 @@ bool json_bool(const struct json_value *object, const char *key);
 /* Elements of a list. */
 size_t json_count(const struct json_value *list);
 const struct json_value *json_element(const struct json_value *list, size_t index);
+/* The same for an element that is a whole number from 0 on. False: it is none. */
+MUST_CHECK bool json_get_element_number(const struct json_value *list, size_t index, uint64_t *number);
 
 #endif

@@ -265,3 +265,12 @@ const struct json_value *json_element(const struct json_value *list, size_t inde
 {
 	return value_of(json_array_get(tree_of(list), index));
 }
+
+bool json_get_element_number(const struct json_value *list, size_t index, uint64_t *number)
+{
+	const json_t *element = json_array_get(tree_of(list), index);
+	if (!json_is_integer(element) || json_integer_value(element) < 0)
+		return false;
+	*number = (uint64_t)json_integer_value(element);
+	return true;
+}

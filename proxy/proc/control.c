@@ -185,18 +185,24 @@ void control_reload_failed(const char *text)
 	master.next.n = 0;
 }
 
+static void answer_settled(void)
+{
+	answer_all(&master.settling, true, master.policy.warnings);
+}
+
 void control_reload_done(void)
 {
-	control_settled();
+	answer_settled();
 	master.settling = master.waiting;
 	master.waiting = master.next;
 	master.next.n = 0;
 }
 
-/* From here on a new connection meets the new policy only. */
+/* From here on a new connection meets the new policy only; a packet too, once the kernel has its rules. */
 void control_settled(void)
 {
-	answer_all(&master.settling, true, master.policy.warnings);
+	if (wardens_have_settled())
+		answer_settled();
 }
 
 void control_forget(void)

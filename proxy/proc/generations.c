@@ -121,6 +121,7 @@ static void take_back(void)
 	listeners_rollback(&master.console_listeners);
 	helpers_rollback_scribe();
 	guards_rollback();
+	wardens_rollback();
 }
 
 static void coming_failed(const char *text)
@@ -204,7 +205,7 @@ static void try_start(void)
 {
 	struct gen *gen = master.coming;
 	if (!gen || gen->state != GEN_PREPARING || !gen->is_ready || scribe_is_pending() ||
-	    guards_are_pending(gen))
+	    guards_are_pending(gen) || wardens_are_pending(gen))
 		return;
 	gen->state = GEN_STARTING;
 	arm(gen, READY_MS);
@@ -215,6 +216,17 @@ static void try_start(void)
 void generations_guards_ready(void)
 {
 	try_start();
+}
+
+void generations_rules_ready(void)
+{
+	try_start();
+}
+
+void generations_rules_failed(const char *text)
+{
+	if (master.coming && master.coming->state == GEN_PREPARING)
+		coming_failed(text);
 }
 
 void generations_scribe_ready(void)
@@ -265,6 +277,7 @@ static void commit(struct gen *gen)
 		drain(old, true, master.policy.drain_ms);
 	master.policy = gen->policy;
 	master.has_policy = true;
+	wardens_commit(gen);
 	if (is_first)
 		log_info("control socket: %s", master.control_path);
 	log_info("generation %u serves: %u worker%s, %u site%s", gen->id, gen->policy.workers,
@@ -305,12 +318,13 @@ static void compiled(struct gen *gen, struct ipc_message *message)
 {
 	const struct compiled_report *report = ipc_payload(message, sizeof(*report));
 	if (!report || !report_is_sound(report) ||
-	    message->n_fds != (report->guarded > 0 ? 1 : 0)) {
+	    message->n_fds != (report->guarded > 0 ? 1U : 0U) + (report->rules_bytes > 0 ? 1U : 0U)) {
 		coming_failed("the new generation's report makes no sense");
 		return;
 	}
 	gen->policy = *report;
-	gen->plan_fd = ipc_take_fd(message, 0);
+	gen->plan_fd = report->guarded > 0 ? ipc_take_fd(message, 0) : -1;
+	gen->rules_fd = report->rules_bytes > 0 ? ipc_take_fd(message, report->guarded > 0 ? 1 : 0) : -1;
 	master_log_lines(false, gen->policy.warnings);
 	gen->state = GEN_WAITING;
 	arm(gen, ROOM_MS);
@@ -423,7 +437,7 @@ static bool begin(struct gen *gen, struct err *err)
 	gen->id = ++master.next_id;
 	gen->started_ms = loop_now_ms(master.loop);
 	gen->is_ready = gen->is_cut = false;
-	gen->plan_fd = -1;
+	gen->plan_fd = gen->rules_fd = -1;
 	gen->sites = (struct site_set){0};
 	gen->egress = (struct egress_report){0};
 	memset(gen->egress_slots, 0, sizeof(gen->egress_slots));
@@ -525,7 +539,9 @@ static void gen_gone(struct gen *gen, int wait_status)
 	gen->state = GEN_NONE;
 	if (gen->plan_fd >= 0)
 		close(gen->plan_fd);
-	gen->plan_fd = -1;
+	if (gen->rules_fd >= 0)
+		close(gen->rules_fd);
+	gen->plan_fd = gen->rules_fd = -1;
 	if (gen == master.replaced)
 		settle();
 }

@@ -319,7 +319,7 @@ static bool set_up(const struct master_options *options, struct err *err)
 	master.guard_fd = master.nominations_fd = master.nomination_event_fd = -1;
 	master.alert_fds[0] = master.alert_fds[1] = -1;
 	master.crier_fds[0] = master.crier_fds[1] = -1;
-	master.plan_fd = master.baseline_fd = -1;
+	master.plan_fd = master.rules_fd = master.baseline_fd = -1;
 	master.egress_fd = master.egress_shown_fd = -1;
 	master.gate_idle_fds[0] = master.gate_idle_fds[1] = -1;
 	master.idle_fds[0] = master.idle_fds[1] = master.control_fd = master.demo_fd = -1;
@@ -330,6 +330,7 @@ static bool set_up(const struct master_options *options, struct err *err)
 	master.started_ms = loop_now_ms(master.loop);
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	generations_init();
+	wardens_init();
 	return take_options(options, err) && sandbox_prepare_master(err) && watch_signals(err) &&
 	       make_shared(err) && open_demo(err) && generations_begin(err);
 }

@@ -19,7 +19,7 @@
  * leaves. The parts: master.c (life, signals), generations.c (reload in two phases), preparing.c (what
  * the first of them makes), helpers.c (scribe, console, demo, acme), guards.c (keeper, scout, lifeboat,
  * baselines), control.c (orders and their answers), pauses.c (sites that an operator has paused),
- * egress.c (how egress origins stand).
+ * egress.c (how egress origins stand), wardens.c (the kernel leg).
  *
  * A generation, as the master sees it:
  *
@@ -52,6 +52,7 @@ struct gen {
 	bool is_cut; /* draining, and told to end at once */
 	struct compiled_report policy;
 	int plan_fd; /* of its guarded sites, -1: none */
+	int rules_fd; /* the plan for the kernel leg, -1: none */
 	struct site_set sites; /* of its policy, in master.site_states */
 	struct egress_report egress; /* n 0 and mode UNSET: it has no such section */
 	uint64_t egress_slots[EGRESS_STATES / 64]; /* of its origins, in master.egress */
@@ -73,6 +74,7 @@ struct helper {
 	struct backoff backoff;
 	enum helper_state state;
 	bool starts_again; /* STOPPING: with the settings of the policy in force */
+	bool leaves_work;  /* a warden that ends, and does not take its table away */
 	enum role_id role;
 	pid_t pid;
 	int channel;
@@ -116,6 +118,11 @@ struct master {
 	struct stats *stats;
 	void *census;
 	struct site_states *site_states;
+	int rules_fd;        /* the plan of the kernel leg in force, -1: none */
+	uint64_t rules_bytes;
+	struct gen *rules_for; /* the coming one, where the warden looks at its rules, or will */
+	struct timer rules_wait;
+	bool rules_warned;
 	int egress_fd;       /* struct egress_states: gate and warden write, … */
 	int egress_shown_fd; /* the same, for readers */
 	struct egress_states *egress;
@@ -159,7 +166,7 @@ struct master {
 
 	struct helper helpers[HELPERS_MAX];
 	struct helper *scribe, *scribe_next, *console, *demo, *acme;
-	struct helper *keeper, *scout, *lifeboat, *herald, *crier;
+	struct helper *keeper, *scout, *lifeboat, *herald, *crier, *warden;
 	bool scribe_next_is_for_reload;
 	bool reopen_again;
 
@@ -184,6 +191,9 @@ void generations_scribe_ready(void);
 /* The baseline that the coming generation waits for is there, or was waited for long enough. */
 void generations_guards_ready(void);
 void generations_scribe_failed(const char *text);
+/* The kernel takes the rules of the coming generation, or goes without; or it cannot come. */
+void generations_rules_ready(void);
+void generations_rules_failed(const char *text);
 
 /* preparing.c */
 /* Everything that the coming generation needs is made and handed to it. */
@@ -238,6 +248,25 @@ MUST_CHECK bool heralds_init(struct err *err);
 /* The policy in master.policy holds from here on. */
 void heralds_commit(void);
 void heralds_forget(const struct helper *helper);
+
+/* wardens.c */
+void wardens_init(void);
+/* The kernel looks at the rules of the coming generation. False: err says why it cannot come. */
+MUST_CHECK bool wardens_prepare(struct gen *gen, struct err *err);
+/* It has not said yet what it thinks of them. */
+bool wardens_are_pending(const struct gen *gen);
+/* The coming generation failed. */
+void wardens_rollback(void);
+/* The policy of gen, which is in force now, has its rules in the kernel. */
+void wardens_commit(struct gen *gen);
+/* The kernel has the rules of the policy in force. False: control_settled() is called once it has. */
+bool wardens_have_settled(void);
+/* The warden is ready, has said something, cannot go on, has died. */
+void wardens_ready(void);
+void wardens_said(const struct ipc_message *message);
+void wardens_failed(const char *text);
+void wardens_died(const struct helper *helper);
+void wardens_forget(const struct helper *helper);
 
 /* pauses.c */
 MUST_CHECK bool pauses_init(struct err *err);

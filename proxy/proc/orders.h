@@ -49,9 +49,12 @@ enum order {
 	ORDER_PARTNER,  /* empty; fd: a channel. Keeper and scout speak over it, scout_orders.h */
 	ORDER_JOB,      /* struct scout_job */
 	ORDER_VAULT,    /* struct vault_asked. To the keeper */
+	ORDER_RULES_CHECK, /* struct plan_order; fd: a warden_plan. To the warden, which answers with RULES */
+	ORDER_RULES,    /* empty: what was checked last is in force. To the warden */
+	ORDER_LEAVE,    /* empty: exit, and leave what you have made in the kernel. To the warden */
 	ORDER_DEMO,     /* uint32_t, enum demo_state: what the demo origin becomes */
 	/* up */
-	REPORT_COMPILED, /* struct compiled_report; fd: the plan, where a site is guarded */
+	REPORT_COMPILED, /* struct compiled_report; fds: the plan, where a site is guarded; that for the kernel, where there is one */
 	REPORT_READY,    /* empty */
 	REPORT_STARTED,  /* empty */
 	REPORT_DRAINING, /* empty */
@@ -67,6 +70,8 @@ enum order {
 	REPORT_ANSWER,   /* struct answer_head, then the text. From the keeper, for the console */
 	REPORT_SAMPLE,   /* struct scout_sample; fd: the content */
 	REPORT_LINKS,    /* struct scout_links, as far as its text is filled */
+	REPORT_RULES,    /* struct rules_report. From the warden */
+	REPORT_RULES_SET, /* struct rules_report; from the warden: they are in force, or others stay so */
 	REPORT_ALERT,    /* struct alert, to the herald; its JSON, to the crier */
 };
 
@@ -119,6 +124,8 @@ struct compiled_report {
 	uint32_t guarded;     /* sites whose guard is not off; 0: no vault, no keeper */
 	uint64_t drain_ms;
 	uint64_t plan_bytes;  /* of the plan that came with it; 0: none */
+	uint64_t rules_bytes; /* the same of what the kernel leg has to know; 0: there is none */
+	uint64_t rules_required; /* 1: egress.kernel is "required" */
 	struct addr listen[LISTENERS_MAX];
 	struct addr console;
 	char user[USER_SIZE];
@@ -223,6 +230,7 @@ enum console_fd { CONSOLE_FD_STATS, CONSOLE_FD_GUARD, CONSOLE_FD_EGRESS, CONSOLE
 enum demo_fd { DEMO_FD_LISTENER };
 enum keeper_fd { KEEPER_FD_STATUS, KEEPER_FD_NOMINATIONS, KEEPER_FD_NOMINATION_EVENT, KEEPER_FD_PLAN, KEEPER_FD_ALERTS, KEEPER_FDS };
 enum lifeboat_fd { LIFEBOAT_FD_CHANNEL };
+enum warden_fd { WARDEN_FD_STATES, WARDEN_FD_RINGS, WARDEN_FD_EVENT, WARDEN_FDS };
 enum herald_fd { HERALD_FD_ALERTS, HERALD_FD_CRIER, HERALD_FDS };
 enum crier_fd { CRIER_FD_CHANNEL, CRIER_FDS };
 enum acme_fd { ACME_FD_CHANNEL };
@@ -240,6 +248,13 @@ struct helper_order {
 	char scout_ca[SCOUT_CAS_MAX][PATH_SIZE];
 	char acme_webroot[PATH_SIZE];
 	struct alert_order alerts;
+};
+
+/* What the kernel says of rules. */
+struct rules_report {
+	uint32_t ok;
+	uint32_t pad;
+	char text[512]; /* where they were refused */
 };
 
 struct asked_report {

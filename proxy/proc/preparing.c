@@ -78,5 +78,7 @@ bool preparing_all(struct gen *gen, const struct prepare_order *slots, struct er
 	if (!open_control(policy, err) || !helpers_prepare_scribe(policy, err))
 		return false;
 	guards_prepare(gen);
+	if (!wardens_prepare(gen, err))
+		return false;
 	return send_prepare(gen, slots, err);
 }
