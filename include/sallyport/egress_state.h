@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "sallyport/egress_found.h"
 #include "sallyport/egress_known.h"
 
 /* How each egress origin stands: shared memory that outlives generations. The master claims the slots and
@@ -113,6 +114,7 @@ struct egress_states {
 	_Atomic uint32_t kernel_why;        /* enum egress_kernel_why; where kernel_active is 0 and the policy wants it */
 	_Atomic uint64_t seed;              /* of `known`: random, by the master; never 0 */
 	struct egress_state of[EGRESS_STATES];
+	struct egress_found found;          /* what listed names lead to: the gate's */
 	struct egress_known known[EGRESS_STATES]; /* what the gate let them to: by the same index, the gate's */
 };
 

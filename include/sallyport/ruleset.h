@@ -41,6 +41,8 @@ struct ruleset_facts {
 
 /* The element of "stage1" and "stage2" that stands for an origin. */
 uint32_t ruleset_key(uint64_t id);
+/* Appends the name of the set for entries like this one, family '4' or '6'. */
+void ruleset_add_group(struct strbuf *out, const struct warden_entry *of, char family);
 /* Appends the text. */
 void ruleset_write(const struct warden_plan *plan, const struct ruleset_facts *facts, struct strbuf *out);
 /* Something in our table as the kernel lists it: kind is "chain", "set", "limit", "quota" or "counter". */

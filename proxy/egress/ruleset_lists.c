@@ -74,7 +74,7 @@ static bool leads(const struct warden_plan *plan, uint32_t index)
 	return index == 0 || !same_group(&plan->entries[index - 1], &plan->entries[index]);
 }
 
-static void add_group(struct strbuf *out, const struct warden_entry *of, char family)
+void ruleset_add_group(struct strbuf *out, const struct warden_entry *of, char family)
 {
 	static const char *const names[] = {
 	    [WARDEN_DENIED] = "deny",	 [WARDEN_LISTED_SPECIAL] = "open", [WARDEN_LISTED] = "allow",
@@ -160,17 +160,17 @@ static void declare_group(const struct ruleset_writer *w, const struct warden_en
 {
 	bool is_name = group->list == WARDEN_LISTED_NAME || group->list == WARDEN_RELAY_NAME;
 	strbuf_add_str(w->out, "add set inet " RULESET_TABLE " ");
-	add_group(w->out, group, family);
+	ruleset_add_group(w->out, group, family);
 	strbuf_addf(w->out, is_name ? " { type ipv%c_addr ; flags timeout ; size %d ; }\n"
 				    : " { type ipv%c_addr ; flags interval ; }\n", family, RULESET_KNOWN_MAX);
 	size_t n = is_name ? 0 : collect(w->plan, group, family, room);
 	if (is_name)
 		return;
 	strbuf_add_str(w->out, "flush set inet " RULESET_TABLE " ");
-	add_group(w->out, group, family);
+	ruleset_add_group(w->out, group, family);
 	if (n > 0) {
 		strbuf_add_str(w->out, "\nadd element inet " RULESET_TABLE " ");
-		add_group(w->out, group, family);
+		ruleset_add_group(w->out, group, family);
 		strbuf_add_str(w->out, " { ");
 		add_intervals(w->out, room, n);
 		strbuf_add_str(w->out, " }");
@@ -235,7 +235,7 @@ void ruleset_match_lists(const struct ruleset_writer *w, const char *chain, unsi
 		if (entry->port_min > 0 || entry->port_max < UINT16_MAX)
 			add_ports(w->out, entry);
 		strbuf_addf(w->out, "%s daddr @", w->family == '4' ? "ip" : "ip6");
-		add_group(w->out, entry, w->family);
+		ruleset_add_group(w->out, entry, w->family);
 		strbuf_add_str(w->out, " goto ");
 		ruleset_add_prefix(w->out, w->origin);
 		strbuf_addf(w->out, "%s%c\n", target, w->family);

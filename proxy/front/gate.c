@@ -78,7 +78,7 @@ bool gate_open(struct front *f, struct err *err)
 	gate->lookups = lookups_new(f->loop, f->resolver, &f->memory, err);
 	return gate->lookups &&
 	       egress_teller_init(&gate->teller, f->setup.memory.ring, f->setup.log_event_fd, f->setup.slot, err) &&
-	       open_origins(gate, err);
+	       open_origins(gate, err) && gate_open_names(gate, err);
 }
 
 void gate_close(struct gate *gate)
@@ -91,6 +91,7 @@ void gate_close(struct gate *gate)
 		loop_cancel(&gate->origins[i].judge_again);
 		gate_forget_hosts(&gate->origins[i]);
 	}
+	gate_close_names(gate);
 	egress_teller_release(&gate->teller);
 	lookups_free(gate->lookups);
 	if (gate->token_fd >= 0)

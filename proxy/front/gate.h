@@ -62,6 +62,7 @@ struct gate {
 	struct egress_teller teller;
 	struct timer tell;
 	int token_fd;                 /* -1: none */
+	struct gate_names *names;     /* NULL: nobody needs their addresses */
 };
 
 /* What is needed until there is a connection. */
@@ -128,6 +129,11 @@ bool gate_takes_request(struct visit *visit, enum reason *reason);
 MUST_CHECK bool gate_enter_host(struct visit *visit, enum reason *reason);
 void gate_leave_hosts(struct visit *visit);
 void gate_forget_hosts(struct gate_origin *origin);
+
+/* gate_names.c */
+/* Begins to look up what the policy lists by name, for the kernel leg. */
+MUST_CHECK bool gate_open_names(struct gate *gate, struct err *err);
+void gate_close_names(struct gate *gate);
 
 /* gate_admit.c */
 enum step_result step_admit(struct exchange *x);

@@ -12,7 +12,8 @@
 #include "sallyport/warden_plan.h"
 
 /* The kernel leg's process, in parts: warden_role.c (life, messages, sandbox), warden_rules.c (the table),
- * warden_stages.c (who is in quarantine, here and there), warden_watch.c (what the kernel tells). */
+ * warden_stages.c (who is in quarantine, here and there),
+ * warden_names.c (addresses of listed names), warden_watch.c (what the kernel tells). */
 
 enum { FLOWS_MAX = 1024 };
 
@@ -84,6 +85,12 @@ void stages_strike(unsigned origin, enum egress_offence offence, const struct ke
 void stages_apply(void);
 /* What the kernel decided, and did not say by the second call. */
 void stages_reconcile(void);
+
+/* warden_names.c */
+/* A plan has come into force. */
+void names_begin(void);
+/* What the gate has found since the last call. */
+void names_apply(void);
 
 /* warden_watch.c */
 MUST_CHECK bool watch_begin(struct err *err);

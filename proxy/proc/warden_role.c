@@ -81,6 +81,7 @@ static bool take_over(struct err *err)
 	drop_plan(&old, old_bytes);
 	warden.flow_count = 0;
 	stages_begin();
+	names_begin();
 	return true;
 }
 

@@ -205,6 +205,7 @@ static void on_tick(struct timer *timer)
 		warden.reports_only = !warden.reports_only; /* said once; a reload tries again */
 	}
 	stages_apply();
+	names_apply();
 	judge_flows();
 	if (now_ms() >= count_ms)
 		count();

@@ -253,6 +253,29 @@ def special_addresses_and_denied_ones_are_not_reached(t):
             t.equal(int(sock.connect_ex((target, OPEN_PORT)) != 0), refused, f"refused: {target}")
 
 
+@test(seconds=30.0)
+def what_is_listed_by_name_is_listed_in_the_kernel(t):
+    place = Place(t)
+    home4, home6 = namespaces.answering(61000), namespaces.answering(61000, 6)
+    place.names({"packages.example": [home4, home6], "inside.example": ["10.12.0.2"]})
+    place.guard({"allow": ["packages.example:80", "inside.example:80"]})
+
+    def reaches(target, port=80):
+        with place.network.origin.inside(), socket.socket(socket.AF_INET6 if ":" in target else socket.AF_INET) as sock:
+            sock.settimeout(0.4)
+            return sock.connect_ex((target, port)) == 0
+    with place.network.neighbour.inside():
+        service = socket.create_server(("10.12.0.2", 80))
+    t.later(service.close)
+    t.eventually(lambda: home4 in nft(place, "list", "set", *TABLE, "name_80_80_4"), "the kernel has the address", 5.0)
+    t.eventually(lambda: reaches(home4) and reaches(home6), "it is reached at a strict port", 5.0)
+    t.check(not reaches(namespaces.answering(61001)), "its neighbour in the world is reached, too")
+    t.check(not reaches("10.12.0.2"), "a name that is listed opened a private address")
+    t.check("10.12.0.2" not in nft(place, "list", "set", *TABLE, "name_80_80_4"), "a private address is in the kernel's set")
+    place.server.reload()
+    t.check(reaches(home4), "it is not reached after a reload")
+
+
 @test(seconds=20.0)
 def monitor_mode_only_reports(t):
     place = guarded(t, {"mode": "monitor"})
