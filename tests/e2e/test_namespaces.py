@@ -3,7 +3,7 @@ the witness counts it exactly. So none of the figures of test_egress_kernel.py c
 that does not work."""
 
 from harness import attacks, namespaces, test
-from harness.egress import Place
+from harness.egress import FLOOD_PORT, Place
 
 FAMILIES = {"IPv4": 4, "IPv6": 6}
 LAYOUTS = {"on interfaces of their own": False, "on one bridge": True}
@@ -47,8 +47,8 @@ def floods_arrive_and_are_counted(t, family):
         t.check(got.bytes > 3e6, f"bytes: {got}")
         t.note(f"{protocol} flood without protection: {got}")
     place.witness.forget()
-    with sink(place):
-        sent = place.attack(lambda: attacks.tcp_flood(target, 8000, 1.0, most=30 << 20))
+    place.sink()
+    sent = place.attack(lambda: attacks.tcp_flood(target, FLOOD_PORT, 1.0, most=30 << 20))
     got = place.escaped(family, protocol="tcp")
     t.check(sent > 20e6 and got.bytes > sent / 2, f"{sent} bytes sent, the witness counted {got}")
     t.note(f"TCP flood without protection: {got}")
@@ -68,7 +68,3 @@ def forged_sources_arrive(t, bridged):
         t.check(len(got.sources) > 400 and got.packets >= 600, f"of forged sources: {len(got.sources)}, {got}")
         t.equal(place.escaped(family, source=neighbour).hosts, 1, "in the name of the neighbour")
 
-
-def sink(place):
-    with place.network.world.inside():
-        return attacks.Sink(8000)

@@ -1,6 +1,7 @@
 """What an infected machine does, bounded in count and time. Each attack runs in a process of its own inside
 the attacker's namespace, so that it is as fast as it can be."""
 
+import concurrent.futures
 import errno
 import json
 import selectors
@@ -120,6 +121,114 @@ def tcp_flood(target, port, seconds=3.0, most=1 << 30, connections=8):
         for key in list(ready.get_map().values()):
             key.fileobj.close()
     return sent
+
+
+def connect_gate(gate, targets, port, at_once=100, patience=5.0):
+    """CONNECT to all targets, so many tunnels at a time. Gives how often each status came; 0: none."""
+    def ask(target):
+        host = f"[{target}]" if ":" in target else target
+        with socket.create_connection(gate, timeout=patience) as sock:
+            sock.sendall(f"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
+            return _status(sock)
+    return _count(ask, targets, at_once)
+
+
+def get_flood(gate, url, seconds=3.0, at_once=20):
+    """As many GETs of one URL through the gate as it takes. Gives how often each status came."""
+    authority = url.split("/")[2]
+    request = f"GET {url} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode()
+    end = time.monotonic() + seconds
+
+    def ask(_):
+        outcome = {}
+        while time.monotonic() < end:
+            with socket.create_connection(gate, timeout=5.0) as sock:
+                sock.sendall(request)
+                status = _status(sock)
+            outcome[status] = outcome.get(status, 0) + 1
+        return outcome
+    total = {}
+    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+        for outcome in pool.map(ask, range(at_once)):
+            for status, count in outcome.items():
+                total[status] = total.get(status, 0) + count
+    return {str(status): count for status, count in total.items()}
+
+
+def dns_tunnel(resolver, names, seconds=3.0, most=20000):
+    """Asks for distinct names below one domain as fast as answers come, up to 64 at once, as iodine does. Gives how
+    often each response code came."""
+    sock = socket.socket(socket.AF_INET6 if ":" in resolver[0] else socket.AF_INET, socket.SOCK_DGRAM)
+    sock.connect(resolver)
+    sock.settimeout(0.005)
+    sent, codes, end = 0, {}, time.monotonic() + seconds
+    while sent < most and time.monotonic() < end:
+        for _ in range(64):
+            try:
+                sock.send(dns_query(sent & 0xffff, names(sent)))
+            except OSError:
+                pass
+            sent += 1
+        try:
+            while True:
+                code = sock.recv(4096)[3] & 15
+                codes[code] = codes.get(code, 0) + 1
+        except OSError:
+            pass
+    return {"sent": sent, **{str(code): count for code, count in codes.items()}}
+
+
+def dns_query(number, name, kind=1):
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0"
+    return struct.pack(">6H", number, 0x0100, 1, 0, 0, 0) + labels + struct.pack(">2H", kind, 1)
+
+
+def mail(relay, messages, seconds=5.0):
+    """Many messages over one connection to a relay (RFC 5321). Gives how many it took."""
+    taken, end = 0, time.monotonic() + seconds
+    try:
+        with socket.create_connection(relay, timeout=seconds) as sock:
+            reader = sock.makefile("rb")
+            reader.readline()
+            for _ in range(messages):
+                for line in (b"MAIL FROM:<a@origin.example>", b"RCPT TO:<b@world.example>", b"DATA",
+                             b"Subject: cheap\r\n\r\nbuy\r\n."):
+                    sock.sendall(line + b"\r\n")
+                    sock.settimeout(max(0.01, end - time.monotonic()))
+                    answer = reader.readline()
+                    if not answer.startswith((b"2", b"3")):
+                        return taken
+                taken += 1
+    except OSError:
+        pass
+    return taken
+
+
+def _count(ask, targets, at_once):
+    def tried(target):
+        try:
+            return ask(target)
+        except OSError:
+            return 0
+    outcome = {}
+    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+        for status in pool.map(tried, targets):
+            outcome[str(status)] = outcome.get(str(status), 0) + 1
+    return outcome
+
+
+def _status(sock):
+    """Of the response that comes; 0 where none does."""
+    got = b""
+    try:
+        while b"\r\n" not in got:
+            piece = sock.recv(4096)
+            if not piece:
+                return 0
+            got += piece
+        return int(got.split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 class Sink:

@@ -18,6 +18,7 @@ from .witness import Witness
 NOBODY = 65534
 CAP_NET_ADMIN = 12
 SITE = b"<html><title>Town library</title><h1>Welcome</h1></html>\n"
+OPEN_PORT, FLOOD_PORT = 8080, 8000  # none of egress.strict_ports
 LISTED4, LISTED6 = namespaces.answering(64000), namespaces.answering(64000, 6)
 LISTED = (LISTED4, LISTED6)
 
@@ -33,15 +34,23 @@ class Place:
         self.witness = Witness(self.network.world)
         self.server = None
         with self.network.world.inside():
-            self.world_site = self._origin()
+            self.world_site = self._origin(80)  # a port of egress.strict_ports
+            self.open_site = self._origin(OPEN_PORT)
         with self.network.origin.inside():
-            self.site = self._origin()
+            self.site = self._origin(80)
             self.site.on("*", reply(SITE))
 
-    def _origin(self):
-        made = Origin(host="::", port=80, backlog=4096)
+    def _origin(self, port):
+        made = Origin(host="::", port=port, backlog=4096)
         self.t.later(made.close)
         return made
+
+    def sink(self, port=FLOOD_PORT):
+        """At every address of the world somebody takes what is sent to that port."""
+        with self.network.world.inside():
+            sink = attacks.Sink(port)
+        self.t.later(sink.close)
+        return sink
 
     # ---- sallyport
 
@@ -54,13 +63,13 @@ class Place:
         settings = {"listen": [{"address": "10.99.0.1:80"}, {"address": "[fd99::1]:80"}],
                     "egress": base | (egress or {}), "default_site": "site"} | (settings or {})
         server = self.t.fresh_server(settings, origins=[f"http://{network.address(network.origin)}:80"],
-                                     start=False, before=network.gateway.enter,
-                                     user=NOBODY if as_user else None)
+                                     start=False, user=NOBODY if as_user else None)
         if as_user:
             _grant(server.binary, CAP_NET_ADMIN)
             network.gateway.set({"ipv4/ip_unprivileged_port_start": 0})
         server.address = ("10.99.0.1", 80)
-        server.start()
+        with network.gateway.inside():
+            server.start()
         self.server = server
         return server
 
