@@ -47,7 +47,7 @@ def gate_and_kernel_share_one_budget(t):
 @test(seconds=20.0, each=FAMILIES)
 def a_flood_of_requests_is_cut_to_its_rate(t, family):
     place = Place(t)
-    place.guard({"host_requests": "20/s"})
+    place.guard({"limits": {"host_requests": "20/s"}})
     target = LISTED4 if family == 4 else f"[{LISTED6}]"
     door, seconds = gate(place), 3.0
     outcome = place.attack(lambda: attacks.get_flood(door, f"http://{target}/flood", seconds))
