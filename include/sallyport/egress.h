@@ -93,6 +93,8 @@ struct egress_policy {
 	uint64_t hourly_bytes;                         /* of one origin to what is not listed; 0: no limit */
 	struct egress_rate relay_connections, relay_messages; /* of one origin to listed mail relays */
 
+	struct egress_rate dns_names;                  /* names below wildcards that one origin may ask for */
+
 	uint64_t strikes;             /* so many offences within strike_window_ms are a conviction */
 	uint64_t strike_window_ms;
 	uint64_t quarantine_ms;       /* the first one's length; each further one is twice as long; 0: until released */

@@ -16,9 +16,12 @@ enum egress_naming {
 	EGRESS_NAMING_REFUSED,
 };
 
-/* host: in lower case, no final dot. What an entry of `allow` has at some port is answered unless one of `deny`
- * has it at every port, whatever its stage allows. */
-enum egress_naming egress_judge_name(const struct egress_policy *policy, struct span host, enum egress_stage stage);
+/* host: in lower case, no final dot. Answered is what an entry of `allow` has at some port, unless one of `deny` has
+ * it at every port. *port: the first one of the entry, at which addresses are judged. */
+enum egress_naming egress_judge_name(const struct egress_policy *policy, struct span host, enum egress_stage stage,
+				     uint16_t *port);
+/* May an origin be told that a name so judged has this address? */
+bool egress_may_name(const struct egress_policy *policy, const struct addr *addr, uint16_t port, enum egress_stage stage);
 
 /* Of one origin: the names it had lately. Zeroed is none. */
 enum { EGRESS_ASKED_KEPT = 512 };

@@ -55,6 +55,8 @@ struct resolver_name *resolver_watch(struct resolver *resolver, const char *host
 /* Copies at most RESOLVE_MAX_ADDRS addresses, returns their number; 0: none known yet. */
 unsigned resolver_addrs(const struct resolver_name *name, struct addr out[RESOLVE_MAX_ADDRS]);
 #define RESOLVE_NOT_ASKED "not asked yet"
+#define RESOLVE_NO_SUCH_NAME "no such name (NXDOMAIN)"
+#define RESOLVE_NO_ADDRESS "the name has no address"
 /* Why there are none: RESOLVE_NOT_ASKED, "no such name (NXDOMAIN)", … A literal; "" where
  * the last look-up went well. */
 const char *resolver_problem(const struct resolver_name *name);

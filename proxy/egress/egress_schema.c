@@ -143,6 +143,9 @@ static const struct setting egress_rows[] = {
     {"relay_messages", SETTING_RATE, EGRESS(relay_messages.setting), .standard = "60/min", .max = RATE_MAX,
      .doc = "Messages of one origin to `relays` through the gate, counted once for each recipient; twice as many at once. Above it "
 	    "the gate reads more slowly. `0/s`: any number."},
+    {"dns_names", SETTING_RATE, EGRESS(dns_names.setting), .standard = "30/min", .min = 1, .max = RATE_MAX,
+     .doc = "How many names below the wildcards of `allow` one origin may ask `dns` for that it did not ask for lately; twice as "
+	    "many at once. A name can carry a message, so this is what a tunnel gets. Names without a wildcard are free."},
     {"new_destinations", SETTING_RATE, EGRESS(new_destinations.setting), .standard = "1/s", .min = 1, .max = 1000,
      .doc = "How often one origin may turn to a destination that is not in `allow` and that it has not used lately, through gate "
 	    "and kernel together."},
@@ -204,6 +207,7 @@ static void compile_rates(struct egress_policy *policy, struct policy_where wher
 	    {&policy->datagram_packets, "flows.datagram_packets"},
 	    {&policy->relay_connections, "relay_connections"},
 	    {&policy->relay_messages, "relay_messages"},
+	    {&policy->dns_names, "dns_names"},
 	};
 	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
 		if (!compile_rate(rates[i].rate))

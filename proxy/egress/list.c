@@ -46,11 +46,12 @@ static uint32_t *find_slot(const struct egress_list *list, enum egress_entry_kin
 	return &names->slots[at];
 }
 
-static const struct egress_entry *entry_at(const struct egress_list *list, uint32_t index, uint16_t port)
+/* Of those for one host, the first that has all the ports from `min` to `max`; min over max: the first. */
+static const struct egress_entry *entry_at(const struct egress_list *list, uint32_t index, struct egress_ports ports)
 {
 	while (index) {
 		const struct egress_entry *entry = &list->entries[index - 1];
-		if (port >= entry->ports.min && port <= entry->ports.max)
+		if (ports.min > ports.max || (ports.min >= entry->ports.min && ports.max <= entry->ports.max))
 			return entry;
 		index = entry->next;
 	}
@@ -58,29 +59,44 @@ static const struct egress_entry *entry_at(const struct egress_list *list, uint3
 }
 
 static const struct egress_entry *find_host(const struct egress_list *list, enum egress_entry_kind kind, struct span name,
-					    uint32_t hash, uint16_t port)
+					    uint32_t hash, struct egress_ports ports)
 {
-	return entry_at(list, *find_slot(list, kind, name, hash), port);
+	return entry_at(list, *find_slot(list, kind, name, hash), ports);
 }
 
 const struct egress_entry *egress_list_find_any(const struct egress_list *list, uint16_t port)
 {
-	return entry_at(list, list->any, port);
+	return entry_at(list, list->any, (struct egress_ports){port, port});
 }
 
-const struct egress_entry *egress_list_find_name(const struct egress_list *list, struct span host, uint16_t port)
+static const struct egress_entry *find_name(const struct egress_list *list, struct span host, struct egress_ports ports)
 {
-	const struct egress_entry *found = egress_list_find_any(list, port), *more;
+	const struct egress_entry *found = entry_at(list, list->any, ports), *more;
 	uint32_t hash = hash_start();
 	for (size_t i = host.len; i > 0; i--) {
 		if (host.ptr[i - 1] == '.') {
-			more = find_host(list, EGRESS_ENTRY_BELOW, span_from(host, i), hash, port);
+			more = find_host(list, EGRESS_ENTRY_BELOW, span_from(host, i), hash, ports);
 			found = more ? more : found;
 		}
 		hash = hash_next(hash, host.ptr[i - 1]);
 	}
-	more = find_host(list, EGRESS_ENTRY_NAME, host, hash, port);
+	more = find_host(list, EGRESS_ENTRY_NAME, host, hash, ports);
 	return more ? more : found;
+}
+
+const struct egress_entry *egress_list_find_name(const struct egress_list *list, struct span host, uint16_t port)
+{
+	return find_name(list, host, (struct egress_ports){port, port});
+}
+
+const struct egress_entry *egress_list_find_name_at_some_port(const struct egress_list *list, struct span host)
+{
+	return find_name(list, host, (struct egress_ports){1, 0});
+}
+
+const struct egress_entry *egress_list_find_name_at_every_port(const struct egress_list *list, struct span host)
+{
+	return find_name(list, host, (struct egress_ports){0, UINT16_MAX});
 }
 
 /* ---- networks ---- */

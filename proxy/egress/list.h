@@ -53,6 +53,9 @@ const struct egress_entry *egress_list_find_name(const struct egress_list *list,
 /* The narrowest network with at least `prefix` bits (of 128) that has the address; NULL: none. */
 const struct egress_entry *egress_list_find_network(const struct egress_list *list, const struct addr *addr, uint16_t port,
 						    unsigned prefix);
+/* The same, whatever the port: the narrowest that has the host at some port; one that has it at every port. */
+const struct egress_entry *egress_list_find_name_at_some_port(const struct egress_list *list, struct span host);
+const struct egress_entry *egress_list_find_name_at_every_port(const struct egress_list *list, struct span host);
 /* The one for any host. */
 const struct egress_entry *egress_list_find_any(const struct egress_list *list, uint16_t port);
 /* Could some address be in it at that port? */

@@ -125,8 +125,8 @@ static void on_sockets(struct watch *watch, unsigned events)
 static const char *problem_of(int status)
 {
 	switch (status) {
-	case ARES_ENOTFOUND: return "no such name (NXDOMAIN)";
-	case ARES_ENODATA: return "the name has no address";
+	case ARES_ENOTFOUND: return RESOLVE_NO_SUCH_NAME;
+	case ARES_ENODATA: return RESOLVE_NO_ADDRESS;
 	case ARES_ETIMEOUT: return "no DNS server answered in time";
 	case ARES_ECONNREFUSED: return "no DNS server could be reached";
 	case ARES_ESERVFAIL: return "the DNS server failed (SERVFAIL)";

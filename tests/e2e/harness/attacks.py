@@ -9,7 +9,7 @@ import socket
 import struct
 import time
 
-from . import apart, server
+from . import apart, names, server
 from .check import Failure
 
 RESET = struct.pack("ii", 1, 0)
@@ -155,9 +155,9 @@ def get_flood(gate, url, seconds=3.0, at_once=20):
     return {str(status): count for status, count in total.items()}
 
 
-def dns_tunnel(resolver, names, seconds=3.0, most=20000):
-    """Asks for distinct names below one domain as fast as answers come, up to 64 at once, as iodine does. Gives how
-    often each response code came."""
+def dns_tunnel(resolver, name, seconds=3.0, most=20000):
+    """Asks for distinct names, name(0) and so on, 64 at once, as iodine does. Gives how often each response
+    code came."""
     sock = socket.socket(socket.AF_INET6 if ":" in resolver[0] else socket.AF_INET, socket.SOCK_DGRAM)
     sock.connect(resolver)
     sock.settimeout(0.005)
@@ -165,7 +165,7 @@ def dns_tunnel(resolver, names, seconds=3.0, most=20000):
     while sent < most and time.monotonic() < end:
         for _ in range(64):
             try:
-                sock.send(dns_query(sent & 0xffff, names(sent)))
+                sock.send(names.question(name(sent), number=sent & 0xffff))
             except OSError:
                 pass
             sent += 1
@@ -176,11 +176,6 @@ def dns_tunnel(resolver, names, seconds=3.0, most=20000):
         except OSError:
             pass
     return {"sent": sent, **{str(code): count for code, count in codes.items()}}
-
-
-def dns_query(number, name, kind=1):
-    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0"
-    return struct.pack(">6H", number, 0x0100, 1, 0, 0, 0) + labels + struct.pack(">2H", kind, 1)
 
 
 def mail(relay, messages, seconds=5.0):

@@ -10,6 +10,7 @@ import time
 
 from . import attacks, namespaces
 from .check import check
+from .names import Names
 from .origin import Origin, reply
 from .server import installed
 from .wire import Client
@@ -51,6 +52,12 @@ class Place:
             sink = attacks.Sink(port)
         self.t.later(sink.close)
         return sink
+
+    def names(self, names):
+        """What sallyport's resolver answers from; to be called before guard()."""
+        server = Names(self.network, names)
+        self.t.later(server.close)
+        return server
 
     # ---- sallyport
 
