@@ -24,7 +24,9 @@ struct dns_service_setup {
 	struct lookups *lookups;
 	const struct egress_policy *policy;
 	struct egress_states *states;  /* NULL: nobody has a standing */
-	struct egress_teller *teller;  /* NULL: nobody is told */
+	/* What there is to tell of an origin; NULL: nobody is told. */
+	void (*tell)(void *context, const struct egress_origin *origin, const struct egress_event *event);
+	void *context;
 	int udp_fd, tcp_fd;            /* bound, non-blocking; borrowed. -1: not that way */
 };
 

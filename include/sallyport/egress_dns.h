@@ -31,7 +31,9 @@ struct egress_asked {
 	uint64_t names[EGRESS_ASKED_KEPT];
 };
 
-/* hash: of the name, by a secret. True: it is one of the last, or has its turn. */
-bool egress_asked_admit(struct egress_asked *asked, const struct egress_rate *rate, uint64_t hash, uint64_t now_us);
+/* hash: of the name, by a secret. True: it is one of the last, or has its turn. An origin in quarantine has no turns, so
+ * a tunnel ends there, and what the origin needed before still has its addresses. */
+bool egress_asked_admit(struct egress_asked *asked, const struct egress_rate *rate, enum egress_stage stage, uint64_t hash,
+			uint64_t now_us);
 
 #endif

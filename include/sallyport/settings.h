@@ -33,6 +33,8 @@ struct listen_settings {
 	bool redirect_https;
 	bool gate;                    /* the gate's, for origins; the workers' otherwise. Comes after those of `listen` */
 	bool transparent;             /* the gate's: connections that the kernel leg redirects to it */
+	bool dns;                     /* the gate's: questions for names, nothing of HTTP */
+	bool is_datagram;             /* UDP */
 	struct policy_where where;
 };
 

@@ -19,12 +19,13 @@ static bool takes_a_turn(struct egress_asked *asked, const struct egress_rate *r
 	return true;
 }
 
-bool egress_asked_admit(struct egress_asked *asked, const struct egress_rate *rate, uint64_t hash, uint64_t now_us)
+bool egress_asked_admit(struct egress_asked *asked, const struct egress_rate *rate, enum egress_stage stage, uint64_t hash,
+			uint64_t now_us)
 {
 	hash |= 1; /* 0 is an empty place */
 	if (is_known(asked, hash))
 		return true;
-	if (!takes_a_turn(asked, rate, now_us))
+	if (stage != EGRESS_FREE || !takes_a_turn(asked, rate, now_us))
 		return false;
 	asked->names[asked->next++ % EGRESS_ASKED_KEPT] = hash;
 	return true;

@@ -144,6 +144,12 @@ static void count_up(_Atomic uint64_t *count)
 	atomic_fetch_add_explicit(count, 1, memory_order_relaxed);
 }
 
+static void tell(const struct dns_service *service, const struct egress_origin *origin, const struct egress_event *event)
+{
+	if (service->setup.tell)
+		service->setup.tell(service->setup.context, origin, event);
+}
+
 static void tell_refusal(struct dns_service *service, const struct egress_origin *origin, const char *name,
 			 const char *setting)
 {
@@ -153,8 +159,7 @@ static void tell_refusal(struct dns_service *service, const struct egress_origin
 					   .only_reports = only_reports(service),
 					   .last = name,
 					   .setting = setting};
-	if (service->setup.teller)
-		egress_tell(service->setup.teller, &event, loop_now_ms(service->setup.loop));
+	tell(service, origin, &event);
 }
 
 /* More distinct names than it may ask for: what a tunnel does. */
@@ -175,15 +180,15 @@ static void strike(struct dns_service *service, const struct egress_origin *orig
 					   .length_ms = sentence.until_ms == UINT64_MAX ? 0 : sentence.until_ms - now_ms,
 					   .last = name,
 					   .setting = "egress.dns_names"};
-	if (service->setup.teller)
-		egress_tell(service->setup.teller, &event, now_ms);
+	tell(service, origin, &event);
 }
 
-static bool has_its_turn(struct dns_service *service, const struct egress_origin *origin, const char *name)
+static bool has_its_turn(struct dns_service *service, const struct egress_origin *origin, enum egress_stage stage,
+			 const char *name)
 {
 	struct egress_asked *asked = &service->asked[index_of(service, origin)];
 	uint64_t hash = lru_hash(service->seed, name, strlen(name));
-	return egress_asked_admit(asked, &service->setup.policy->dns_names, hash, loop_now_us(service->setup.loop));
+	return egress_asked_admit(asked, &service->setup.policy->dns_names, stage, hash, loop_now_us(service->setup.loop));
 }
 
 /* May it be looked up? */
@@ -193,7 +198,7 @@ static bool judge(struct dns_service *service, const struct egress_origin *origi
 	struct egress_state *state = egress_states_find(service->setup.states, origin->name);
 	enum egress_stage stage = egress_stage_now(state, loop_now_ms(service->setup.loop));
 	enum egress_naming naming = egress_judge_name(policy, span_from_str(name), stage, port);
-	bool is_turn = naming != EGRESS_NAMING_COVERED || has_its_turn(service, origin, name);
+	bool is_turn = naming != EGRESS_NAMING_COVERED || has_its_turn(service, origin, stage, name);
 	if (state)
 		count_up(&state->dns_queries);
 	if (naming != EGRESS_NAMING_REFUSED && is_turn)
@@ -201,7 +206,7 @@ static bool judge(struct dns_service *service, const struct egress_origin *origi
 	if (state)
 		count_up(&state->dns_refused);
 	tell_refusal(service, origin, name, is_turn ? "egress.allow" : "egress.dns_names");
-	if (!is_turn)
+	if (!is_turn && stage == EGRESS_FREE)
 		strike(service, origin, state, name);
 	return only_reports(service);
 }

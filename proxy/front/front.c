@@ -123,11 +123,18 @@ static bool is_ours(const struct front *f, size_t i)
 	return f->setup.listen_fds[i] >= 0;
 }
 
+/* Questions for names are no connections of this kind. */
+static bool is_accepted_here(const struct front *f, size_t i)
+{
+	const struct listen_settings *listens = f->settings->listens.items;
+	return is_ours(f, i) && !listens[i].dns;
+}
+
 /* No descriptors left: accepting would spin. Others may have some, and time helps. */
 static void pause_accepting(struct front *f)
 {
 	for (size_t i = 0; i < f->settings->listens.n; i++) {
-		if (!is_ours(f, i))
+		if (!is_accepted_here(f, i))
 			continue;
 		loop_unwatch(f->loop, &f->listeners[i].watch);
 		f->listeners[i].paused = true;
@@ -183,7 +190,7 @@ static const struct listen_settings *listen_of(const struct front *f, int fd)
 	struct addr local, at;
 	for (size_t i = 0; i < f->settings->listens.n; i++) {
 		socklen_t len = sizeof(ss), bound_len = sizeof(bound);
-		if (is_ours(f, i) && getsockname(fd, (struct sockaddr *)&ss, &len) == 0 &&
+		if (is_accepted_here(f, i) && getsockname(fd, (struct sockaddr *)&ss, &len) == 0 &&
 		    addr_from_sockaddr((struct sockaddr *)&ss, len, &local) &&
 		    getsockname(f->setup.listen_fds[i], (struct sockaddr *)&bound, &bound_len) == 0 &&
 		    addr_from_sockaddr((struct sockaddr *)&bound, bound_len, &at) && addr_port(&local) == addr_port(&at) &&
@@ -265,6 +272,8 @@ void front_drain(struct front *f, bool hand_over, uint64_t deadline_ms)
 		loop_unwatch(f->loop, &f->listeners[i].watch);
 	loop_unwatch(f->loop, &f->adopt);
 	loop_disarm(f->loop, &f->accept_again);
+	if (f->gate)
+		gate_stop_dns(f->gate);
 	loop_arm(f->loop, &f->drain_timer, deadline_ms);
 	tarpit_empty(f);
 	hand_over_again(&f->hand_over_again);
@@ -410,7 +419,7 @@ bool front_start(struct front *f, struct err *err)
 {
 	for (size_t i = 0; i < f->settings->listens.n; i++) {
 		struct listener *listener = &f->listeners[i];
-		if (!is_ours(f, i))
+		if (!is_accepted_here(f, i))
 			continue;
 		listener->front = f;
 		listener->watch = (struct watch){.fd = f->setup.listen_fds[i], .on_event = listener_event};
@@ -421,7 +430,7 @@ bool front_start(struct front *f, struct err *err)
 	if (f->setup.adopt_fd >= 0 && !loop_watch_listener(f->loop, &f->adopt, err))
 		return false;
 	origins_start(f->origins);
-	return true;
+	return !f->gate || gate_start_dns(f->gate, err);
 }
 
 void front_free(struct front *f)
@@ -442,6 +451,8 @@ void front_free(struct front *f)
 	loop_disarm(f->loop, &f->drain_timer);
 	loop_disarm(f->loop, &f->hand_over_again);
 	guard_side_free(f->guard);
+	if (f->gate)
+		gate_stop_dns(f->gate);
 	origins_free(f->origins);
 	resolver_free(f->resolver);
 	gate_close(f->gate);

@@ -59,6 +59,7 @@ struct gate {
 	struct egress_law law;
 	struct gate_origin *origins;  /* by their index */
 	struct lookups *lookups;
+	struct dns_service *dns;    /* NULL: nobody asks for names, or not any more */
 	struct egress_teller teller;
 	struct timer tell;
 	int token_fd;                 /* -1: none */
@@ -146,6 +147,7 @@ void gate_turn(struct timer *timer);
 void gate_judge_again(struct task *task);
 
 /* gate_tell.c: strikes and events */
+void gate_tell(struct gate *gate, const struct egress_event *event);
 void gate_refused(struct exchange *x, enum reason reason);
 void gate_note(struct visit *visit, enum reason reason, const char *setting);
 void gate_mails_too_much(struct visit *visit);
@@ -172,6 +174,10 @@ uint64_t gate_mail_held_us(const struct visit *visit, uint64_t now_us, uint64_t 
 
 /* gate_tunnel.c */
 enum step_result step_open(struct exchange *x);
+
+/* gate_dns.c: questions for names */
+MUST_CHECK bool gate_start_dns(struct gate *gate, struct err *err);
+void gate_stop_dns(struct gate *gate);
 
 /* gate_reply.c */
 /* A page for a machine's administrator: reason, setting, limit. */

@@ -3,7 +3,7 @@
 
 enum { FLOOD_EVERY_MS = 1000 };
 
-static void tell(struct gate *gate, const struct egress_event *event)
+void gate_tell(struct gate *gate, const struct egress_event *event)
 {
 	uint64_t now_ms = gate_now_ms(gate);
 	egress_tell(&gate->teller, event, now_ms);
@@ -32,7 +32,7 @@ void gate_note(struct visit *visit, enum reason reason, const char *setting)
 	    .last = target,
 	    .setting = setting,
 	};
-	tell(origin->gate, &event);
+	gate_tell(origin->gate, &event);
 }
 
 /* What is over a limit for a moment is held to the limit; what stays over it is an offence a second. A
@@ -92,7 +92,7 @@ static void strike(struct visit *visit, enum egress_offence offence, const char 
 	    .last = target,
 	    .setting = setting,
 	};
-	tell(gate, &event);
+	gate_tell(gate, &event);
 	if (!sentence.is_new)
 		return;
 	origin->refused = 0;

@@ -80,8 +80,10 @@ static bool describe_listeners(const struct settings *settings, struct compiled_
 		return false;
 	}
 	out->listens = (uint32_t)settings->listens.n;
-	for (size_t i = 0; i < settings->listens.n; i++)
+	for (size_t i = 0; i < settings->listens.n; i++) {
 		out->listen[i] = listens[i].addr;
+		out->is_datagram[i] = listens[i].is_datagram;
+	}
 	return true;
 }
 

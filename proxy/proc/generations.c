@@ -118,6 +118,7 @@ static void take_back(void)
 		end_coming(master.coming);
 	master.coming = NULL;
 	listeners_rollback(&master.listeners);
+	listeners_rollback(&master.datagram_listeners);
 	listeners_rollback(&master.console_listeners);
 	helpers_rollback_scribe();
 	guards_rollback();
@@ -269,8 +270,10 @@ static void commit(struct gen *gen)
 	master.active = gen;
 	gen->state = GEN_ACTIVE;
 	announce(&master.listeners, "listening on");
+	announce(&master.datagram_listeners, "answering names on");
 	announce(&master.console_listeners, "console on");
 	listeners_commit(&master.listeners);
+	listeners_commit(&master.datagram_listeners);
 	listeners_commit(&master.console_listeners);
 	master.replaced = old;
 	if (old)

@@ -315,6 +315,7 @@ static bool set_up(const struct master_options *options, struct err *err)
 	/* Touches every page now, so that memory which grows later is memory that leaks. */
 	memset(&master, 0, sizeof(master));
 	master.stats_fd = master.rings_fd = master.census_fd = -1;
+	master.datagram_listeners.are_datagram = true;
 	master.throttle_fd = master.sites_fd = master.tickets_fd = master.event_fd = -1;
 	master.guard_fd = master.nominations_fd = master.nomination_event_fd = -1;
 	master.alert_fds[0] = master.alert_fds[1] = -1;
@@ -341,6 +342,7 @@ static void take_down(void)
 	if (master.control_fd >= 0)
 		unlink(master.control_path);
 	listeners_release(&master.listeners);
+	listeners_release(&master.datagram_listeners);
 	listeners_release(&master.console_listeners);
 	loop_free(master.loop);
 }

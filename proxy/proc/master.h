@@ -142,6 +142,7 @@ struct master {
 	struct timer pause_end; /* of the pause that ends first */
 
 	struct listeners listeners;
+	struct listeners datagram_listeners;
 	struct listeners console_listeners;
 	int internal_fds[INTERNAL_COUNT][2]; /* channels: workers send connections in at 1, their process takes them at 0 */
 	int control_fd;

@@ -127,6 +127,7 @@ struct compiled_report {
 	uint64_t rules_bytes; /* the same of what the kernel leg has to know; 0: there is none */
 	uint64_t rules_required; /* 1: egress.kernel is "required" */
 	struct addr listen[LISTENERS_MAX];
+	uint8_t is_datagram[LISTENERS_MAX]; /* 1: UDP */
 	struct addr console;
 	char user[USER_SIZE];
 	char runtime[PATH_SIZE]; /* empty: the standard place */

@@ -14,11 +14,11 @@ bool settings_overlap(const struct addr *a, const struct addr *b)
 	       (b->u.sa.sa_family == AF_INET6 && addr_is_any(b));
 }
 
-/* What is asked for: egress.proxy, egress.transparent; and egress.dns, which takes TCP too. */
+/* What is asked for: egress.proxy, egress.transparent; and egress.dns, twice: by TCP, and by UDP. */
 struct wanted {
 	const char *setting, *address;
 	struct addr addr;
-	bool transparent;
+	bool transparent, dns;
 };
 
 static bool is_free(const struct settings *settings, const struct wanted *wanted, struct policy_context *context)
@@ -58,10 +58,16 @@ static void append(struct settings *settings, const struct wanted *wanted, struc
 	    .addr = wanted->addr,
 	    .gate = true,
 	    .transparent = wanted->transparent,
+	    .dns = wanted->dns,
 	    .where = settings->egress.where,
 	};
-	settings->listens.items = items;
 	settings->listens.n = n + 1;
+	if (wanted->dns) {
+		items[n + 1] = items[n];
+		items[n + 1].is_datagram = true;
+		settings->listens.n = n + 2;
+	}
+	settings->listens.items = items;
 }
 
 /* An origin that reaches the console gives orders to its guard; through the gate's own address requests run in circles. */
@@ -101,23 +107,21 @@ void settings_add_gate(struct settings *settings, struct policy_context *context
 {
 	const struct egress_policy *egress = &settings->egress;
 	const struct wanted wanted[] = {
-	    {"proxy", egress->proxy, egress->proxy_addr, false},
-	    {"transparent", egress->transparent, egress->transparent_addr, true},
+	    {"proxy", egress->proxy, egress->proxy_addr, false, false},
+	    {"transparent", egress->transparent, egress->transparent_addr, true, false},
+	    {"dns", egress->dns, egress->dns_addr, false, true},
 	};
-	const struct wanted dns = {"dns", egress->dns, egress->dns_addr, false};
 	if (egress->mode != EGRESS_MONITOR && egress->mode != EGRESS_ENFORCE)
 		return;
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
 		if (wanted[i].address && is_free(settings, &wanted[i], context))
 			append(settings, &wanted[i], context);
 	}
-	if (egress->proxy || egress->transparent) {
+	if (egress->proxy || egress->transparent || egress->dns) {
 		settings->egress_site = make_site(context);
 		if (!settings->egress_site)
 			policy_error(context, egress->where, "out of memory");
 	}
-	if (dns.address)
-		(void)is_free(settings, &dns, context);
 	if (policy_errors_count(context->errors) > 0)
 		return;
 	check_opened(settings, "the console", settings->console.address, &settings->console.addr, context);

@@ -8,8 +8,8 @@ import struct
 import threading
 import time
 
-from . import attacks, namespaces
-from .check import check
+from . import attacks, namespaces, policy
+from .check import check, eventually
 from .names import Names
 from .origin import Origin, reply
 from .server import installed
@@ -68,7 +68,7 @@ class Place:
                 "origins": [self._both(network.origin), self._both(network.neighbour)],
                 "allow": [f"{LISTED4}:80", f"[{LISTED6}]:80"]}
         settings = {"listen": [{"address": "10.99.0.1:80"}, {"address": "[fd99::1]:80"}],
-                    "egress": base | (egress or {}), "default_site": "site"} | (settings or {})
+                    "egress": policy.merge(base, egress or {}), "default_site": "site"} | (settings or {})
         server = self.t.fresh_server(settings, origins=[f"http://{network.address(network.origin)}:80"],
                                      start=False, user=NOBODY if as_user else None)
         if as_user:
@@ -77,8 +77,14 @@ class Place:
         server.address = ("10.99.0.1", 80)
         with network.gateway.inside():
             server.start()
+        if settings["egress"] and settings["egress"]["kernel"] != "off":
+            eventually(self.rules, lambda: f"the kernel leg's rules stand\n{server.errors()}", 5.0, 0.02)
         self.server = server
         return server
+
+    def rules(self):
+        """The kernel leg's table as text; "" where there is none."""
+        return self.network.gateway.run("nft", "list", "table", "inet", "sallyport", check=False)
 
     def _both(self, machine):
         return f"{self.network.address(machine)} {self.network.address(machine, 6)}"

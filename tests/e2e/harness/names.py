@@ -99,6 +99,8 @@ class Names:
                 message, peer = self._socket.recvfrom(4096)
             except OSError:
                 return
+            if not message:  # the end
+                return
             name, end = read_name(message, 12)
             name = name.lower()
             kind = struct.unpack(">H", message[end:end + 2])[0]

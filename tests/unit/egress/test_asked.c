@@ -16,7 +16,7 @@ static unsigned ask_for(struct egress_asked *asked, uint64_t first, unsigned cou
 {
 	unsigned admitted = 0;
 	for (unsigned i = 0; i < count; i++)
-		admitted += egress_asked_admit(asked, &rate, (first + i) * 2, now_us);
+		admitted += egress_asked_admit(asked, &rate, EGRESS_FREE, (first + i) * 2, now_us);
 	return admitted;
 }
 
@@ -62,6 +62,16 @@ static void the_oldest_names_make_way(void **state)
 	assert_int_equal(ask_for(&asked, 100, 1, late_us), 0);
 }
 
+static void quarantine_has_no_turns(void **state)
+{
+	(void)state;
+	struct egress_asked asked = {0};
+	assert_int_equal(ask_for(&asked, 1, 1, SECOND_US), 1);
+	assert_true(egress_asked_admit(&asked, &rate, EGRESS_LISTED_ONLY, 2, SECOND_US));
+	assert_false(egress_asked_admit(&asked, &rate, EGRESS_LISTED_ONLY, 4, SECOND_US));
+	assert_true(egress_asked_admit(&asked, &rate, EGRESS_FREE, 4, SECOND_US));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -69,6 +79,7 @@ int main(void)
 	    cmocka_unit_test(a_known_name_costs_nothing),
 	    cmocka_unit_test(refused_names_displace_none),
 	    cmocka_unit_test(the_oldest_names_make_way),
+	    cmocka_unit_test(quarantine_has_no_turns),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
