@@ -156,9 +156,10 @@ static void name_limit(struct exchange *x, enum reason reason)
 		x->verdict.setting = judge_limit(x->front->settings, reason, &x->verdict.limit);
 }
 
-static bool is_silent(const struct verdict *verdict)
+static bool is_silent(const struct exchange *x)
 {
-	return verdict->action == VERDICT_CLOSE || verdict->action == VERDICT_TARPIT;
+	const struct verdict *verdict = &x->verdict;
+	return x->client->is_mute || verdict->action == VERDICT_CLOSE || verdict->action == VERDICT_TARPIT;
 }
 
 enum step_result exchange_refuse(struct exchange *x, enum reason reason)
@@ -194,7 +195,7 @@ enum step_result exchange_refuse(struct exchange *x, enum reason reason)
 	 * refused gets no second try on the same connection. */
 	if (!x->up_read || is_rejection(reason))
 		x->close = true;
-	if (x->head_sent || x->verdict.status == 0 || is_silent(&x->verdict)) {
+	if (x->head_sent || x->verdict.status == 0 || is_silent(x)) {
 		x->close = x->aborted = true;
 		x->step = STEP_END;
 	} else {

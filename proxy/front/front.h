@@ -102,6 +102,7 @@ struct front {
 enum client_state {
 	CLIENT_UNSET = 0,
 	CLIENT_PROXY,
+	CLIENT_HELLO,
 	CLIENT_HANDSHAKE,
 	CLIENT_IDLE,
 	CLIENT_HEAD,
@@ -128,6 +129,7 @@ struct client {
 	uint32_t lingered;          /* bytes thrown away after the answer */
 	uint8_t state;              /* enum client_state */
 	bool peer_trusted;
+	bool is_mute;               /* it never asked for anything: it gets bytes from where it goes, none of ours */
 	bool tls_charged;           /* CLIENT_TLS_BYTES are counted for it */
 	const struct listen_settings *listen; /* where it came in; NULL: at a listener that is gone */
 };
@@ -242,6 +244,8 @@ struct exchange {
 
 /* client.c */
 /* Whose it is is known: its transport begins, and its first request may come. May end it. */
+/* A whole head that the client did not send. */
+void client_take(struct client *client, const char *head, size_t len);
 void client_begin(struct client *client);
 /* Two lines, and it ends. client: who it would have been. */
 void client_refuse(struct client *client, const struct addr *peer, enum reason reason);
@@ -297,6 +301,13 @@ void tarpit_empty(struct front *front);
 /* proxied.c: the PROXY header before all else. Each may end the connection. */
 void proxied_begin(struct client *client);
 void proxied_read(struct client *client);
+
+/* redirected.c: clients of egress.transparent */
+/* Where it was going. False: it was not redirected. */
+bool redirected_to(const struct client *client, struct addr *to);
+/* True: it makes requests. */
+bool redirected_begin(struct client *client);
+void redirected_read(struct client *client);
 void proxied_refuse(struct client *client, enum reason reason);
 
 /* exchange.c */

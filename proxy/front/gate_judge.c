@@ -84,6 +84,34 @@ static enum reason locate_url(const struct http_head *head, struct subject *s)
 	return REASON_UNSET;
 }
 
+/* A request that was redirected is one for a server, not for a proxy; its port is the one that it went to. */
+static enum reason locate_redirected(const struct client *c, const struct http_head *head, struct subject *s)
+{
+	enum reason reason = REASON_UNSET;
+	struct addr to;
+	if (head->method == HTTP_TRACE)
+		return REASON_METHOD_TRACE;
+	if (head->method == HTTP_CONNECT)
+		return REASON_EGRESS_TARGET;
+	if (!url_split(http_target(head), &s->target, &reason))
+		return reason;
+	if (s->target.form == URL_ABSOLUTE || (s->target.form == URL_ASTERISK && head->method != HTTP_OPTIONS))
+		return REASON_EGRESS_TARGET;
+	if (!judge_authority(head, s, &reason))
+		return reason;
+	if (s->host_name.name.len == 0 || !redirected_to(c, &to) ||
+	    (s->host_name.port != 0 && s->host_name.port != addr_port(&to)))
+		return REASON_EGRESS_TARGET;
+	s->host_name.port = addr_port(&to);
+	s->forward_path = s->target.path;
+	return REASON_UNSET;
+}
+
+static bool was_redirected(const struct client *c)
+{
+	return c->listen && c->listen->transparent && !c->is_mute;
+}
+
 static enum reason locate(struct exchange *x)
 {
 	struct http_head *head = &x->request;
@@ -91,7 +119,10 @@ static enum reason locate(struct exchange *x)
 	enum reason reason = REASON_UNSET;
 	if (!http_mark_hop_by_hop(head, &reason))
 		return reason;
-	reason = head->method == HTTP_CONNECT ? locate_tunnel(head, s) : locate_url(head, s);
+	if (was_redirected(x->client))
+		reason = locate_redirected(x->client, head, s);
+	else
+		reason = head->method == HTTP_CONNECT ? locate_tunnel(head, s) : locate_url(head, s);
 	if (reason == REASON_UNSET && http_via_hops(head) > HOPS_MAX)
 		return REASON_LOOP;
 	return reason;

@@ -18,5 +18,7 @@ enum step_result step_open(struct exchange *x)
 		gate_hear(x->visit, GATE_OUT, span_of(hold_ptr(&x->up_pending), x->up_pending.len));
 	stat_add(&f->stats->tunnels, 1);
 	x->step = STEP_TUNNEL;
+	if (x->client->is_mute)
+		return STEP_MORE;
 	return client_send(x, &iov, 1) ? STEP_MORE : exchange_refuse(x, REASON_CLIENT_GONE);
 }
