@@ -48,7 +48,7 @@ def held(t, place, family, what, *, hosts=None, megabytes=None, seconds=None, **
 
 def contained(t, place, family, what):
     """Some time later the origin still gets nothing out but what is listed."""
-    place.packets(namespaces.answering(500, family), "udp", count=200, targets=50)
+    place.packets(namespaces.answering(500, family), "udp", count=200, targets=50, port=OPEN_PORT)
     place.packets(namespaces.answering(7, family), "tcp", count=200, port=FLOOD_PORT)
     held(t, place, family, f"{what}, afterwards", hosts=0)
 
@@ -126,9 +126,10 @@ def a_flood_of_packets_is_cut(t, attack):
     protocol, family = attack
     place = guarded(t)
     with life_goes_on(t, place, family):
-        place.packets(namespaces.answering(7, family), protocol, count=60000, size=1000, seconds=3)
+        place.packets(namespaces.answering(7, family), protocol, count=60000, size=1000, port=OPEN_PORT, seconds=3)
     held(t, place, family, f"{protocol} flood of one target", megabytes=0.2)
-    place.packets(namespaces.answering(100, family), protocol, count=20000, size=1000, targets=200, seconds=3)
+    place.packets(namespaces.answering(100, family), protocol, count=20000, size=1000, targets=200,
+                  port=OPEN_PORT, seconds=3)
     held(t, place, family, f"{protocol} flood of 200 targets", megabytes=0.2)
 
 
@@ -154,10 +155,10 @@ def no_forged_source_leaves(t, family):
     anybody = ("0.0.0.0/0", "10.77.0.0/16", "45.2.0.0/16") if family == 4 else ("fd77::/64", "2a00:7::/64")
     with life_goes_on(t, place, family):
         for source in anybody:
-            place.packets(target, "tcp", source=source, count=3000)
+            place.packets(target, "tcp", source=source, count=3000, port=OPEN_PORT)
         for protocol in ("tcp", "udp", "icmp"):
-            place.packets(target, protocol, source=neighbour, count=1000)
-            place.packets(target, protocol, source=neighbour, mac=network.neighbour.mac, count=1000)
+            place.packets(target, protocol, source=neighbour, count=1000, port=OPEN_PORT)
+            place.packets(target, protocol, source=neighbour, mac=network.neighbour.mac, count=1000, port=OPEN_PORT)
     got = place.witness.met(but=(LISTED4, LISTED6, namespaces.answering(63000, family)))
     t.note(f"forged sources: {got}")
     t.equal((got.packets, got.sources), (0, set()), "packets with a source that is not the origin's")
@@ -173,8 +174,8 @@ def no_neighbour_on_one_network_is_forged(t, family):
     neighbour = network.address(network.neighbour, family)
     with life_goes_on(t, place, family):
         for protocol in ("tcp", "udp", "icmp"):
-            place.packets(target, protocol, source=neighbour, count=1000)
-            place.packets(target, protocol, source=neighbour, mac=network.neighbour.mac, count=1000)
+            place.packets(target, protocol, source=neighbour, count=1000, port=OPEN_PORT)
+            place.packets(target, protocol, source=neighbour, mac=network.neighbour.mac, count=1000, port=OPEN_PORT)
     got = place.witness.met(but=(LISTED4, LISTED6, namespaces.answering(63000, family)))
     t.note(f"forged neighbour on one network: {got}")
     t.equal((got.packets, got.sources), (0, set()), "packets in the neighbour's name")
@@ -200,7 +201,8 @@ def a_clean_neighbour_hardly_notices(t):
     with Meanwhile(busy, 0.005) as quiet:
         t.eventually(lambda: len(quiet.seconds) >= 300, "300 requests in quiet", 20.0)
     with Meanwhile(busy, 0.005) as loud:
-        place.packets(namespaces.answering(0), "udp", count=60000, targets=1000, rate=20000, seconds=5)
+        place.packets(namespaces.answering(0), "udp", count=60000, targets=1000, port=OPEN_PORT, rate=20000,
+                      seconds=5)
         t.eventually(lambda: len(loud.seconds) >= 200, "200 requests during an attack", 20.0)
     quiet.unhurt("the neighbour in quiet")
     loud.unhurt("the neighbour during an attack")

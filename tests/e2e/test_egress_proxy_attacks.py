@@ -25,6 +25,7 @@ def a_scan_by_connect_ends_after_ten_hosts(t, case):
     targets, door = [namespaces.answering(i, family) for i in range(200)], gate(place)
     with Meanwhile(lambda: place.visit(family)) as site:
         outcome = place.attack(lambda: attacks.connect_gate(door, targets, OPEN_PORT))
+        t.eventually(lambda: len(site.seconds) >= 10, "ten visits")
     got = through(place, family, protocol="tcp")
     t.note(f"scan by CONNECT: {got}; statuses {outcome}")
     site.unhurt("the site")
