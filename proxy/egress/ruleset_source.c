@@ -47,7 +47,7 @@ void ruleset_declare_sources(const struct ruleset_writer *w)
 	declare(w, "input", " { type filter hook input priority filter - 10 ; policy accept ; }");
 	declare(w, "output", " { type filter hook output priority filter - 10 ; policy accept ; }");
 	if (w->plan->transparent.u.sa.sa_family != AF_UNSPEC)
-		declare(w, "redirect", " { type nat hook prerouting priority dstnat - 10 ; policy accept ; }");
+		declare(w, "togate", " { type nat hook prerouting priority dstnat - 10 ; policy accept ; }");
 	strbuf_add_str(w->out, "add counter inet " RULESET_TABLE " strangers\n");
 	for (unsigned i = 0; i < w->plan->origin_count; i++) {
 		strbuf_add_str(w->out, "add chain inet " RULESET_TABLE " ");
@@ -290,7 +290,7 @@ static void redirect_family(const struct ruleset_writer *w, char family)
 	if (!has_any)
 		return;
 	addr_format_ip(to, host);
-	strbuf_addf(w->out, RULE "redirect %s saddr ", ip_of(family));
+	strbuf_addf(w->out, RULE "togate %s saddr ", ip_of(family));
 	for (unsigned i = 0; i < w->plan->origin_count; i++)
 		before = add_list(w->out, origin_at(w, i), family, before);
 	strbuf_add_str(w->out, " } tcp dport { 80, 443 } fib daddr type != local ");
