@@ -26,6 +26,8 @@ struct dns_service_setup {
 	struct egress_states *states;  /* NULL: nobody has a standing */
 	/* What there is to tell of an origin; NULL: nobody is told. */
 	void (*tell)(void *context, const struct egress_origin *origin, const struct egress_event *event);
+	/* The addresses that an origin is about to be told; NULL: nobody else needs them. */
+	void (*found)(void *context, struct span host, const struct addr *addrs, unsigned count);
 	void *context;
 	int udp_fd, tcp_fd;            /* bound, non-blocking; borrowed. -1: not that way */
 };

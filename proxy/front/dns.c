@@ -101,6 +101,8 @@ static bool answer_found(struct dns_asking *asking)
 		return false;
 	if (result == LOOKUP_FOUND) {
 		size_t kept = only_reachable(service, asking->port, addrs, count);
+		if (service->setup.found)
+			service->setup.found(service->setup.context, span_from_str(asking->query.name), addrs, (unsigned)kept);
 		send_answer(service, &asking->query, &asking->way, kept > 0 ? DNS_NOERROR : DNS_REFUSED, addrs, kept);
 	} else {
 		send_answer(service, &asking->query, &asking->way, code_of(problem), NULL, 0);

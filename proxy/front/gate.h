@@ -135,6 +135,8 @@ void gate_forget_hosts(struct gate_origin *origin);
 /* Begins to look up what the policy lists by name, for the kernel leg. */
 MUST_CHECK bool gate_open_names(struct gate *gate, struct err *err);
 void gate_close_names(struct gate *gate);
+/* An origin is about to be told these, and will connect to them. names NULL: nobody needs them. */
+void gate_found_name(struct gate_names *names, struct span host, const struct addr *addrs, unsigned count);
 
 /* gate_admit.c */
 enum step_result step_admit(struct exchange *x);

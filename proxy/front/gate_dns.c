@@ -21,6 +21,13 @@ static void tell(void *context, const struct egress_origin *origin, const struct
 		loop_defer(gate->front->loop, &gate->origins[origin->index].judge_again);
 }
 
+/* What it is told it will connect to: the kernel leg hears of it now, not with the next round of look-ups. */
+static void found(void *context, struct span host, const struct addr *addrs, unsigned count)
+{
+	const struct gate *gate = context;
+	gate_found_name(gate->names, host, addrs, count);
+}
+
 bool gate_start_dns(struct gate *gate, struct err *err)
 {
 	const struct dns_service_setup setup = {
@@ -29,6 +36,7 @@ bool gate_start_dns(struct gate *gate, struct err *err)
 	    .policy = gate->policy,
 	    .states = gate->states,
 	    .tell = tell,
+	    .found = found,
 	    .context = gate,
 	    .udp_fd = socket_of(gate->front, true),
 	    .tcp_fd = socket_of(gate->front, false),

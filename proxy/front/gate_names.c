@@ -95,6 +95,13 @@ static void on_round(struct timer *timer)
 	loop_arm(gate->front->loop, timer, now_ms + ROUND_MS);
 }
 
+void gate_found_name(struct gate_names *names, struct span host, const struct addr *addrs, unsigned count)
+{
+	for (unsigned i = 0; names && i < names->n; i++)
+		if (span_eq(names->of[i].host, host))
+			enter(&names->of[i], addrs, count);
+}
+
 bool gate_open_names(struct gate *gate, struct err *err)
 {
 	const struct egress_policy *policy = gate->policy;

@@ -3,7 +3,7 @@
 import socket
 import struct
 
-from harness import attacks, namespaces, test
+from harness import Failure, attacks, namespaces, test
 from harness.egress import Place
 from harness.names import A, AAAA, NOERROR, NXDOMAIN, REFUSED, SERVFAIL, TXT, ask, exactly, question, read_message
 
@@ -15,7 +15,7 @@ ALLOW = ["packages.example:443", "*.tunnel.example", "inside.example", "half.exa
 
 def listening(t, egress=None, **options):
     place = Place(t)
-    place.upstream = place.names(NAMES)
+    place.upstream = place.names(dict(NAMES))
     place.door = (place.network.inner(place.network.origin), 53)
     place.guard({"dns": "10.11.0.1:53", "allow": ALLOW, "kernel": "off", "proxy": None} | (egress or {}), **options)
     return place
@@ -27,6 +27,22 @@ def asked(place, name, kind=A, machine=None, **options):
 
 
 WAYS = {"UDP": False, "TCP": True}
+
+
+@test(seconds=20.0)
+def what_an_origin_is_told_the_kernel_leg_lets_it_reach(t):
+    """By a name at a strict port, whose address changes once it is known."""
+    place = listening(t, {"kernel": "required", "allow": ["packages.example:80"]})
+    moved = namespaces.answering(64002)
+    place.upstream.names["packages.example"] = [moved]
+    t.equal(asked(place, "packages.example").code, NOERROR, "code")
+
+    def is_reached():
+        try:
+            return place.reach(place.network.origin, asked(place, "packages.example").addresses[0]).status == 200
+        except (OSError, Failure):
+            return False
+    t.eventually(is_reached, lambda: f"it is reached\n{place.server.errors()[-1000:]}", 12.0, 0.2)
 
 
 @test(each=WAYS)

@@ -128,9 +128,28 @@ def a_flood_of_packets_is_cut(t, attack):
     with life_goes_on(t, place, family):
         place.packets(namespaces.answering(7, family), protocol, count=60000, size=1000, port=OPEN_PORT, seconds=3)
     held(t, place, family, f"{protocol} flood of one target", megabytes=0.2)
-    place.packets(namespaces.answering(100, family), protocol, count=20000, size=1000, targets=200,
-                  port=OPEN_PORT, seconds=3)
-    held(t, place, family, f"{protocol} flood of 200 targets", megabytes=0.2)
+
+
+@test(seconds=20.0, each=FAMILIES)
+def a_flood_of_many_targets_is_cut(t, family):
+    """By UDP of one machine, by ICMP of the other."""
+    place = guarded(t)
+    for machine, protocol in ((place.network.origin, "udp"), (place.network.neighbour, "icmp")):
+        place.packets(namespaces.answering(100, family), protocol, attacker=machine, count=40000, size=1000, targets=200,
+                      port=OPEN_PORT, seconds=3)
+        held(t, place, family, f"{protocol} flood of 200 targets", hosts=15, megabytes=0.2,
+             source=place.network.address(machine, family))
+
+
+@test(seconds=30.0)
+def a_flood_by_tcp_of_many_targets_is_cut(t):
+    place = guarded(t)
+    place.sink()
+    ends = [attacks.begin(place.network.origin, lambda i=i: attacks.tcp_flood(
+        namespaces.answering(i), FLOOD_PORT, 4.0, most=100 << 20, connections=2)) for i in range(8)]
+    for end in ends:
+        end(20.0)
+    held(t, place, 4, "TCP flood of 8 targets", hosts=8, megabytes=8 * 16)
 
 
 @test(seconds=30.0, each=FAMILIES)
