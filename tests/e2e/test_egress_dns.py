@@ -4,7 +4,7 @@ import socket
 import struct
 
 from harness import Failure, attacks, namespaces, test
-from harness.egress import Place
+from harness.egress import Meanwhile, Place
 from harness.names import A, AAAA, NOERROR, NXDOMAIN, REFUSED, SERVFAIL, TXT, ask, exactly, question, read_message
 
 V4, V6 = namespaces.answering(64001), namespaces.answering(64001, 6)
@@ -24,6 +24,19 @@ def listening(t, egress=None, **options):
 def asked(place, name, kind=A, machine=None, **options):
     with (machine or place.network.origin).inside():
         return ask(place.door, name, kind, **options)
+
+
+class Fine:
+    status, body = 200, b""
+
+
+def answered(place):
+    """For Meanwhile: each way in turn, and a client asks twice before it gives up, as all do."""
+    for tcp in (False, True):
+        if not any((answer := asked(place, "packages.example", tcp=tcp, patience=1.0)) and answer.code == NOERROR
+                   for _ in range(2)):
+            raise Failure(f"no answer, TCP: {tcp}")
+    return Fine
 
 
 WAYS = {"UDP": False, "TCP": True}
@@ -116,6 +129,17 @@ def tcp_takes_questions_one_after_the_other_and_in_pieces(t):
             t.fail("a connection with a message that is too long goes on")
         except (EOFError, ConnectionError):
             pass
+
+
+@test(seconds=20.0)
+def questions_are_answered_while_the_policy_is_reloaded(t):
+    place = listening(t)
+    with Meanwhile(lambda: answered(place)) as work:
+        for _ in range(4):
+            with place.network.gateway.inside():
+                t.equal(place.server.reload().status, 200, "status of a reload")
+        t.eventually(lambda: len(work.seconds) >= 30, "thirty questions", 10.0)
+    work.unhurt("questions during reloads")
 
 
 @test(seconds=20.0)

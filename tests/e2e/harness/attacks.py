@@ -134,10 +134,11 @@ def connect_gate(gate, targets, port, at_once=100, patience=5.0):
 
 
 def get_flood(gate, url, seconds=3.0, at_once=20):
-    """As many GETs of one URL through the gate as it takes. Gives how often each status came."""
+    """As many GETs of one URL through the gate as it takes. Gives how often each status came, and how long it took."""
     authority = url.split("/")[2]
     request = f"GET {url} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode()
-    end = time.monotonic() + seconds
+    began = time.monotonic()
+    end = began + seconds
 
     def ask(_):
         outcome = {}
@@ -152,7 +153,7 @@ def get_flood(gate, url, seconds=3.0, at_once=20):
         for outcome in pool.map(ask, range(at_once)):
             for status, count in outcome.items():
                 total[status] = total.get(status, 0) + count
-    return {str(status): count for status, count in total.items()}
+    return {"seconds": time.monotonic() - began, **{str(status): count for status, count in total.items()}}
 
 
 def dns_tunnel(resolver, name, seconds=3.0, most=20000):
