@@ -215,15 +215,65 @@ static void bind_interface(const struct ruleset_writer *w)
 	strbuf_release(&elsewhere);
 }
 
-/* Where nobody said which interface it is on: the way back to a source must be the way that it came. */
-static void bind_route(const struct ruleset_writer *w)
+/* ---- where nobody said what it is bound to ---- */
+
+static bool is_routed(const struct ruleset_writer *w, unsigned i)
 {
-	const char *route = w->facts->origins[w->index].route;
-	refuse_elsewhere(w, "fib saddr . iif oif missing");
-	if (route[0] != '\0')
-		strbuf_addf(w->out, RULE "prerouting iifname \"%s\" ip saddr != 0.0.0.0 fib saddr . iif oif missing goto stranger\n"
-			    RULE "prerouting iifname \"%s\" ip6 saddr != { fe80::/10, :: } fib saddr . iif oif missing goto stranger\n",
-			    route, route);
+	const struct warden_origin *origin = origin_at(w, i);
+	return !origin->has_mac && (origin->interface[0] == '\0' || is_bridged(w, i));
+}
+
+/* "{ "eth1", "eth2" }": interfaces that such origins are routed to; false: there is none. */
+static bool add_routes(const struct ruleset_writer *w, struct strbuf *out)
+{
+	const char *before = "{ ";
+	for (unsigned i = 0; i < w->plan->origin_count; i++) {
+		const char *route = w->facts->origins[i].route;
+		bool is_new = is_routed(w, i) && route[0] != '\0';
+		for (unsigned k = 0; k < i && is_new; k++)
+			is_new = strcmp(w->facts->origins[k].route, route) != 0;
+		if (!is_new)
+			continue;
+		strbuf_addf(out, "%s\"%s\"", before, route);
+		before = ", ";
+	}
+	strbuf_add_str(out, before[0] == ',' ? " }" : "");
+	return before[0] == ',';
+}
+
+static bool add_routed(const struct ruleset_writer *w, char family, struct strbuf *out)
+{
+	const char *before = "{ ";
+	for (unsigned i = 0; i < w->plan->origin_count; i++)
+		if (is_routed(w, i))
+			before = add_list(out, origin_at(w, i), family, before);
+	strbuf_add_str(out, before[0] == ',' ? " }" : "");
+	return before[0] == ',';
+}
+
+/* The way back to a source must be the way that it came: of all that comes by such an interface, and of such a
+ * source from anywhere else. One look-up for each packet, however many origins there are. */
+static void bind_routes(const struct ruleset_writer *w)
+{
+	static const char *const needed[] = {"0.0.0.0", "{ fe80::/10, :: }"};
+	struct strbuf routes, sources;
+	strbuf_init(&routes, 4096);
+	strbuf_init(&sources, 65536);
+	bool has_routes = add_routes(w, &routes);
+	for (size_t f = 0; f < sizeof(families); f++) {
+		const char *ip = ip_of(families[f]);
+		if (has_routes)
+			strbuf_addf(w->out, RULE "prerouting iifname %s %s saddr != %s fib saddr . iif oif missing goto stranger\n",
+				    routes.data, ip, needed[f]);
+		strbuf_reset(&sources);
+		if (!add_routed(w, families[f], &sources))
+			continue;
+		strbuf_addf(w->out, RULE "prerouting %s%s%s%s saddr %s fib saddr . iif oif missing goto stranger\n",
+			    has_routes ? "iifname != " : "", has_routes ? routes.data : "", has_routes ? " " : "", ip,
+			    sources.data);
+	}
+	strbuf_release(&routes);
+	strbuf_release(&sources);
 }
 
 static const char *place_of(const struct ruleset_writer *w, unsigned i)
@@ -269,10 +319,9 @@ static void fill_prerouting(struct ruleset_writer *w)
 			bind_mac(w);
 		if (w->origin->interface[0] != '\0' && !is_bridged(w, w->index))
 			bind_interface(w);
-		else if (!w->origin->has_mac)
-			bind_route(w);
 	}
 	w->origin = NULL;
+	bind_routes(w);
 }
 
 /* ---- the way into the gate ---- */

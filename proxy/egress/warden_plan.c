@@ -105,6 +105,12 @@ static bool are_apart(const struct warden_origin *a, const struct warden_origin 
 	return true;
 }
 
+/* Whoever sends from a card has to be one origin. */
+static bool have_own_cards(const struct warden_origin *a, const struct warden_origin *b)
+{
+	return !a->has_mac || !b->has_mac || memcmp(a->mac, b->mac, sizeof(a->mac)) != 0;
+}
+
 static bool take_origins(const struct egress_policy *policy, struct warden_plan *out, struct err *err)
 {
 	if (policy->origin_count > EGRESS_ORIGINS_MAX)
@@ -116,6 +122,9 @@ static bool take_origins(const struct egress_policy *policy, struct warden_plan 
 			if (!are_apart(&out->origins[k], &out->origins[i]))
 				return err_set(err, "egress: the origins %s and %s have addresses in common",
 					       out->origins[k].name, out->origins[i].name);
+			else if (!have_own_cards(&out->origins[k], &out->origins[i]))
+				return err_set(err, "egress.bindings: the origins %s and %s have the same mac: they are one origin, "
+						    "with two addresses", out->origins[k].name, out->origins[i].name);
 		out->origin_count++;
 	}
 	return true;

@@ -255,10 +255,12 @@ static void what_is_bound_to_nothing_has_to_come_from_where_it_is_routed(void **
 {
 	struct rules *rules = rules_of("origins = ( \"10.0.0.5\" );");
 	(void)state;
+	assert_true(says(rules, ADD "prerouting ip saddr { 10.0.0.5 } fib saddr . iif oif missing goto stranger\n"));
 	memcpy(rules->facts.origins[0].route, "eth1", 5);
 	write(rules);
-	assert_true(says(rules, ADD "prerouting ip saddr { 10.0.0.5 } fib saddr . iif oif missing goto stranger\n"));
-	assert_true(says(rules, ADD "prerouting iifname \"eth1\" ip saddr != 0.0.0.0 fib saddr . iif oif missing goto stranger\n"));
+	assert_true(says(rules, ADD "prerouting iifname != { \"eth1\" } ip saddr { 10.0.0.5 } fib saddr . iif oif missing goto "
+				    "stranger\n"));
+	assert_true(says(rules, ADD "prerouting iifname { \"eth1\" } ip saddr != 0.0.0.0 fib saddr . iif oif missing goto stranger\n"));
 	assert_true(says(rules, ADD "forward iifname \"eth1\" ct direction original ip saddr != { 10.0.0.5, 0.0.0.0 } goto stranger\n"));
 	rules_free(rules);
 }
