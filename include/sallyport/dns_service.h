@@ -24,6 +24,8 @@ struct dns_service_setup {
 	struct lookups *lookups;
 	const struct egress_policy *policy;
 	struct egress_states *states;  /* NULL: nobody has a standing */
+	/* On whose account an origin's questions go: outlives the service, since they do. */
+	struct lookup_asker *(*asker)(void *context, const struct egress_origin *origin);
 	/* What there is to tell of an origin; NULL: nobody is told. */
 	void (*tell)(void *context, const struct egress_origin *origin, const struct egress_event *event);
 	/* The addresses that an origin is about to be told; NULL: nobody else needs them. */

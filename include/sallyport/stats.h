@@ -32,7 +32,7 @@
 	STAT(tls_failed, "TLS handshakes with clients that failed")                                \
 	STAT(handed_over, "idle connections given to the next generation")                         \
 	STAT(adopted, "idle connections taken over from the last generation")                      \
-	STAT(tunnels, "connections that became WebSockets")                                        \
+	STAT(tunnels, "connections that became WebSockets, or tunnels of the egress proxy")                                        \
 	GAUGE(connections, "client connections open")                                              \
 	GAUGE(connections_idle, "client connections between requests")                             \
 	GAUGE(connections_tarpit, "refused connections that are held without a word")              \

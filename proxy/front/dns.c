@@ -95,8 +95,9 @@ static bool answer_found(struct dns_asking *asking)
 	struct addr addrs[RESOLVE_MAX_ADDRS];
 	unsigned count = 0;
 	const char *problem = "";
-	enum lookup_result result = lookup_name(service->setup.lookups, &asking->lookup, span_from_str(asking->query.name),
-						addrs, &count, &problem);
+	struct lookup_asker *asker = service->setup.asker(service->setup.context, asking->origin);
+	enum lookup_result result = lookup_name(service->setup.lookups, &asking->lookup, asker,
+						span_from_str(asking->query.name), addrs, &count, &problem);
 	if (result == LOOKUP_WAIT)
 		return false;
 	if (result == LOOKUP_FOUND) {

@@ -43,6 +43,7 @@ struct gate_origin {
 	struct gate_use use;
 	uint64_t relay_tat_us, messages_tat_us; /* connections and messages to mail relays: GCRA */
 	struct lru hosts;             /* of struct gate_host */
+	struct lookup_asker asker;    /* of names */
 	struct visit *waiting, *waiting_last; /* for a place in the budget of new destinations; who came first first */
 	unsigned waiting_count;
 	struct timer turn;            /* of the first of them */

@@ -245,8 +245,8 @@ static enum step_result find_addresses(struct exchange *x)
 		return STEP_DONE;
 	}
 	search->lookup.on_done = looked_up;
-	switch (lookup_name(x->front->gate->lookups, &search->lookup, visit->destination.host, search->addrs,
-			    &search->count, &problem)) {
+	switch (lookup_name(x->front->gate->lookups, &search->lookup, &visit->origin->asker, visit->destination.host,
+			    search->addrs, &search->count, &problem)) {
 	case LOOKUP_FOUND: return STEP_DONE;
 	case LOOKUP_WAIT:
 		search->name_until_ms = loop_now_ms(x->front->loop) + x->front->settings->timeouts.connect;

@@ -12,6 +12,12 @@ static int socket_of(const struct front *f, bool is_datagram)
 	return -1;
 }
 
+static struct lookup_asker *asker(void *context, const struct egress_origin *origin)
+{
+	const struct gate *gate = context;
+	return &gate->origins[origin->index].asker;
+}
+
 /* What waits in the gate's queue may have to go, now that its origin is in quarantine. */
 static void tell(void *context, const struct egress_origin *origin, const struct egress_event *event)
 {
@@ -35,6 +41,7 @@ bool gate_start_dns(struct gate *gate, struct err *err)
 	    .lookups = gate->lookups,
 	    .policy = gate->policy,
 	    .states = gate->states,
+	    .asker = asker,
 	    .tell = tell,
 	    .found = found,
 	    .context = gate,

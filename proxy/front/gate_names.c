@@ -27,6 +27,7 @@ struct gate_name {
 
 struct gate_names {
 	struct gate *gate;
+	struct lookup_asker asker;
 	struct timer round;
 	unsigned n, next;
 	uint8_t list; /* that is being collected */
@@ -67,7 +68,9 @@ static void look_up(struct gate_name *name)
 	struct addr addrs[RESOLVE_MAX_ADDRS];
 	unsigned count = 0;
 	const char *problem;
-	if (lookup_name(name->names->gate->lookups, &name->lookup, name->host, addrs, &count, &problem) == LOOKUP_FOUND)
+	struct gate_names *names = name->names;
+	if (lookup_name(names->gate->lookups, &name->lookup, &names->asker, name->host, addrs, &count, &problem) ==
+	    LOOKUP_FOUND)
 		enter(name, addrs, count);
 }
 

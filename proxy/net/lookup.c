@@ -11,13 +11,14 @@
 
 #include "sallyport/lru.h"
 
-enum { NAMES_MAX = 2048, BUCKETS = 2048, QUESTIONS_MAX = 256, NAME_BYTES_MAX = 255 };
+enum { NAMES_MAX = 2048, BUCKETS = 2048, QUESTIONS_MAX = 1024, QUESTIONS_EACH = 64, NAME_BYTES_MAX = 255 };
 
 struct lookup_name {
 	struct lru_entry entry; /* first: the table gives it */
 	struct resolver_question question;
 	struct lookups *lookups;
 	struct lookup *waiting;
+	struct lookup_asker *asker; /* of the question under way */
 	uint64_t until_ms;
 	const char *problem;
 	bool is_asking;
@@ -105,6 +106,7 @@ static void on_answer(struct resolver_question *question, const struct resolver_
 	    (struct lookup_name *)(void *)((char *)question - offsetof(struct lookup_name, question));
 	name->is_asking = false;
 	name->lookups->questions--;
+	name->asker->questions--;
 	keep(name, answer);
 	/* Each may ask for this name, or another, or leave: the list is looked at anew. */
 	name->is_telling = true;
@@ -162,19 +164,21 @@ static bool is_fresh(const struct lookup_name *name)
 }
 
 /* The answer may come before it returns. False: too many are under way. */
-static bool ask(struct lookup_name *name)
+static bool ask(struct lookup_name *name, struct lookup_asker *asker)
 {
 	struct lookups *lookups = name->lookups;
-	if (lookups->questions >= QUESTIONS_MAX)
+	if (lookups->questions >= QUESTIONS_MAX || asker->questions >= QUESTIONS_EACH)
 		return false;
 	lookups->questions++;
+	asker->questions++;
+	name->asker = asker;
 	name->is_asking = true;
 	resolver_ask(lookups->resolver, &name->question, name->host);
 	return true;
 }
 
-enum lookup_result lookup_name(struct lookups *lookups, struct lookup *lookup, struct span host,
-			       struct addr out[RESOLVE_MAX_ADDRS], unsigned *count, const char **problem)
+enum lookup_result lookup_name(struct lookups *lookups, struct lookup *lookup, struct lookup_asker *asker,
+			       struct span host, struct addr out[RESOLVE_MAX_ADDRS], unsigned *count, const char **problem)
 {
 	uint64_t hash = lru_hash(lookups->names.seed, host.ptr, host.len);
 	struct lru_entry *entry = lru_find(&lookups->names, hash, is_it, &host);
@@ -183,7 +187,7 @@ enum lookup_result lookup_name(struct lookups *lookups, struct lookup *lookup, s
 	if (!name)
 		return LOOKUP_FAILED;
 	lru_touch(&lookups->names, &name->entry);
-	if (!name->is_asking && !is_fresh(name) && !ask(name))
+	if (!name->is_asking && !is_fresh(name) && !ask(name, asker))
 		return LOOKUP_FAILED;
 	if (name->is_asking) {
 		wait_for(name, lookup);

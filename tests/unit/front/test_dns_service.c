@@ -23,6 +23,7 @@ static struct {
 	struct resolver *resolver;
 	struct memory memory;
 	struct lookups *lookups;
+	struct lookup_asker asker;
 	struct section *section;
 	struct egress_states *states;
 	struct dns_service *service;
@@ -72,6 +73,13 @@ static struct sockaddr_in loopback(void)
 	return (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 }
 
+static struct lookup_asker *asker_of(void *context, const struct egress_origin *origin)
+{
+	(void)context;
+	assert_int_equal(origin->index, 0);
+	return &all.asker;
+}
+
 static void open_upstream(void)
 {
 	struct err err;
@@ -117,6 +125,7 @@ static void begin(const char *policy)
 						.lookups = all.lookups,
 						.policy = &all.section->egress,
 						.states = all.states,
+						.asker = asker_of,
 						.udp_fd = all.udp_fd,
 						.tcp_fd = all.tcp_fd};
 	all.service = dns_service_new(&setup, &err);
