@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 
@@ -351,11 +352,11 @@ def a_scan_from_the_demo_reaches_nobody_and_its_site_stays_up(t):
         t.alone("standard-place")
     server.start(wait=False)
     found = t.eventually(lambda: re.search(r"control socket: (\S+)", server.errors()), server.errors)
-    socket = found[1]
-    result = server.command("demo", "scan", "--socket", socket)
+    control = found[1]
+    result = server.command("demo", "scan", "--socket", control)
     t.equal((result.returncode, result.stderr), (0, ""), f"exit status, errors; {result.stdout}")
     t.check(result.stdout.startswith("100 hosts were tried through the gate: 0 reached, 100 refused.\n"), result.stdout)
-    status = json.loads(server.command("status", "--json", "--socket", socket).stdout)
+    status = json.loads(server.command("status", "--json", "--socket", control).stdout)
     t.equal([(each["origin"], each["stage"]) for each in status["egress"]["origins"]], [("127.0.0.2", "listed-only")],
             "how it stands")
     host, port = address.rsplit(":", 1)
@@ -415,6 +416,60 @@ def where_there_is_no_way_out_nothing_gets_through(t):
     t.equal(found["burst"]["answered"], 0, "of the burst")
     t.check(time.monotonic() - began < 6, f"{time.monotonic() - began:.1f} s")
     t.equal(place.escaped().hosts, 0, "what the world saw")
+
+
+@test
+def behind_the_guard_nothing_gets_through_that_should_not(t):
+    place = Place(t)
+    server = place.guard()
+    origin = place.network.origin
+    network = namespaces.answering(255).rpartition(".")[0] + ".0/24"
+    status, found = check(origin, "--proxy", f"{place.network.inner(origin)}:3128", "--target", namespaces.answering(5),
+                          "--target", network, "--burst", "60", "--allowed", f"{LISTED4}:80", "--timeout", "1500ms")
+    t.equal((status, found["through"], found["missing"]), (0, 0, 0),
+            f"{[each for each in found['tries'] if each['verdict'] in ('through', 'missing')]}")
+    t.check(found["burst"]["answered"] <= 12, f"new destinations: {found['burst']}")
+    t.equal([each["verdict"] for each in tries(found, target=f"{LISTED4}:80")], ["allowed", "allowed"],
+            "what is listed, before and in quarantine")
+    t.check(place.escaped().hosts <= 12, f"hosts that saw any of it: {place.escaped()}")
+    stood = listed(server)
+    t.check(stood[place.network.address(origin)]["stage"] != "free", f"it is in quarantine: {stood}")
+    t.equal(stood[place.network.address(place.network.neighbour)]["stage"], "free", "its neighbour is not")
+    t.check(server.status()["egress"]["kernel_active"], "the kernel leg is on")
+    t.equal(place.visit().status, 200, "its site")
+
+
+@test
+def an_order_counts_in_the_kernel_and_survives_the_warden(t):
+    place = Place(t)
+    server = place.guard()
+    origin = place.network.origin
+    name = place.network.address(origin)
+
+    def reaches():
+        with origin.inside():
+            try:
+                socket.create_connection((LISTED4, 80), timeout=0.4).close()
+                return True
+            except OSError:
+                return False
+
+    def wardens():
+        return [each["pid"] for each in server.processes() if each["role"] == "warden" and each["state"] == "running"]
+    t.eventually(reaches, "a listed host is reached", 5.0)
+    egress(server, "quarantine", name, "--stage", "2")
+    t.eventually(lambda: not reaches(), "nothing is, in stage 2", 3.0)
+    before = wardens()
+    t.equal(len(before), 1, f"wardens: {server.processes()}")
+    os.kill(before[0], signal.SIGKILL)
+    for _ in range(3):
+        t.check(not reaches(), "nothing is, while no warden runs")
+    t.eventually(lambda: wardens() and wardens() != before, lambda: f"another warden: {server.processes()}", 5.0)
+    t.check(not reaches(), "nothing is, with the new one")
+    t.equal(server.reload().status, 200, "status of a reload")
+    t.check(not reaches(), "nothing is, after a reload")
+    egress(server, "release", name)
+    t.eventually(reaches, "a listed host is reached again", 3.0)
 
 
 @test
