@@ -6,7 +6,7 @@
 #include "front/gate.h"
 #include "sallyport/egress_token.h"
 
-enum { WAITING_MAX = 8, KERNEL_RETRY_MIN_MS = 5, KERNEL_RETRY_MAX_MS = 250 };
+enum { WAITING_MAX = 4, KERNEL_RETRY_MIN_MS = 5, KERNEL_RETRY_MAX_MS = 250 };
 
 enum admission { ADMISSION_UNSET = 0, ADMITTED, ADMISSION_WAITS, ADMISSION_REFUSED };
 
