@@ -48,7 +48,7 @@ def floods_arrive_and_are_counted(t, family):
         t.note(f"{protocol} flood without protection: {got}")
     place.witness.forget()
     place.sink()
-    sent = place.attack(lambda: attacks.tcp_flood(target, FLOOD_PORT, 1.0, most=30 << 20))
+    sent = place.attack(lambda: attacks.tcp_flood(target, FLOOD_PORT, 10.0, most=30 << 20))
     got = place.escaped(family, protocol="tcp")
     t.check(sent > 20e6 and got.bytes > sent / 2, f"{sent} bytes sent, the witness counted {got}")
     t.note(f"TCP flood without protection: {got}")
