@@ -18,7 +18,7 @@ enum body_kind {
 	BODY_FORM,      /* application/x-www-form-urlencoded (WHATWG URL section 5) */
 	BODY_MULTIPART, /* multipart/form-data (RFC 7578, RFC 2046 section 5.1) */
 	BODY_JSON,      /* application/json, …+json (RFC 8259) */
-	BODY_XML,       /* application/xml, text/xml, …+xml (XML 1.0) */
+	BODY_XML,       /* application/xml, text/xml, …+xml but image/…, application/xhtml+xml (XML 1.0) */
 	BODY_RAW,       /* anything else, or of no type: as it is */
 	BODY_KINDS
 };
@@ -58,7 +58,8 @@ struct body_fault {
 };
 
 /* One Content-Type: type "/" subtype with parameters (RFC 9110 section 8.3.1). No parameter stands
- * twice, no quoted-pair, no list. An empty value is no type. */
+ * twice, no quoted-pair, no list; what is neither looked into nor text may have any parameters. An empty
+ * value is no type. False: type->kind is known, or BODY_RAW. */
 MUST_CHECK bool body_type_read(struct span value, struct body_type *type, struct body_fault *fault);
 /* That of a head; BODY_RAW where there is none. Two of them are a fault. */
 MUST_CHECK bool body_type_of(const struct http_head *head, struct body_type *type, struct body_fault *fault);

@@ -77,12 +77,18 @@ static bool plan_sizes(const struct shield *shield, const struct http_head *head
 	return false;
 }
 
+static bool is_looked_into(const struct shield *shield, enum body_kind kind)
+{
+	return shield->settings.bodies.kinds >> kind & 1;
+}
+
 static bool plan_body(const struct shield *shield, const struct http_head *head, struct body_plan *plan,
 		      struct body_fault *fault)
 {
 	if (!body_type_of(head, &plan->type, fault))
-		return false;
-	plan->inspect = shield->settings.bodies.kinds >> plan->type.kind & 1 && !is_skipped_type(shield, head);
+		/* A charset, or what stands behind the type, is nobody's affair where nobody looks. */
+		return fault->reason == REASON_BODY_CHARSET && !is_looked_into(shield, plan->type.kind);
+	plan->inspect = is_looked_into(shield, plan->type.kind) && !is_skipped_type(shield, head);
 	return !plan->inspect ||
 	       (plan_codings(shield, head, plan, fault) && plan_sizes(shield, head, plan, fault));
 }

@@ -20,7 +20,8 @@ static bool check_spelling(struct body *body, struct span pair, struct span name
 	struct span evidence;
 	if (url_text_is_plain(pair))
 		return true;
-	unsigned worst = url_worst_finding(url_scan_query_for(pair, body->findings & HEEDED, &evidence));
+	unsigned heeded = body->findings & HEEDED;
+	unsigned worst = url_worst_finding(url_scan_text(pair, heeded, heeded, &evidence));
 	if (worst)
 		return refuse_finding(body, worst, evidence);
 	if (body->findings & URL_NAME_CONTROL && url_scan_text(name, URL_ESCAPE_CONTROL, 0, &evidence))

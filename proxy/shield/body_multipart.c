@@ -201,6 +201,8 @@ static bool begin_part(struct body *body, struct span head)
 {
 	struct body_multipart *m = &body->of.multipart;
 	struct body_part *part = &m->part;
+	if (memmem(head.ptr, head.len, m->delimiter, m->len))
+		return body_refuse(body, REASON_BODY_AMBIGUOUS, "multipart: the boundary inside of field lines");
 	if (!body_part_read(body, head, part) || (part->is_file && !give_file_names(body, part)))
 		return false;
 	body->kept.len = 0;

@@ -119,7 +119,7 @@ bool body_text_reserve(struct body *body, struct body_text *text, size_t more);
 void body_text_release(struct body *body, struct body_text *text);
 static inline struct span body_text_span(const struct body_text *text)
 {
-	return span_of(text->data, text->len);
+	return span_of(text->data ? text->data : "", text->len);
 }
 
 /* An argument by that name says what charset the others have (HTML section 4.10.21.5). */

@@ -10,7 +10,7 @@ enum { PARAMETERS_MAX = 16 };
 struct part_reading {
 	struct body *body;
 	struct body_part *part;
-	bool has_disposition, has_type;
+	bool has_disposition;
 };
 
 static bool malformed(struct part_reading *reading, const char *what)
@@ -152,17 +152,26 @@ static bool take_disposition(struct part_reading *reading, struct span value)
 
 static bool take_type(struct part_reading *reading, struct span value)
 {
+	if (reading->part->type.ptr)
+		return ambiguous(reading, "part: Content-Type twice");
+	reading->part->type = value;
+	return true;
+}
+
+/* Once it is known whether it is a file's, which may have any type and charset: nobody decodes it. */
+static bool check_type(struct part_reading *reading)
+{
+	struct body_part *part = reading->part;
 	struct body_type type;
 	struct body_fault fault;
-	if (reading->has_type)
-		return ambiguous(reading, "part: Content-Type twice");
-	reading->has_type = true;
-	if (!body_type_read(value, &type, &fault))
-		return body_refuse_bytes(reading->body, fault.reason, NULL, fault.evidence);
-	if (type.is_multipart)
+	if (!part->type.ptr)
+		return true;
+	bool is_sound = body_type_read(part->type, &type, &fault);
+	if (type.is_multipart || span_istarts(part->type, SPAN("multipart")))
 		return ambiguous(reading, "part: other parts inside of it");
-	reading->part->type = value;
-	reading->part->is_json = type.kind == BODY_JSON;
+	if (!is_sound && !part->is_file)
+		return body_refuse_bytes(reading->body, fault.reason, NULL, fault.evidence);
+	part->is_json = is_sound && type.kind == BODY_JSON;
 	return true;
 }
 
@@ -231,5 +240,6 @@ bool body_part_read(struct body *body, struct span head, struct body_part *part)
 			return false;
 		head = span_from(head, line.len + 2);
 	}
-	return reading.has_disposition || malformed(&reading, "part: it has no Content-Disposition");
+	return reading.has_disposition ? check_type(&reading)
+				       : malformed(&reading, "part: it has no Content-Disposition");
 }

@@ -48,15 +48,18 @@ bool body_charset_read(struct span name, enum body_charset *charset)
 
 static bool is_json(struct span type, struct span subtype)
 {
-	return span_iends(subtype, SPAN("+json")) ||
+	return (span_iends(subtype, SPAN("+json")) && !span_ieq(type, SPAN("image"))) ||
 	       (span_ieq(type, SPAN("text")) && span_ieq(subtype, SPAN("json"))) ||
 	       (span_ieq(type, SPAN("application")) &&
 		(span_ieq(subtype, SPAN("json")) || span_ieq(subtype, SPAN("csp-report"))));
 }
 
+/* Images and pages are documents that somebody stores, with a document type of their own, and no message to
+ * an application. */
 static bool is_xml(struct span type, struct span subtype)
 {
-	return span_iends(subtype, SPAN("+xml")) ||
+	return (span_iends(subtype, SPAN("+xml")) && !span_ieq(type, SPAN("image")) &&
+		!span_ieq(subtype, SPAN("xhtml+xml"))) ||
 	       ((span_ieq(type, SPAN("text")) || span_ieq(type, SPAN("application"))) &&
 		span_ieq(subtype, SPAN("xml")));
 }
@@ -124,6 +127,8 @@ static bool read_parameters(struct span value, struct span rest, struct body_typ
 	}
 	if (what)
 		return fail(fault, REASON_BODY_TYPE, value);
+	if (type->kind == BODY_XML && type->charset == BODY_OTHER_CHARSET) /* expat knows no others */
+		return fail(fault, REASON_BODY_CHARSET, value);
 	return type->kind != BODY_MULTIPART || type->boundary_len > 0 || fail(fault, REASON_BODY_TYPE, value);
 }
 
@@ -143,7 +148,7 @@ bool body_type_read(struct span value, struct body_type *type, struct body_fault
 	type->kind = kind_of(major, minor);
 	type->is_multipart = span_ieq(major, SPAN("multipart"));
 	type->is_text = span_ieq(major, SPAN("text"));
-	return read_parameters(value, span_from(value, end), type, fault);
+	return (type->kind == BODY_RAW && !type->is_text) || read_parameters(value, span_from(value, end), type, fault);
 }
 
 bool body_type_of(const struct http_head *head, struct body_type *type, struct body_fault *fault)
