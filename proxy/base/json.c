@@ -193,10 +193,24 @@ static size_t utf8_sequence(const unsigned char *p, size_t left)
 	return len;
 }
 
+/* Eight bytes at a time, as nearly all text is. */
+static bool is_ascii_word(const unsigned char *p, size_t left)
+{
+	uint64_t word;
+	if (left < sizeof(word))
+		return false;
+	memcpy(&word, p, sizeof(word));
+	return (word & UINT64_C(0x8080808080808080)) == 0;
+}
+
 bool json_is_text(struct span text)
 {
 	const unsigned char *p = (const unsigned char *)text.ptr;
 	for (size_t i = 0; i < text.len;) {
+		if (is_ascii_word(p + i, text.len - i)) {
+			i += 8;
+			continue;
+		}
 		size_t len = utf8_sequence(p + i, text.len - i);
 		if (len == 0)
 			return false;

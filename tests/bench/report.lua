@@ -1,10 +1,17 @@
 -- wrk: the method and content of requests, and its result as one line of JSON.
--- Arguments after "--": the length of the content of a POST; none for GET.
+-- Arguments after "--": the length of the content of a POST, and "form" for one of fields as a browser
+-- sends them; none for GET.
 
 function init(args)
 	if args[1] then
 		wrk.method = "POST"
 		wrk.body = string.rep("x", tonumber(args[1]))
+	end
+	if args[2] == "form" then
+		local field = "text=Gr%C3%B6%C3%9Fe+of+a+field+with+some+words&"
+		wrk.headers["Content-Type"] = "application/x-www-form-urlencoded"
+		wrk.body = string.rep(field, math.floor(#wrk.body / #field)):sub(1, -2)
+		wrk.body = wrk.body .. string.rep("x", tonumber(args[1]) - #wrk.body)
 	end
 end
 
