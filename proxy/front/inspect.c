@@ -2,6 +2,8 @@
  * worker's memory. Where the site enforces, the origin gets nothing before the last piece was
  * found good, but for uploads that stream: those are cut short before their end. Where the site only
  * watches, what is found is noted once, and nobody looks further. */
+#include <assert.h>
+
 #include "front/front.h"
 
 static void *take_memory(void *memory, size_t size)
@@ -97,6 +99,7 @@ bool inspect_piece(struct exchange *x, const char *bytes, size_t len, enum reaso
 		return false;
 	if (result == BODY_MORE)
 		return true;
+	assert(result != BODY_STOPPED); /* only a sink stops it, and there is none here */
 	/* What was noted points into it. */
 	if (result == BODY_DONE)
 		inspect_release(x);
