@@ -62,11 +62,12 @@ static const struct cli_command commands[] = {
      "  --settings          print the table of all settings, as Markdown\n"
      "  --findings          print the table of findings by profile and kind of origin, as Markdown\n"
      "  --reasons           print the table of all reasons, as Markdown\n"},
-    {"explain", cli_explain, "[-c FILE] [-X METHOD] [-H FIELD]... [--from ADDRESS] [--json] URL",
+    {"explain", cli_explain, "[-c FILE] [-X METHOD] [-H FIELD]... [-d DATA] [--from ADDRESS] [--json] URL",
      "show step by step what would become of a request; asks no server",
      POLICY_HELP
      "  -X, --request NAME  the method; else GET\n"
      "  -H, --header FIELD  a field, \"Name: value\"; may be repeated\n"
+     "  -d, --data DATA     content, or @FILE; of a form, where no Content-Type is given\n"
      "  --from ADDRESS      the visitor's address, for lists of addresses\n"
      "  --json              for programs\n"
      "\nThe URL, \"/path?query\" or \"http://host/path?query\", is taken byte for byte. Exit status 0: it\n"

@@ -107,7 +107,8 @@ struct deadline exchange_deadline(const struct exchange *x)
 	case STEP_COLLECT:
 		if (x->collect_until_ms != 0)
 			sooner(&deadline, x->collect_until_ms, REASON_UNSET);
-		sooner(&deadline, patience_deadline(&x->up_patience, t), REASON_BODY_TIMEOUT);
+		if (x->up_patience.since_ms != 0)
+			sooner(&deadline, patience_deadline(&x->up_patience, t), REASON_BODY_TIMEOUT);
 		resume(x, &deadline);
 		break;
 	case STEP_QUEUE:

@@ -53,6 +53,7 @@ static void exchange_free(struct exchange *x)
 	gate_visit_free(x);
 	hold_release(&x->evidence, &f->memory);
 	hold_release(&x->body, &f->memory);
+	inspect_release(x);
 	hold_release(&x->up_pending, &f->memory);
 	hold_release(&x->down_pending, &f->memory);
 	conduit_close(f, &x->up_conduit);

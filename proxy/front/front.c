@@ -14,6 +14,7 @@
 #include "front/guard.h"
 #include "sallyport/crypto.h"
 #include "sallyport/fd_pass.h"
+#include "sallyport/json.h"
 #include "sallyport/log.h"
 
 enum { LOOK_AGAIN_MS = 50, TICKETS_EVERY_MS = 60000, ADOPTIONS_PER_EVENT = 8, ACCEPT_AGAIN_MS = 50, SHED_AFTER_MS = 1000, SHED_EVERY_MS = 100, FDS_BESIDE = 64, FDS_A_CONNECTION = 2, DATE_EVERY_US = 1000000 };
@@ -406,7 +407,9 @@ struct front *front_new(struct loop *loop, const struct worker_setup *setup, str
 		err_set(err, "out of memory");
 		goto fail;
 	}
-	if (!crypto_random(&f->id_prefix, sizeof(f->id_prefix), err) || !open_origins(f, err) ||
+	json_prepare();
+	if (!crypto_random(&f->id_prefix, sizeof(f->id_prefix), err) ||
+	    !crypto_random(&f->inspect_seed, sizeof(f->inspect_seed), err) || !open_origins(f, err) ||
 	    !(setup->is_gate ? gate_open(f, err) : open_sites(f, err)))
 		goto fail;
 	return f;

@@ -84,6 +84,7 @@ struct front {
 	struct timer hand_over_again;
 
 	uint64_t id_prefix, id_count;
+	uint64_t inspect_seed; /* of hash tables that clients fill; told to nobody */
 	char date[CLOCK_HTTP_SIZE];
 	uint64_t date_second;
 
@@ -190,6 +191,9 @@ struct exchange {
 	bool upgrade;               /* a WebSocket was asked for */
 	bool client_ended, origin_ended; /* of a tunnel: it sends no more */
 	struct hold body;           /* collected content */
+	struct body *inspection;    /* NULL: nobody looks into the content, or no longer */
+	uint32_t inspect_hold;      /* bytes of it that are collected at most, until its end; 0: see quotas.collect */
+	bool inspect_streams;       /* what is more goes on as it comes */
 	struct hold up_pending;     /* for the origin, not yet taken */
 	struct conduit up_conduit;
 
@@ -337,6 +341,12 @@ bool ask_another(struct exchange *x);
 /* True where the request was taken back and will be sent again. */
 bool ask_again(struct exchange *x);
 void exchange_leave_origin(struct exchange *x, bool reusable);
+/* inspect.c: the content, as far as the site's shield.bodies looks into it. */
+/* The head was allowed, and content follows. False: x->verdict refuses it. */
+MUST_CHECK bool inspect_begin(struct exchange *x);
+/* The next piece, decoded from its framing; x->up_read: the last one. False: x->verdict and *reason refuse it. */
+MUST_CHECK bool inspect_piece(struct exchange *x, const char *bytes, size_t len, enum reason *reason);
+void inspect_release(struct exchange *x);
 /* upload.c */
 enum step_result step_collect(struct exchange *x);
 /* What a pump did: moved something, is at its end, waits, or *reason ended it. */

@@ -278,6 +278,8 @@ enum step_result step_judge(struct exchange *x)
 	if (!front_has_room(f))
 		return exchange_refuse(x, REASON_OVERLOAD);
 	exchange_begin_content(x);
+	if (!x->up_read && !inspect_begin(x))
+		return exchange_refuse(x, x->verdict.reason);
 	x->close = x->request.close;
 	x->claim.route = x->subject.route;
 	x->step = x->up_read ? STEP_ORIGIN : STEP_COLLECT;

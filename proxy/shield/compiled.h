@@ -26,5 +26,7 @@ enum reason finding_reason(unsigned finding);
 /* "sites[].shield.findings.encoded_slash"; of the worst of several. */
 const char *finding_setting(unsigned finding, enum finding_place place);
 uint32_t findings_weight(unsigned findings);
+/* mode.c: the path has one reading, whoever reads it. */
+bool canon_is_clear(const struct url_canon *canon);
 
 #endif

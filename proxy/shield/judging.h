@@ -38,9 +38,13 @@ bool judge_arguments(struct judging *judging);
 bool judge_query_lists(struct judging *judging);
 bool judge_texts(struct judging *judging);
 
+bool has_content(const struct http_head *head);
+
 /* Is one of the texts in s, case ignored? NULL: none is. */
 const char *find_sequence(const char *const *texts, struct span s);
 bool is_listed(const char *const *texts, struct span s);
 bool is_listed_caseless(const char *const *texts, struct span s);
+/* The same of a type, without its parameters; a text may end in "*". */
+bool is_type_listed(const char *const *texts, struct span type);
 
 #endif

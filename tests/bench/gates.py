@@ -118,7 +118,7 @@ def forgiving(result):
 def absolute(loads, server):
     seconds = max(1, round(2 * loads.scale))
     argv = ["wrk", "-t1", f"-c{common.CONNECTIONS}", f"-d{seconds}s", "-s", f"{common.HERE}/report.lua", "-H",
-            f"Host: {server.target()}", f"http://127.0.0.1:{server.port}/", "--", "0", server.url("/page")]
+            f"Host: {server.target()}", f"http://127.0.0.1:{server.port}/", "--", "0", "", server.url("/page")]
     result, cpu, problems = common.observe(server, lambda: forgiving(loads.finish(argv, seconds + 20)), may_reconnect=True)
     requests = max(1, result["requests"])
     return common.Measurement(cost=cpu / 1000 / requests, per_second=requests / result["seconds"],

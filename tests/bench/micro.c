@@ -1,6 +1,6 @@
 /* micro: nanoseconds that the pure parts of a request take, without a server: canonicalising a
- * path for each kind of origin, looking at a query, parsing a head, judging all of it; and a destination of an egress
- * origin, by lists of ten thousand entries.
+ * path for each kind of origin, looking at a query, parsing a head, judging all of it; a destination of an egress
+ * origin, by lists of ten thousand entries; taking contents apart.
  *
  * Each work is repeated for some milliseconds a round; the figure is the median of the rounds, with the
  * fastest beside it. It runs on one CPU and measures with everything in the cache, as a busy
@@ -115,6 +115,96 @@ static void run_destination(const struct work *work)
 				 : egress_judge_address(&settings->egress, &named, &elsewhere, EGRESS_FREE).kind;
 }
 
+/* ---- contents of some 4 KiB and 64 KiB ---- */
+
+enum { CONTENT_BYTES = 4096, FILE_BYTES = 65536 };
+
+static char form[CONTENT_BYTES], coded_form[CONTENT_BYTES], json[CONTENT_BYTES], xml[CONTENT_BYTES], parts[CONTENT_BYTES],
+    upload[FILE_BYTES];
+
+static void fill(char *out, size_t room_left, const char *start, const char *middle, const char *end)
+{
+	size_t at = (size_t)snprintf(out, room_left, "%s", start), width = strlen(middle), last = strlen(end);
+	for (; at + width + last < room_left; at += width)
+		memcpy(out + at, middle, width);
+	memcpy(out + at, end, last + 1);
+}
+
+#define PART(name, value) "--B\r\nContent-Disposition: form-data; name=\"" name "\"\r\n\r\n" value "\r\n"
+
+static void fill_contents(void)
+{
+	fill(form, sizeof(form), "", "field=some-value-of-a-field&", "last=1");
+	fill(coded_form, sizeof(coded_form), "", "text=Gr%C3%B6%C3%9Fe+%26+mehr%0D%0A&", "last=1");
+	fill(json, sizeof(json), "[{}", ",{\"id\":1234,\"name\":\"some value\",\"tags\":[\"a\",null]}", "]");
+	fill(xml, sizeof(xml), "<items>", "<item id=\"1234\"><name>some value</name></item>", "</items>");
+	fill(parts, sizeof(parts), "", PART("field", "some value of a field"), "--B--\r\n");
+	fill(upload, sizeof(upload), "--B\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x\"\r\n\r\n",
+	     "\x89PNG\r\n\x1a\n\xff\xfe-\x01", "\r\n--B--\r\n");
+}
+
+static void *take_heap(void *context, size_t size)
+{
+	(void)context;
+	return malloc(size);
+}
+
+static void give_heap(void *context, void *ptr, size_t size)
+{
+	(void)context;
+	(void)size;
+	free(ptr);
+}
+
+static bool count_value(void *context, const struct body_value *value)
+{
+	(void)context;
+	sink += value->name.len + value->value.len;
+	return true;
+}
+
+static void take_apart(const char *content_type, struct span bytes)
+{
+	struct body_type type;
+	struct body_fault fault;
+	if (!body_type_read(span_from_str(content_type), &type, &fault))
+		fail("a Content-Type is refused");
+	const struct body_setup setup = {.type = &type,
+					 .limits = &site->shield_settings.bodies.limits,
+					 .max = site->shield_settings.bodies.max,
+					 .findings = UINT32_MAX,
+					 .sink = {count_value, NULL},
+					 .memory = {take_heap, give_heap, NULL},
+					 .seed = 1};
+	struct body *body = body_new(&setup);
+	if (!body)
+		fail("no memory");
+	body_feed(body, bytes.ptr, bytes.len);
+	if (body_end(body) != BODY_DONE)
+		fail(reason_name(body_fault(body)->reason));
+	body_free(body);
+}
+
+static void run_form(const struct work *work)
+{
+	take_apart("application/x-www-form-urlencoded", span_from_str(work->text));
+}
+
+static void run_json(const struct work *work)
+{
+	take_apart("application/json", span_from_str(work->text));
+}
+
+static void run_xml(const struct work *work)
+{
+	take_apart("text/xml", span_from_str(work->text));
+}
+
+static void run_parts(const struct work *work)
+{
+	take_apart("multipart/form-data; boundary=B", span_from_str(work->text));
+}
+
 static const struct work works[] = {
     {"canonical path, clean, unix", clean_path, "unix", run_canon, &path_budget},
     {"canonical path, clean, iis", clean_path, "iis", run_canon, &path_budget},
@@ -136,6 +226,12 @@ static const struct work works[] = {
     {"judge a listed address, egress", "11.18.103.7", NULL, run_destination, &egress_budget},
     {"judge an address in no list, egress", "93.184.216.34", NULL, run_destination, &egress_budget},
     {"judge an IPv6 address in no list, egress", "2606:2800:220:1::1", NULL, run_destination, &egress_budget},
+    {"content: a form", form, NULL, run_form, &no_budget},
+    {"content: a form with escapes", coded_form, NULL, run_form, &no_budget},
+    {"content: JSON", json, NULL, run_json, &no_budget},
+    {"content: XML", xml, NULL, run_xml, &no_budget},
+    {"content: parts", parts, NULL, run_parts, &no_budget},
+    {"content: an upload", upload, NULL, run_parts, &no_budget},
 };
 
 static uint64_t now_ns(void)
@@ -237,6 +333,7 @@ int main(int argc, char **argv)
 	int here = sched_getcpu();
 	CPU_SET(here < 0 ? 0u : (unsigned)here, &cpu);
 	(void)sched_setaffinity(0, sizeof(cpu), &cpu); /* moves cost a round or two otherwise */
+	fill_contents();
 	printf("| work | bytes | ns | fastest | gate / aim, ns |\n|---|---|---|---|---|\n");
 	for (size_t i = 0; i < sizeof(works) / sizeof(works[0]); i++) {
 		if (argc < 2 || strstr(works[i].name, argv[1]))

@@ -157,3 +157,31 @@ def a_live_request_fares_as_explained(t):
         status = server.get(url).status
         expected = 200 if answer["allowed"] else answer["status"]
         t.equal(status, expected, f"status of {urllib.parse.quote(url)[:80]}")
+
+
+CONTENTS = {
+    "a form": (["-d", "a=1&b=%3Cb%3E"], "-", ["argument a = 1", "argument b = <b>", "form, well-formed: 2 values"]),
+    "JSON": (["-H", "Content-Type: application/json", "-d", '{"a":{"b":[true]}}'], "-", ["value a.b[] = true", "json, well-formed: 1 values"]),
+    "broken JSON": (["-H", "Content-Type: application/json", "-d", '{"a":'], "body-malformed", []),
+    "a NUL": (["-d", "a=1&b=%00"], "escape-nul", ["argument a = 1"]),
+    "no such type": (["-H", "Content-Type: x", "-d", "a"], "body-type", []),
+    "text": (["-H", "Content-Type: text/plain", "-d", "a"], "-", ["raw, not looked into"]),
+    "no content": (["-X", "POST"], "-", []),
+}
+
+
+@test(each=CONTENTS)
+def content_is_taken_apart(t, row):
+    arguments, reason, said = row
+    answer = explained(t, "/", *arguments)
+    t.equal((answer["reason"], step(answer, "content")), (reason, said), "the answer")
+    t.equal(len(step(answer, "verdict")), 1, "verdicts")
+
+
+@test
+def content_may_stand_in_a_file(t):
+    file = t.directory() / "body"
+    file.write_bytes(b"--B\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x.php\"\r\n\r\n\x00\x01\r\n--B--\r\n")
+    answer = explained(t, "/", "-H", "Content-Type: multipart/form-data; boundary=B", "-d", f"@{file}")
+    t.equal(step(answer, "content"), ["file name f = x.php", "file f = \\x00\\x01", "multipart, well-formed: 1 values"], "the answer")
+    t.equal(run_command("explain", "-d", "@/no/such/file", "/").returncode, 2, "exit status of a file that is not there")
