@@ -18,6 +18,7 @@
 #include "sallyport/shield.h"
 #include "sallyport/stats.h"
 #include "sallyport/stream.h"
+#include "sallyport/throttle.h"
 #include "sallyport/worker.h"
 
 enum {
@@ -164,6 +165,13 @@ struct patience {
 	int64_t balance_ms;  /* above or below the grace */
 };
 
+/* The rate that a visitor's replies are held to, and where it is counted. */
+struct reply_flow {
+	const struct throttle_byte_rate *rate; /* NULL: none, and the rest means nothing */
+	struct throttle_client who;
+	uint64_t resume_ms; /* no more is to pass before then; 0: it may */
+};
+
 /* One request and its response. Zeroed at birth up to `request`. */
 struct exchange {
 	struct front *front;
@@ -227,6 +235,7 @@ struct exchange {
 	bool logged_extra;
 	struct hold down_pending;   /* for the client, not yet taken */
 	struct conduit down_conduit;
+	struct reply_flow reply;
 
 	/* the guard (front/guard.h) */
 	struct page *page;          /* NULL: the site is not guarded */
@@ -375,6 +384,23 @@ void reply_refusal(struct front *front, int fd, const struct addr *peer, enum re
 /* The same to one that has said nothing yet, and its end. */
 void reply_refuse_connection(struct front *front, int fd, const struct addr *peer, enum reason reason, bool is_tls);
 
+/* reply_flow.c: what a visitor gets a second */
+void reply_flow_begin(struct exchange *x);
+/* How much may pass now, at most `wanted`; 0: the exchange's timer comes back to it. */
+size_t reply_flow_room(struct exchange *x, size_t wanted);
+void reply_flow_charge(struct exchange *x, size_t bytes);
+
+static inline size_t reply_may_pass(struct exchange *x, size_t wanted)
+{
+	return x->reply.rate ? reply_flow_room(x, wanted) : wanted;
+}
+
+static inline void reply_passed(struct exchange *x, size_t bytes)
+{
+	if (x->reply.rate)
+		reply_flow_charge(x, bytes);
+}
+
 /* gate_flow.c: what the gate lets pass a second. For all others: any amount. */
 enum gate_way { GATE_OUT, GATE_IN, GATE_WAYS }; /* what the origin sends; what it receives */
 /* How much may be read now, at most `wanted`; 0: the exchange's timer comes back to it. */
@@ -393,12 +419,14 @@ bool gate_is_held(const struct visit *visit, enum gate_way way);
 
 static inline bool flow_is_held(const struct exchange *x, enum gate_way way)
 {
-	return x->visit && gate_is_held(x->visit, way);
+	return x->visit ? gate_is_held(x->visit, way) : way == GATE_IN && x->reply.resume_ms != 0;
 }
 
-static inline size_t flow_may_read(const struct exchange *x, enum gate_way way, size_t wanted)
+static inline size_t flow_may_read(struct exchange *x, enum gate_way way, size_t wanted)
 {
-	return x->visit ? gate_may_read(x->visit, way, wanted) : wanted;
+	if (x->visit)
+		return gate_may_read(x->visit, way, wanted);
+	return way == GATE_IN ? reply_may_pass(x, wanted) : wanted;
 }
 
 static inline bool flow_is_heard(const struct exchange *x)

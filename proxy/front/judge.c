@@ -268,6 +268,8 @@ enum step_result step_judge(struct exchange *x)
 	else if (is_refused(x))
 		return exchange_refuse(x, x->verdict.reason);
 	note_monitored(x);
+	if (!x->subject.is_challenge)
+		reply_flow_begin(x);
 	if (!x->subject.is_challenge && is_redirected(x)) {
 		exchange_begin_content(x);
 		x->close = x->request.close;

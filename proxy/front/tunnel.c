@@ -52,6 +52,7 @@ bool tunnel_open(struct exchange *x, struct http_head *head, const char *data, s
 	x->status = head->status;
 	x->close = x->head_sent = true;
 	x->down_bytes = len;
+	reply_passed(x, head_len + len);
 	x->step = STEP_TUNNEL;
 	stat_add(&f->stats->tunnels, 1);
 	moved(x);
@@ -87,6 +88,7 @@ static bool send_down(struct exchange *x, const char *data, size_t len)
 {
 	struct iovec iov = {(char *)data, len};
 	x->down_bytes += len;
+	reply_passed(x, len);
 	return client_send(x, &iov, 1);
 }
 
@@ -123,6 +125,8 @@ static enum pump splice_some(struct exchange *x, const struct direction *d, size
 	enum pump result = conduit_pass(d->conduit, d->from, d->to, room, &read, &written, &failed);
 	*d->bytes += read;
 	flow_has_read(x, d->way, (size_t)read);
+	if (d->way == GATE_IN)
+		reply_passed(x, (size_t)read);
 	if (read + written > 0)
 		moved(x);
 	if (result == PUMP_FAIL)

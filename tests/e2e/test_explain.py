@@ -39,6 +39,7 @@ POLICY = {"site": {"shield": {
     "origin_kind": "php", "deny_addresses": ["192.0.2.0/24"], "query_findings": {"escape_invalid": "rewrite"},
     "answers": [{"reasons": ["escape-nul"], "action": "tarpit"}],
     "throttle": {"per_client": "50/s", "burst": 100, "strikes": 10, "allow": ["10.0.0.0/8", "10.9.0.0/16"],
+                 "reply_rate": "4 MiB/s",
                  "paths": [{"path": "/login", "per_client": "5/min"}, {"path": "/login/api", "per_client": "9/h", "burst": 3}]}}}}
 
 
@@ -58,6 +59,7 @@ def each_step_names_the_setting_that_decides(t):
             ("addresses", "2 networks not throttled", "sites[].shield.throttle.allow"),
             ("throttle", "each client 50 in 1 s, 100 at once", "sites[].shield.throttle.per_client"),
             ("throttle", "each client 9 in 1 h, 3 at once, under /login/api", "sites[].shield.throttle.paths[].per_client"),
+            ("throttle", "each client gets 4 MiB/s of replies", "sites[].shield.throttle.reply_rate"),
             ("throttle", "10 refusals in 1 min ban a client for 10 min", "sites[].shield.throttle.strikes")):
         t.check(expected in steps, f"{expected} in {steps}")
     t.check(not [s for s in said("/other") if "under" in s[1]], "no rate of another path")
