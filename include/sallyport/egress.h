@@ -14,6 +14,7 @@
  * Each has budgets of its own, so that one cannot use up another's. */
 
 enum egress_mode { EGRESS_UNSET = 0, EGRESS_OFF, EGRESS_MONITOR, EGRESS_ENFORCE };
+enum egress_learning { EGRESS_LEARNING_UNSET = 0, EGRESS_LEARNING_OFF, EGRESS_LEARNING_ON };
 enum egress_kernel { EGRESS_KERNEL_UNSET = 0, EGRESS_KERNEL_OFF, EGRESS_KERNEL_AUTO, EGRESS_KERNEL_REQUIRED };
 
 enum {
@@ -95,6 +96,8 @@ struct egress_policy {
 
 	struct egress_rate dns_names;                  /* names below wildcards that one origin may ask for */
 
+	int learning;                 /* enum egress_learning */
+
 	uint64_t strikes;             /* so many offences within strike_window_ms are a conviction */
 	uint64_t strike_window_ms;
 	uint64_t quarantine_ms;       /* the first one's length; each further one is twice as long; 0: until released */
@@ -142,6 +145,17 @@ struct egress_verdict egress_judge(const struct egress_policy *policy, const str
  * is refused. An address in a NAT64 form is also looked up as the IPv4 address that it leads to. */
 struct egress_verdict egress_judge_address(const struct egress_policy *policy, const struct egress_verdict *named,
 					   const struct addr *addr, enum egress_stage stage);
+/* What egress_judge said, with what the origin taught: what was approved counts as listed; what counts by itself does so
+ * but at strict ports and in quarantine. It opens nothing that is denied, and no special-purpose address. */
+struct egress_verdict egress_judge_learned(const struct egress_policy *policy, const struct egress_verdict *named,
+					   uint16_t port, enum egress_standing standing, enum egress_stage stage);
+/* Is it LISTED because of that? */
+bool egress_was_learned(const struct egress_verdict *verdict);
+/* A destination as it is told, and learned: "packages.example:443", "[2001:db8::7]:443". */
+enum { EGRESS_DESTINATION_SIZE = EGRESS_LESSON_SIZE };
+void egress_destination_text(const struct egress_destination *destination, char out[EGRESS_DESTINATION_SIZE]);
+/* The same of what somebody wrote, with a port: in lower case, without a final dot. */
+MUST_CHECK bool egress_destination_read(struct span text, char out[EGRESS_DESTINATION_SIZE], struct err *err);
 bool egress_is_strict_port(const struct egress_policy *policy, uint16_t port);
 /* Is it one of egress.relays? */
 bool egress_is_relay(const struct egress_policy *policy, const struct egress_destination *destination);

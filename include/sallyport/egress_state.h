@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include "sallyport/egress_found.h"
 #include "sallyport/egress_known.h"
+#include "sallyport/egress_learned.h"
 
 /* How each egress origin stands: shared memory that outlives generations. The master claims the slots and
  * writes what an operator orders; gate and warden convict; all of them and the console read.
@@ -82,6 +83,7 @@ struct egress_state {
 	_Atomic uint64_t new_tat_us;        /* GCRA of new destinations, where the kernel does not keep it */
 	_Atomic uint64_t last_offence_wall_ms;
 	_Atomic uint32_t last_offence;      /* enum egress_offence */
+	_Atomic uint32_t epoch;             /* raised by each conviction and quarantine: of what was learned */
 	_Atomic uint32_t in_force;          /* 1: an origin of the policy that serves; the master's business */
 #define EGRESS_COUNT_MEMBER(name, help) _Atomic uint64_t name;
 	EGRESS_COUNTS(EGRESS_COUNT_MEMBER)
@@ -111,17 +113,21 @@ struct egress_states {
 	_Atomic uint32_t mode;              /* enum egress_mode; 0: it has no section `egress` */
 	_Atomic uint32_t kernel;            /* enum egress_kernel */
 	_Atomic uint32_t has_gate;          /* 1: egress.proxy is set */
+	_Atomic uint32_t learning;          /* enum egress_learning */
 	_Atomic uint32_t kernel_why;        /* enum egress_kernel_why; where kernel_active is 0 and the policy wants it */
 	_Atomic uint64_t seed;              /* of `known`: random, by the master; never 0 */
 	struct egress_state of[EGRESS_STATES];
 	struct egress_found found;          /* what listed names lead to: the gate's */
 	struct egress_known known[EGRESS_STATES]; /* what the gate let them to: by the same index, the gate's */
+	struct egress_learned learned[EGRESS_STATES]; /* what they taught: by the same index */
 };
 
 /* 64-bit FNV-1a of the name, never 0: the same over reloads and on every machine. */
 uint64_t egress_id(const char *name);
 const char *egress_stage_name(uint32_t stage);     /* "free", "listed-only", "replies-only"; "-" */
 enum egress_stage egress_stage_lookup(const char *name);
+/* Of the table of what it taught. */
+uint64_t egress_learned_seed(const struct egress_states *states, const struct egress_state *state);
 const char *egress_kernel_why_text(uint32_t why);   /* "-" */
 const char *egress_offence_name(uint32_t offence); /* "scan"; "-" */
 

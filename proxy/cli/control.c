@@ -9,7 +9,7 @@
 
 #include "sallyport/cli.h"
 
-enum { ANSWER_BYTES = 4 << 20, CONNECT_WAIT_S = 5 };
+enum { ANSWER_BYTES = 8 << 20, CONNECT_WAIT_S = 5 };
 
 /* ---- options ---- */
 

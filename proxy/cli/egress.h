@@ -7,6 +7,8 @@
 /* `sallyport egress VERB …`. Each verb gets its own name as argv[0]; returns an enum cli_status. */
 int egress_cli_list(int argc, char **argv);
 int egress_cli_order(int argc, char **argv); /* quarantine, release */
+int egress_cli_learned(int argc, char **argv);
+int egress_cli_decide(int argc, char **argv); /* approve, forget */
 int egress_cli_check(int argc, char **argv);
 
 /* What the status says of egress, as lines of `sallyport status`; nothing where it says nothing. */

@@ -96,7 +96,10 @@ static const struct cli_command commands[] = {
      "    --stage 2                        only replies to visitors may\n"
      "    --for 1h                         for so long; else until it is released\n"
      "  release ORIGIN                     end a quarantine. The same behaviour brings the next, and longer\n"
-     "  --json              for programs: list\n" SOCKET_HELP
+     "  learned                            what egress.learning has of them, and whether it counts\n"
+     "  approve ORIGIN HOST:PORT           from now on it counts as listed, for that origin\n"
+     "  forget ORIGIN HOST:PORT            nothing is known of it any more\n"
+     "  --json              for programs: list, learned\n" SOCKET_HELP
      "ORIGIN is an address of egress.origins.\n"
      "\n" EGRESS_CHECK_HELP},
     {"vault", cli_vault, "VERB [SITE] [OPTIONS]",

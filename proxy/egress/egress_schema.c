@@ -107,6 +107,8 @@ static const struct policy_choice kernels[] = {{"auto", EGRESS_KERNEL_AUTO},
 					       {"off", EGRESS_KERNEL_OFF},
 					       {NULL, 0}};
 
+static const struct policy_choice learnings[] = {{"off", EGRESS_LEARNING_OFF}, {"on", EGRESS_LEARNING_ON}, {NULL, 0}};
+
 static const struct setting egress_rows[] = {
     {"mode", SETTING_ENUM, EGRESS(mode), .standard = "enforce", .choices = modes,
      .doc = "`monitor` only reports what `enforce` would refuse, drop and quarantine; `off` is as if there were no such "
@@ -155,6 +157,9 @@ static const struct setting egress_rows[] = {
      .doc = "How long the gate lets a new destination wait for its turn before it refuses."},
     {"remember", SETTING_TIME, EGRESS(remember_ms), .standard = "1 h", .min = SECOND_MS, .max = 7 * DAY_MS,
      .doc = "A destination that was not used for so long is new again."},
+    {"learning", SETTING_ENUM, EGRESS(learning), .standard = "off", .choices = learnings,
+     .doc = "Whether what an origin uses through the gate is learned: it counts as listed, for that origin, from its second use on that is "
+	    "24 h after the first, or once an operator approves it. A conviction wipes what was not approved."},
     {"limits", SETTING_GROUP, 0, .sub = &limit_schema, .doc = "How much may pass the gate."},
     {"flows", SETTING_GROUP, 0, .sub = &flow_schema, .doc = "How much may be forwarded by the kernel."},
     {"strikes", SETTING_COUNT, EGRESS(strikes), .standard = "10", .min = 1, .max = STRIKES_MAX,

@@ -68,6 +68,7 @@ void egress_quarantine(struct egress_state *state, enum egress_stage stage, uint
 {
 	uint64_t until_ms = duration_ms == 0 || duration_ms >= FOREVER - now_ms ? FOREVER : now_ms + duration_ms;
 	atomic_store(&state->since_wall_ms, wall_ms);
+	atomic_fetch_add(&state->epoch, 1);
 	atomic_store(&state->sentence, pack(stage, EGRESS_OFFENCE_ORDERED, until_ms));
 }
 
@@ -149,6 +150,7 @@ static struct egress_sentence convict(struct egress_state *state, const struct e
 	if (old.stage != EGRESS_FREE && old.until_ms > until_ms)
 		until_ms = old.until_ms < FOREVER ? old.until_ms : FOREVER;
 	atomic_store(&state->since_ms, now_ms);
+	atomic_fetch_add(&state->epoch, 1);
 	if (!atomic_compare_exchange_strong(&state->sentence, &word, pack(stage, offence, until_ms)))
 		return unpack(word, now_ms); /* another's conviction, or an order, came first */
 	record_conviction(state, law, convictions, until_ms, now_ms, wall_ms);

@@ -152,6 +152,30 @@ struct egress_verdict egress_judge(const struct egress_policy *policy, const str
 	return judge_literal(policy, &addr, stage);
 }
 
+/* ---- what was learned ---- */
+
+static const char learning[] = "egress.learning";
+
+static bool may_open(const struct egress_verdict *named, enum egress_stage stage)
+{
+	return named->kind == EGRESS_VERDICT_UNLISTED || named->reason == REASON_EGRESS_NOT_ALLOWED ||
+	       (named->reason == REASON_EGRESS_QUARANTINED && stage == EGRESS_LISTED_ONLY);
+}
+
+struct egress_verdict egress_judge_learned(const struct egress_policy *policy, const struct egress_verdict *named,
+					   uint16_t port, enum egress_standing standing, enum egress_stage stage)
+{
+	const bool counts = standing == EGRESS_COUNTS_AS_LISTED && stage == EGRESS_FREE && !egress_is_strict_port(policy, port);
+	if (!may_open(named, stage) || !(counts || standing == EGRESS_APPROVED))
+		return *named;
+	return (struct egress_verdict){EGRESS_VERDICT_LISTED, REASON_UNSET, learning, NULL};
+}
+
+bool egress_was_learned(const struct egress_verdict *verdict)
+{
+	return verdict->kind == EGRESS_VERDICT_LISTED && verdict->setting == learning;
+}
+
 bool egress_is_relay(const struct egress_policy *policy, const struct egress_destination *destination)
 {
 	if (!destination->is_literal)

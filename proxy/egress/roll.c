@@ -60,6 +60,11 @@ static uint64_t id_of(const struct egress_state *state)
 	return atomic_load_explicit(&state->id, memory_order_acquire);
 }
 
+uint64_t egress_learned_seed(const struct egress_states *states, const struct egress_state *state)
+{
+	return atomic_load_explicit(&states->seed, memory_order_relaxed) ^ id_of(state);
+}
+
 static bool has_sentence(const struct egress_state *state)
 {
 	return atomic_load_explicit(&state->sentence, memory_order_relaxed) != 0;
@@ -75,6 +80,13 @@ static int worth_taking(const struct egress_state *state, bool is_kept)
 	return has_sentence(state) ? 1 : 2;
 }
 
+/* A table that nobody wrote to takes no memory, and is not written to here. */
+static void forget_lessons(struct egress_learned *learned)
+{
+	if (atomic_load_explicit(&learned->today, memory_order_relaxed) != 0)
+		memset(learned, 0, sizeof(*learned));
+}
+
 /* Gate and warden find it by its id, which is there last. */
 static void take(struct egress_states *states, unsigned slot, uint64_t id, const char *name, size_t len)
 {
@@ -82,6 +94,7 @@ static void take(struct egress_states *states, unsigned slot, uint64_t id, const
 	atomic_store_explicit(&state->id, 0, memory_order_release);
 	memset((char *)state + sizeof(state->id), 0, sizeof(*state) - sizeof(state->id));
 	memset(&states->known[slot], 0, sizeof(states->known[slot]));
+	forget_lessons(&states->learned[slot]);
 	memcpy(state->name, name, len + 1);
 	atomic_store_explicit(&state->id, id, memory_order_release);
 }

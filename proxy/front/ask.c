@@ -123,6 +123,7 @@ static enum step_result connected(struct exchange *x)
 		gate_end_search(x->visit);
 		if (!gate_peer_is_good(x, &reason))
 			return exchange_refuse(x, reason);
+		gate_learn_use(x->visit);
 	}
 	x->step = x->visit && x->visit->is_tunnel ? STEP_OPEN : STEP_SEND;
 	return STEP_MORE;

@@ -42,10 +42,13 @@ static bool open_origin(struct gate *gate, struct gate_origin *origin, const str
 	origin->judge_again.run = gate_judge_again;
 	origin->state = egress_states_find(states, policy->name);
 	origin->slot = origin->state ? (int)(origin->state - states->of) : -1;
-	if (origin->state)
+	if (origin->state) {
 		origin->known = &states->known[origin->slot];
-	else
+		origin->learned_seed = egress_learned_seed(states, origin->state);
+		origin->learned = gate->policy->learning == EGRESS_LEARNING_ON ? &states->learned[origin->slot] : NULL;
+	} else {
 		origin->state = &origin->own_state;
+	}
 	return lru_init(&origin->hosts, HOST_BUCKETS, err);
 }
 

@@ -39,6 +39,8 @@ struct gate_origin {
 	struct egress_state *state;   /* shared; own_state where the master has claimed none */
 	struct egress_state own_state;
 	struct egress_known *known;   /* of the same index; NULL: nothing is known */
+	struct egress_learned *learned; /* … NULL: nothing is learned */
+	uint64_t learned_seed;        /* its own, though the slot may be given to another while this gate drains */
 	int slot;                     /* in struct egress_states; -1: none */
 	struct gate_use use;
 	uint64_t relay_tat_us, messages_tat_us; /* connections and messages to mail relays: GCRA */
@@ -90,7 +92,8 @@ struct visit {
 	struct gate_origin *origin;
 	struct gate_host *host;       /* NULL: not admitted yet */
 	struct egress_destination destination; /* its host points to `name` */
-	struct egress_verdict named;  /* of its name; then of the address */
+	struct egress_verdict named;  /* of its name */
+	enum egress_verdict_kind reached; /* of the address, as it was judged last */
 	struct origin_place place;
 	struct gate_search *search;   /* NULL: it is over */
 	uint64_t sentence;            /* the origin's, when it was judged */
@@ -121,8 +124,17 @@ enum step_result gate_judge(struct exchange *x);
 /* A refusal that is not enforced is noted instead. True: refuse, by exchange_refuse(reason). */
 bool gate_objects(struct visit *visit, enum reason reason, const char *setting, const char *entry);
 /* The destination as it is told: "host:port". */
-enum { GATE_TARGET_SIZE = 264 };
+enum { GATE_TARGET_SIZE = EGRESS_DESTINATION_SIZE };
 void gate_target(const struct visit *visit, char out[GATE_TARGET_SIZE]);
+/* Its name is judged, and `named` is what came of it. False: *reason, and it is refused. */
+MUST_CHECK bool gate_name_is_good(struct visit *visit, enum reason *reason);
+
+/* gate_learn.c: egress.learning */
+struct egress_verdict gate_judge_name(const struct visit *visit);
+/* It is connected. */
+void gate_learn_use(const struct visit *visit);
+/* It was refused, and could be approved. */
+void gate_learn_asked(const struct visit *visit);
 
 /* gate_use.c: limits of an origin and of each of its hosts */
 /* True: it goes on and is counted. Else *reason, with the setting in the verdict. */

@@ -197,10 +197,7 @@ static bool is_still_good(struct visit *visit, enum reason *reason)
 	if (sentence == visit->sentence)
 		return true;
 	visit->sentence = sentence;
-	struct egress_verdict verdict = egress_judge(origin->gate->policy, &visit->destination, gate_stage(origin));
-	*reason = verdict.reason;
-	return verdict.kind != EGRESS_VERDICT_REFUSED ||
-	       !gate_objects(visit, verdict.reason, verdict.setting, verdict.entry);
+	return gate_name_is_good(visit, reason);
 }
 
 /* Before its name is looked up. */

@@ -2,15 +2,11 @@
  * looked for. The order: whose request it is, what the message is, where it goes, how much of it there is. */
 #include "front/gate.h"
 
-#include <stdio.h>
-
 enum { HOPS_MAX = 5 };
 
 void gate_target(const struct visit *visit, char out[GATE_TARGET_SIZE])
 {
-	const struct egress_destination *to = &visit->destination;
-	const bool is_ipv6 = to->is_literal && span_find(to->host, ':') < to->host.len;
-	snprintf(out, GATE_TARGET_SIZE, is_ipv6 ? "[%.*s]:%u" : "%.*s:%u", SPAN_ARG(to->host), to->port);
+	egress_destination_text(&visit->destination, out);
 }
 
 bool gate_objects(struct visit *visit, enum reason reason, const char *setting, const char *entry)
@@ -173,19 +169,24 @@ static bool is_enforced(const struct gate *gate)
 				     gate_now_ms(gate));
 }
 
+bool gate_name_is_good(struct visit *visit, enum reason *reason)
+{
+	visit->named = gate_judge_name(visit);
+	if (visit->named.kind != EGRESS_VERDICT_REFUSED)
+		return true;
+	*reason = visit->named.reason;
+	if (gate_objects(visit, visit->named.reason, visit->named.setting, visit->named.entry))
+		return false;
+	visit->named = (struct egress_verdict){.kind = EGRESS_VERDICT_UNLISTED};
+	return true;
+}
+
 /* By its name, then by how much there is. REASON_UNSET: it goes on. */
 static enum reason weigh(struct visit *visit)
 {
-	struct gate_origin *origin = visit->origin;
 	enum reason reason;
-	visit->is_enforced = is_enforced(origin->gate);
-	visit->named = egress_judge(origin->gate->policy, &visit->destination, gate_stage(origin));
-	if (visit->named.kind == EGRESS_VERDICT_REFUSED) {
-		if (gate_objects(visit, visit->named.reason, visit->named.setting, visit->named.entry))
-			return visit->named.reason;
-		visit->named = (struct egress_verdict){.kind = EGRESS_VERDICT_UNLISTED};
-	}
-	return gate_takes_request(visit, &reason) ? REASON_UNSET : reason;
+	visit->is_enforced = is_enforced(visit->origin->gate);
+	return gate_name_is_good(visit, &reason) && gate_takes_request(visit, &reason) ? REASON_UNSET : reason;
 }
 
 enum step_result gate_judge(struct exchange *x)

@@ -22,6 +22,8 @@ void gate_note(struct visit *visit, enum reason reason, const char *setting)
 {
 	struct gate_origin *origin = visit->origin;
 	char target[GATE_TARGET_SIZE];
+	if (reason == REASON_EGRESS_NOT_ALLOWED)
+		gate_learn_asked(visit);
 	gate_target(visit, target);
 	atomic_fetch_add_explicit(&origin->state->gate_refused, 1, memory_order_relaxed);
 	const struct egress_event event = {

@@ -58,6 +58,7 @@ static bool judge_address(struct visit *visit, const struct addr *addr, enum rea
 	struct egress_verdict verdict =
 	    egress_judge_address(origin->gate->policy, &visit->named, addr, gate_stage(origin));
 	*reason = verdict.reason;
+	visit->reached = verdict.kind;
 	return verdict.kind != EGRESS_VERDICT_REFUSED || !gate_objects(visit, verdict.reason, verdict.setting, verdict.entry);
 }
 
@@ -70,7 +71,7 @@ bool gate_is_cut(struct exchange *x)
 	if (sentence == visit->sentence)
 		return false;
 	visit->sentence = sentence;
-	return !judge_address(visit, &visit->place.addr, &reason);
+	return !gate_name_is_good(visit, &reason) || !judge_address(visit, &visit->place.addr, &reason);
 }
 
 bool gate_peer_is_good(struct exchange *x, enum reason *reason)

@@ -129,6 +129,7 @@ static void report_egress(const struct egress_policy *egress)
 	out = (struct egress_report){
 	    .mode = (uint32_t)egress->mode,
 	    .kernel = (uint32_t)egress->kernel,
+	    .learning = (uint32_t)egress->learning,
 	    .has_gate = egress->proxy != NULL,
 	    .gate = egress->proxy_addr,
 	};

@@ -11,6 +11,7 @@
 #include "proc/master.h"
 #include "sallyport/clock.h"
 #include "sallyport/crypto.h"
+#include "sallyport/egress.h"
 #include "sallyport/egress_tell.h"
 #include "sallyport/log.h"
 #include "sallyport/shm.h"
@@ -69,7 +70,8 @@ bool egress_init(struct err *err)
 
 static bool report_is_sound(const struct egress_report *report)
 {
-	if (report->mode > EGRESS_ENFORCE || report->kernel > EGRESS_KERNEL_REQUIRED || report->n > EGRESS_ORIGINS_MAX)
+	if (report->mode > EGRESS_ENFORCE || report->kernel > EGRESS_KERNEL_REQUIRED ||
+	    report->learning > EGRESS_LEARNING_ON || report->n > EGRESS_ORIGINS_MAX)
 		return false;
 	for (uint32_t i = 0; i < report->n; i++)
 		if (!ORDERS_TEXT_OK(report->of[i].name) || report->of[i].n > EGRESS_ADDRESSES_MAX)
@@ -129,6 +131,7 @@ void egress_commit(const struct gen *gen)
 	}
 	atomic_store_explicit(&master.egress->mode, gen->egress.mode, memory_order_relaxed);
 	atomic_store_explicit(&master.egress->kernel, gen->egress.kernel, memory_order_relaxed);
+	atomic_store_explicit(&master.egress->learning, gen->egress.learning, memory_order_relaxed);
 	atomic_store_explicit(&master.egress->has_gate, gen->egress.has_gate, memory_order_relaxed);
 	if (gen->egress.n > 0)
 		arm_look();
@@ -221,11 +224,16 @@ static bool unknown_origin(const char *wanted, struct err *err)
 
 static bool is_sound(const struct egress_order *order)
 {
-	if (!ORDERS_TEXT_OK(order->origin) || order->duration_ms > EGRESS_ORDER_MAX_MS)
+	if (!ORDERS_TEXT_OK(order->origin) || !ORDERS_TEXT_OK(order->destination) ||
+	    order->duration_ms > EGRESS_ORDER_MAX_MS)
 		return false;
-	return order->verb == EGRESS_VERB_RELEASE ||
-	       (order->verb == EGRESS_VERB_QUARANTINE &&
-		(order->stage == EGRESS_LISTED_ONLY || order->stage == EGRESS_REPLIES_ONLY));
+	switch (order->verb) {
+	case EGRESS_VERB_QUARANTINE: return order->stage == EGRESS_LISTED_ONLY || order->stage == EGRESS_REPLIES_ONLY;
+	case EGRESS_VERB_RELEASE:
+	case EGRESS_VERB_APPROVE:
+	case EGRESS_VERB_FORGET: return true;
+	default: return false;
+	}
 }
 
 static void quarantine(struct egress_state *state, const struct egress_order *order, struct strbuf *said)
@@ -255,6 +263,44 @@ static void release(struct egress_state *state, struct strbuf *said)
 	strbuf_addf(said, "Origin %s is released from quarantine.", state->name);
 }
 
+static bool approve(struct egress_state *state, const char *destination, struct strbuf *said)
+{
+	struct egress_learned *learned = &master.egress->learned[state - master.egress->of];
+	if (!egress_learned_approve(learned, egress_learned_seed(master.egress, state), span_from_str(destination),
+				    atomic_load(&state->epoch), loop_now_ms(master.loop)))
+		return false;
+	log_info("%s is approved for egress origin %s by order", destination, state->name);
+	strbuf_addf(said,
+		    "Origin %s may go to %s through the gate, until sallyport stops. What outlives that, for all origins, "
+		    "is this entry of egress.allow: \"%s\"",
+		    state->name, destination, destination);
+	if (master.active->egress.learning != EGRESS_LEARNING_ON)
+		strbuf_add_str(said, "\nBut egress.learning is \"off\": until it is on, only egress.allow counts.");
+	return true;
+}
+
+static bool forget(struct egress_state *state, const char *destination, struct strbuf *said)
+{
+	struct egress_learned *learned = &master.egress->learned[state - master.egress->of];
+	if (!egress_learned_forget(learned, egress_learned_seed(master.egress, state), span_from_str(destination)))
+		return false;
+	log_info("what was learned of %s from egress origin %s is forgotten by order", destination, state->name);
+	strbuf_addf(said, "What was learned of %s from origin %s is forgotten.", destination, state->name);
+	return true;
+}
+
+/* What is new to us is not approved: that is what egress.allow is for. */
+static bool decide(struct egress_state *state, const struct egress_order *order, struct strbuf *said, struct err *err)
+{
+	char destination[EGRESS_DESTINATION_SIZE];
+	if (!egress_destination_read(span_from_str(order->destination), destination, err))
+		return false;
+	if (order->verb == EGRESS_VERB_APPROVE ? approve(state, destination, said) : forget(state, destination, said))
+		return true;
+	return err_set(err, "nothing is learned of %s from origin %s: 'sallyport egress learned' has what is", destination,
+		       state->name);
+}
+
 static bool has_egress(struct err *err)
 {
 	if (!master.active)
@@ -273,11 +319,11 @@ bool egress_carry_out(const struct egress_order *order, struct strbuf *said, str
 	struct egress_state *state = find(order->origin);
 	if (!state)
 		return unknown_origin(order->origin, err);
-	if (order->verb == EGRESS_VERB_QUARANTINE)
-		quarantine(state, order, said);
-	else
-		release(state, said);
-	return true;
+	switch (order->verb) {
+	case EGRESS_VERB_QUARANTINE: quarantine(state, order, said); return true;
+	case EGRESS_VERB_RELEASE: release(state, said); return true;
+	default: return decide(state, order, said, err);
+	}
 }
 
 /* ---- pauses ---- */

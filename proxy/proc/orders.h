@@ -177,6 +177,7 @@ struct egress_origin_report {
 struct egress_report {
 	uint32_t mode;     /* enum egress_mode */
 	uint32_t kernel;   /* enum egress_kernel */
+	uint32_t learning; /* enum egress_learning */
 	uint32_t has_gate;
 	struct addr gate;  /* where it listens */
 	uint32_t n;        /* origins; each has a state, which is there before a gate looks for it */

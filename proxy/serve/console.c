@@ -26,6 +26,7 @@ enum {
 	IDLE_S = 15,
 	CONTENT_BYTES = 16384, /* of a request */
 	REPORT_BYTES = 1 << 20,
+	EGRESS_BYTES = 8 << 20, /* as many lessons as there may be */
 	STATUS_WAIT_MS = 5000,
 	VAULT_WAIT_MS = 30000,
 	RELOAD_WAIT_MS = 120000, /* compiling a large policy takes a while */
@@ -199,18 +200,29 @@ static enum MHD_Result answer_stop(struct call *call)
 			   strbuf_span(&call->text));
 }
 
-static enum MHD_Result answer_egress(struct call *call)
+static enum MHD_Result answer_written(struct call *call,
+				      void (*write)(const struct egress_states *states, struct json_writer *json))
 {
 	struct json_writer json;
 	struct strbuf out;
 	enum MHD_Result result = MHD_NO;
-	strbuf_init(&out, REPORT_BYTES);
+	strbuf_init(&out, EGRESS_BYTES);
 	json_begin(&json);
-	console_egress_write(call->door->console->setup.egress, &json);
+	write(call->door->console->setup.egress, &json);
 	if (json_end(&json, &out) && !out.truncated)
 		result = reply(call, MHD_HTTP_OK, strbuf_span(&out), JSON_TYPE);
 	strbuf_release(&out);
 	return result;
+}
+
+static enum MHD_Result answer_egress(struct call *call)
+{
+	return answer_written(call, console_egress_write);
+}
+
+static enum MHD_Result answer_learned(struct call *call)
+{
+	return answer_written(call, console_egress_write_learned);
 }
 
 /* An order whose answer says what was done. */
@@ -233,6 +245,9 @@ static const struct endpoint endpoints[] = {
     {"/api/egress", "GET", answer_egress, CONSOLE_ORDER_UNSET, 0},
     {"/api/egress/quarantine", "POST", answer_said, CONSOLE_EGRESS, STATUS_WAIT_MS},
     {"/api/egress/release", "POST", answer_said, CONSOLE_EGRESS, STATUS_WAIT_MS},
+    {"/api/egress/learned", "GET", answer_learned, CONSOLE_ORDER_UNSET, 0},
+    {"/api/egress/approve", "POST", answer_said, CONSOLE_EGRESS, STATUS_WAIT_MS},
+    {"/api/egress/forget", "POST", answer_said, CONSOLE_EGRESS, STATUS_WAIT_MS},
     {"/api/pause", "POST", answer_order, CONSOLE_PAUSE, STATUS_WAIT_MS},
     {"/api/demo/restore", "POST", answer_order, CONSOLE_DEMO_RESTORE, STATUS_WAIT_MS},
     {"/api/demo/deface", "POST", answer_order, CONSOLE_DEMO_DEFACE, STATUS_WAIT_MS},

@@ -147,6 +147,49 @@ void console_egress_write(const struct egress_states *states, struct json_writer
 	add_origins(json, states, now_ms);
 }
 
+/* ---- what they taught ---- */
+
+/* Whatever its clock says, that was so long ago. */
+static uint64_t wall_of(uint64_t then_ms, uint64_t now_ms)
+{
+	const uint64_t ago_ms = now_ms > then_ms ? now_ms - then_ms : 0, wall_ms = clock_wall_us() / 1000;
+	return wall_ms > ago_ms ? wall_ms - ago_ms : 1;
+}
+
+static void add_lesson(struct json_writer *json, const struct egress_state *state, const struct egress_lesson_shown *lesson,
+		       uint64_t now_ms)
+{
+	json_open_object(json, NULL);
+	json_add_text(json, "origin", origin_name(state));
+	json_add_text(json, "destination", span_from_str(lesson->destination));
+	json_add_text(json, "state", span_from_str(egress_standing_name(lesson->standing)));
+	json_add_number(json, "uses", lesson->uses);
+	add_wall(json, "first_use", wall_of(lesson->first_ms, now_ms));
+	add_wall(json, "last_use", wall_of(lesson->last_ms, now_ms));
+	json_close(json);
+}
+
+static void add_lessons(struct json_writer *json, const struct egress_states *states, unsigned slot)
+{
+	const struct egress_state *state = &states->of[slot];
+	const uint64_t now_ms = clock_mono_ms();
+	struct egress_lesson_shown lesson;
+	for (unsigned i = 0; i < EGRESS_LESSONS; i++)
+		if (egress_learned_show(&states->learned[slot], i, LOAD(state->epoch), now_ms, &lesson))
+			add_lesson(json, state, &lesson, now_ms);
+}
+
+void console_egress_write_learned(const struct egress_states *states, struct json_writer *json)
+{
+	const bool is_on = has_section(states) && LOAD(states->learning) == EGRESS_LEARNING_ON;
+	json_add_text(json, "learning", span_from_str(is_on ? "on" : has_section(states) ? "off" : "none"));
+	json_open_list(json, "learned");
+	for (unsigned i = 0; has_section(states) && i < EGRESS_STATES; i++)
+		if (LOAD(states->of[i].in_force))
+			add_lessons(json, states, i);
+	json_close(json);
+}
+
 void console_egress_status(const struct egress_states *states, struct json_writer *json)
 {
 	if (!has_section(states))
@@ -218,9 +261,16 @@ void console_egress_metrics(const struct egress_states *states, struct strbuf *o
 
 enum egress_verb console_egress_verb(const char *path)
 {
-	if (strcmp(path, "/api/egress/quarantine") == 0)
-		return EGRESS_VERB_QUARANTINE;
-	return strcmp(path, "/api/egress/release") == 0 ? EGRESS_VERB_RELEASE : EGRESS_VERB_UNSET;
+	static const char *const paths[EGRESS_VERB_COUNT] = {
+	    [EGRESS_VERB_QUARANTINE] = "/api/egress/quarantine",
+	    [EGRESS_VERB_RELEASE] = "/api/egress/release",
+	    [EGRESS_VERB_APPROVE] = "/api/egress/approve",
+	    [EGRESS_VERB_FORGET] = "/api/egress/forget",
+	};
+	for (int verb = EGRESS_VERB_UNSET + 1; verb < EGRESS_VERB_COUNT; verb++)
+		if (strcmp(path, paths[verb]) == 0)
+			return (enum egress_verb)verb;
+	return EGRESS_VERB_UNSET;
 }
 
 static bool read_sentence(const struct json_value *said, struct egress_order *out, struct err *err)
@@ -237,13 +287,27 @@ static bool read_sentence(const struct json_value *said, struct egress_order *ou
 	return true;
 }
 
+static bool read_destination(const struct json_value *said, struct egress_order *out, struct err *err)
+{
+	struct span destination = json_text(said, "destination", "");
+	if (destination.len == 0 || destination.len >= sizeof(out->destination) || destination.len != strlen(destination.ptr))
+		return err_set(err, "destination: not a host with a port");
+	memcpy(out->destination, destination.ptr, destination.len);
+	return true;
+}
+
 static bool read_members(const struct json_value *said, struct egress_order *out, struct err *err)
 {
 	struct span origin = json_text(said, "origin", "");
 	if (origin.len == 0 || origin.len >= EGRESS_NAME_SIZE || origin.len != strlen(origin.ptr))
 		return err_set(err, "origin: no name of an egress origin");
 	memcpy(out->origin, origin.ptr, origin.len);
-	return out->verb != EGRESS_VERB_QUARANTINE || read_sentence(said, out, err);
+	switch (out->verb) {
+	case EGRESS_VERB_QUARANTINE: return read_sentence(said, out, err);
+	case EGRESS_VERB_APPROVE:
+	case EGRESS_VERB_FORGET: return read_destination(said, out, err);
+	default: return true;
+	}
 }
 
 bool console_read_egress(enum egress_verb verb, struct span content, struct egress_order *out, struct err *err)

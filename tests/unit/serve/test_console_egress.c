@@ -168,6 +168,8 @@ static void orders_are_read(void **state)
 	struct err err;
 	assert_int_equal(console_egress_verb("/api/egress/quarantine"), EGRESS_VERB_QUARANTINE);
 	assert_int_equal(console_egress_verb("/api/egress/release"), EGRESS_VERB_RELEASE);
+	assert_int_equal(console_egress_verb("/api/egress/approve"), EGRESS_VERB_APPROVE);
+	assert_int_equal(console_egress_verb("/api/egress/forget"), EGRESS_VERB_FORGET);
 	assert_int_equal(console_egress_verb("/api/egress/pardon"), EGRESS_VERB_UNSET);
 	assert_true(console_read_egress(EGRESS_VERB_QUARANTINE, SPAN("{\"origin\":\"" NAME_63 "\"}"), &order, &err));
 	assert_string_equal(order.origin, NAME_63);
@@ -178,6 +180,62 @@ static void orders_are_read(void **state)
 	assert_int_equal(order.stage, EGRESS_REPLIES_ONLY);
 	assert_int_equal(order.duration_ms, 5);
 	assert_true(console_read_egress(EGRESS_VERB_RELEASE, SPAN("{\"origin\":\"a\"}"), &order, &err));
+}
+
+static void orders_about_what_was_learned_name_a_destination(void **state)
+{
+	(void)state;
+	struct egress_order order;
+	struct err err;
+	assert_true(console_read_egress(EGRESS_VERB_APPROVE, SPAN("{\"origin\":\"a\",\"destination\":\"b.example:443\"}"), &order,
+					&err));
+	assert_string_equal(order.destination, "b.example:443");
+	static const char *const wrong[] = {"{\"origin\":\"a\"}", "{\"origin\":\"a\",\"destination\":\"\"}",
+					    "{\"origin\":\"a\",\"destination\":7}",
+					    "{\"origin\":\"a\",\"destination\":\"b\\u0000:443\"}"};
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		assert_false(console_read_egress(EGRESS_VERB_FORGET, span_from_str(wrong[i]), &order, &err));
+		assert_non_null(strstr(err.text, "destination"));
+	}
+	char text[600];
+	snprintf(text, sizeof(text), "{\"origin\":\"a\",\"destination\":\"%0*d\"}", EGRESS_LESSON_SIZE, 7);
+	assert_false(console_read_egress(EGRESS_VERB_FORGET, span_from_str(text), &order, &err));
+}
+
+static struct json_value *written_lessons(void)
+{
+	struct json_writer json;
+	struct err err;
+	strbuf_reset(&out);
+	json_begin(&json);
+	console_egress_write_learned(&states, &json);
+	assert_true(json_end(&json, &out));
+	return json_read(strbuf_span(&out), &err);
+}
+
+static void what_was_learned_is_written_for_origins_in_force(void **state)
+{
+	(void)state;
+	memset(&states, 0, sizeof(states));
+	atomic_store(&states.mode, EGRESS_ENFORCE);
+	atomic_store(&states.learning, EGRESS_LEARNING_ON);
+	const struct egress_lesson_use use = {.now_ms = clock_mono_ms(), .may_enter = true};
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(states.of[i].name, sizeof(states.of[i].name), "10.0.0.%u", 5 + i);
+		egress_learned_use(&states.learned[i], egress_learned_seed(&states, &states.of[i]), SPAN("b.example:443"), &use);
+	}
+	atomic_store(&states.of[1].in_force, 1);
+	struct json_value *value = written_lessons();
+	const struct json_value *lessons = json_member(value, "learned");
+	assert_int_equal(json_count(lessons), 1);
+	const struct json_value *lesson = json_element(lessons, 0);
+	assert_true(span_eq(json_text(value, "learning", ""), SPAN("on")));
+	assert_true(span_eq(json_text(lesson, "origin", ""), SPAN("10.0.0.6")));
+	assert_true(span_eq(json_text(lesson, "destination", ""), SPAN("b.example:443")));
+	assert_true(span_eq(json_text(lesson, "state", ""), SPAN("candidate")));
+	assert_int_equal(json_number(lesson, "uses"), 1);
+	assert_true(json_text(lesson, "first_use", "").len > 0);
+	json_free(value);
 }
 
 static void what_is_wrong_in_an_order_is_named(void **state)
@@ -224,6 +282,8 @@ int main(void)
 	    TEST(metrics_are_by_origin),
 	    TEST(nonsense_in_the_memory_is_shown_and_harms_nobody),
 	    TEST(orders_are_read),
+	    TEST(orders_about_what_was_learned_name_a_destination),
+	    TEST(what_was_learned_is_written_for_origins_in_force),
 	    TEST(what_is_wrong_in_an_order_is_named),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
