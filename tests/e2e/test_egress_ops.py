@@ -150,7 +150,7 @@ def egress_is_paused_as_a_whole(t):
 @test
 def a_pause_of_egress_runs_out_and_survives_a_reload(t):
     server = start(t)
-    order(server, "pause", "egress", "400ms")
+    order(server, "pause", "egress", "3s")
     t.equal(server.reload().status, 200, "status of the reload")
     t.check("paused" in server.status()["egress"], "it is paused after the reload")
     t.eventually(lambda: "the pause of egress has run out" in server.errors(), "the log says so")
