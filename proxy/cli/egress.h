@@ -11,6 +11,13 @@ int egress_cli_learned(int argc, char **argv);
 int egress_cli_decide(int argc, char **argv); /* approve, forget */
 int egress_cli_check(int argc, char **argv);
 
+/* What a verb shows of the server. print: never NULL; gets the answer's JSON. */
+struct egress_view {
+	const char *verb, *path;
+	void (*print)(const struct json_value *value);
+};
+int egress_cli_show(int argc, char **argv, const struct egress_view *view);
+
 /* What the status says of egress, as lines of `sallyport status`; nothing where it says nothing. */
 void egress_cli_print(const struct json_value *egress);
 

@@ -9,7 +9,6 @@
 #include "sallyport/cli.h"
 
 enum { WAIT_S = 10 };
-#define COMMAND "egress learned"
 
 static void print_cell(const struct json_value *lesson, const char *key, int width)
 {
@@ -47,46 +46,10 @@ static void print_learned(const struct json_value *answer)
 		print_lesson(json_element(lessons, i));
 }
 
-static int print_answer(const struct control_options *options, const struct control_answer *answer)
-{
-	struct span body = strbuf_span(&answer->body);
-	struct err err = {""};
-	struct json_value *value = json_read(body, &err);
-	int status = CLI_NO;
-	if (answer->status != 200 || !value) {
-		fprintf(stderr, "sallyport " COMMAND ": the server answered with status %ld: ", answer->status);
-		control_print(stderr, json_text(value, "errors", err.text));
-		fputc('\n', stderr);
-	} else if (options->as_json) {
-		fwrite(body.ptr, 1, body.len, stdout);
-		puts("");
-		status = CLI_DONE;
-	} else {
-		print_learned(value);
-		status = CLI_DONE;
-	}
-	json_free(value);
-	return status;
-}
-
 int egress_cli_learned(int argc, char **argv)
 {
-	static char command[] = "egress";
-	struct control_options options;
-	struct control_answer answer;
-	struct err err;
-	argv[0] = command;
-	int status = control_read_options(argc, argv, true, &options);
-	if (status != CLI_DONE)
-		return status;
-	if (control_ask(&options, "GET", "/api/egress/learned", NULL, WAIT_S, &answer, &err)) {
-		status = print_answer(&options, &answer);
-	} else {
-		fprintf(stderr, "sallyport " COMMAND ": %s\n", err.text);
-		status = CLI_NO;
-	}
-	control_answer_release(&answer);
-	return status;
+	static const struct egress_view view = {"learned", "/api/egress/learned", print_learned};
+	return egress_cli_show(argc, argv, &view);
 }
 
 int egress_cli_decide(int argc, char **argv)

@@ -7,8 +7,7 @@
 #include "cli/egress.h"
 #include "sallyport/cli.h"
 
-enum { WAIT_S = 10, COMMAND_INDENT = 16 };
-#define COMMAND "egress list"
+enum { COMMAND_INDENT = 16 };
 
 void cli_print_duration(uint64_t seconds)
 {
@@ -121,12 +120,12 @@ static void print_origin(const struct json_value *origin)
 	       json_number(counters, "gate_new") + json_number(counters, "kernel_new"));
 }
 
-static int print_list(const struct json_value *egress)
+static void print_list(const struct json_value *egress)
 {
 	const struct json_value *origins = json_member(egress, "origins");
 	if (span_eq(json_text(egress, "mode", "none"), SPAN("none"))) {
 		puts("The policy in force has no egress guard.");
-		return CLI_DONE;
+		return;
 	}
 	fputs("egress: ", stdout);
 	print_legs(egress, 8);
@@ -134,46 +133,10 @@ static int print_list(const struct json_value *egress)
 	       "PACKETS", "DROPPED", "NEW");
 	for (size_t i = 0; i < json_count(origins); i++)
 		print_origin(json_element(origins, i));
-	return CLI_DONE;
-}
-
-static int print_answer(const struct control_options *options, const struct control_answer *answer)
-{
-	struct span body = strbuf_span(&answer->body);
-	struct err err = {""};
-	struct json_value *egress = json_read(body, &err);
-	int status = CLI_NO;
-	if (answer->status != 200 || !egress) {
-		fprintf(stderr, "sallyport " COMMAND ": the server answered with status %ld: ", answer->status);
-		control_print(stderr, json_text(egress, "errors", err.text));
-		fputc('\n', stderr);
-	} else if (options->as_json) {
-		fwrite(body.ptr, 1, body.len, stdout);
-		puts("");
-		status = CLI_DONE;
-	} else {
-		status = print_list(egress);
-	}
-	json_free(egress);
-	return status;
 }
 
 int egress_cli_list(int argc, char **argv)
 {
-	static char command[] = "egress";
-	struct control_options options;
-	struct control_answer answer;
-	struct err err;
-	argv[0] = command;
-	int status = control_read_options(argc, argv, true, &options);
-	if (status != CLI_DONE)
-		return status;
-	if (control_ask(&options, "GET", "/api/egress", NULL, WAIT_S, &answer, &err)) {
-		status = print_answer(&options, &answer);
-	} else {
-		fprintf(stderr, "sallyport " COMMAND ": %s\n", err.text);
-		status = CLI_NO;
-	}
-	control_answer_release(&answer);
-	return status;
+	static const struct egress_view view = {"list", "/api/egress", print_list};
+	return egress_cli_show(argc, argv, &view);
 }
