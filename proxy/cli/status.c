@@ -21,8 +21,9 @@ static void print_server(const struct json_value *status)
 	fputs("sallyport ", stdout);
 	control_print(stdout, json_text(status, "version", "?"));
 	printf(": %s\n", json_bool(status, "ready") ? "ready" : "not ready");
+	struct span policy = json_text(status, "policy", "");
 	fputs("  policy        ", stdout);
-	control_print(stdout, json_text(status, "policy", "none"));
+	control_print(stdout, policy.len > 0 ? policy : SPAN("no file"));
 	printf("\n  generation    %" PRIu64 ", up for ", json_number(status, "generation"));
 	cli_print_duration(json_number(status, "uptime_s"));
 	puts("");
