@@ -169,8 +169,9 @@ struct patience {
 struct reply_flow {
 	const struct throttle_byte_rate *rate; /* NULL: none, and the rest means nothing */
 	struct throttle_client who;
-	uint64_t resume_ms; /* no more is to pass before then; 0: it may */
 };
+
+enum gate_way { GATE_OUT, GATE_IN, GATE_WAYS }; /* from the client; to it */
 
 /* One request and its response. Zeroed at birth up to `request`. */
 struct exchange {
@@ -236,6 +237,7 @@ struct exchange {
 	struct hold down_pending;   /* for the client, not yet taken */
 	struct conduit down_conduit;
 	struct reply_flow reply;
+	uint64_t resume_ms[GATE_WAYS]; /* no more is read, or sent, that way before then; 0: it may be */
 
 	/* the guard (front/guard.h) */
 	struct page *page;          /* NULL: the site is not guarded */
@@ -386,7 +388,7 @@ void reply_refuse_connection(struct front *front, int fd, const struct addr *pee
 
 /* reply_flow.c: what a visitor gets a second */
 void reply_flow_begin(struct exchange *x);
-/* How much may pass now, at most `wanted`; 0: the exchange's timer comes back to it. */
+/* How much may pass now, at most `wanted`; 0: see flow_hold(). */
 size_t reply_flow_room(struct exchange *x, size_t wanted);
 void reply_flow_charge(struct exchange *x, size_t bytes);
 
@@ -401,9 +403,12 @@ static inline void reply_passed(struct exchange *x, size_t bytes)
 		reply_flow_charge(x, bytes);
 }
 
+/* deadline.c: nothing passes that way before then; the exchange's timer comes back to it. Nobody is to blame for
+ * that wait. Returns 0, which is how much may pass now. */
+size_t flow_hold(struct exchange *x, enum gate_way way, uint64_t until_us);
+
 /* gate_flow.c: what the gate lets pass a second. For all others: any amount. */
-enum gate_way { GATE_OUT, GATE_IN, GATE_WAYS }; /* what the origin sends; what it receives */
-/* How much may be read now, at most `wanted`; 0: the exchange's timer comes back to it. */
+/* How much may be read now, at most `wanted`; 0: see flow_hold(). */
 size_t gate_may_read(struct visit *visit, enum gate_way way, size_t wanted);
 void gate_has_read(struct visit *visit, enum gate_way way, size_t bytes);
 
@@ -415,11 +420,9 @@ void gate_hear(struct visit *visit, enum gate_way way, struct span bytes);
 /* What is asked for where bytes pass by splice(2). */
 enum { FLOW_SPLICE_BYTES = 1 << 24 };
 /* The reading waits for its time, not for the peer. */
-bool gate_is_held(const struct visit *visit, enum gate_way way);
-
 static inline bool flow_is_held(const struct exchange *x, enum gate_way way)
 {
-	return x->visit ? gate_is_held(x->visit, way) : way == GATE_IN && x->reply.resume_ms != 0;
+	return x->resume_ms[way] != 0;
 }
 
 static inline size_t flow_may_read(struct exchange *x, enum gate_way way, size_t wanted)

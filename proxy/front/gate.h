@@ -97,7 +97,6 @@ struct visit {
 	struct origin_place place;
 	struct gate_search *search;   /* NULL: it is over */
 	uint64_t sentence;            /* the origin's, when it was judged */
-	uint64_t resume_ms[GATE_WAYS]; /* not read before then; 0: it may be read */
 	uint64_t counted[GATE_WAYS];  /* bytes that are in the counters */
 	struct egress_mail mail;
 	bool is_relay;                /* a tunnel to a mail relay, which is listened to */
@@ -176,10 +175,6 @@ bool gate_is_cut(struct exchange *x);
 /* The address that the connection really has. False: *reason. */
 bool gate_peer_is_good(struct exchange *x, enum reason *reason);
 void gate_count(struct exchange *x);
-
-/* gate_flow.c: bytes a second, by not reading. See front.h, too. */
-/* When reading goes on; UINT64_MAX: nothing is held back. */
-uint64_t gate_resumes_ms(const struct visit *visit);
 
 /* gate_mail.c */
 /* The next address to be connected to: perhaps a relay's, or its name was. False: *reason. */
