@@ -89,8 +89,7 @@ def the_quarantine_lets_pass_what_is_listed_and_nothing_else(t):
     known = sorted(hosts_of(there) - {LISTED})[0]
     client, head = gate.connect(f"{known}:{PORT}")
     t.equal(head.status, 403, "a destination that was known")
-    kept.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-    kept.read_all()
+    t.equal(kept.read_all(), b"", "the end of the tunnel from before")
     line = gate.server.next_line(None, lambda line: line.status == 200 and line.origin == at(1))
     t.reason(line, "egress-quarantined")
     t.equal(listed.get("/", host="a").status, 200, "through the tunnel to what is listed")
@@ -99,6 +98,21 @@ def the_quarantine_lets_pass_what_is_listed_and_nothing_else(t):
         t.equal(gate.get(f"http://{LISTED}:{PORT}/").status, 200, "what is listed, meanwhile")
     t.equal(len(there.requests) - before, 20, "requests there")
     t.eventually(lambda: gate.connect(at(1))[1].status == 200, "it is over", 6.0)
+
+
+@test
+def a_sentence_ends_what_is_idle_too(t):
+    here, there = world(t)
+    gate = here.gate([f"{LISTED}:{PORT}"], strikes=3)
+    idle, head = gate.connect(at(1))
+    listed, _ = gate.connect(f"{LISTED}:{PORT}")
+    t.equal(head.status, 200, "a tunnel before")
+    result = gate.server.command("egress", "quarantine", "127.0.0.1", "--socket", gate.server.control_socket)
+    t.equal(result.returncode, 0, "an operator's order")
+    t.equal(idle.read_all(), b"", "the end of the idle tunnel")
+    line = gate.server.next_line(None, lambda line: line.status == 200 and line.origin == at(1))
+    t.reason(line, "egress-quarantined")
+    t.equal(listed.get("/", host="a").status, 200, "through the tunnel to what is listed")
 
 
 @test(seconds=40)
