@@ -259,9 +259,9 @@ struct exchange {
 
 /* client.c */
 /* Whose it is is known: its transport begins, and its first request may come. May end it. */
-/* A whole head that the client did not send. */
-void client_take(struct client *client, const char *head, size_t len);
 void client_begin(struct client *client);
+/* A whole head that the client did not send. May end it. */
+void client_take(struct client *client, const char *head, size_t len);
 /* Two lines, and it ends. client: who it would have been. */
 void client_refuse(struct client *client, const struct addr *peer, enum reason reason);
 /* A connection begins; it may end at once. listen: where it came in, NULL: unknown. adopted: it has
@@ -313,6 +313,16 @@ void tarpit_leave(struct client *client);
 bool tarpit_make_room(struct front *front);
 void tarpit_empty(struct front *front);
 
+/* preface.c: what comes before all requests, looked at in the socket. */
+/* It has as long as a head. */
+void preface_begin(struct client *client, enum client_state state);
+/* Bytes so far, at most `most`, borrowed until the next call that reads. False: there are none now, or the client is gone. */
+MUST_CHECK bool preface_peek(struct client *client, size_t most, struct span *out);
+/* They are a part of what may follow, unless the client has ended: then it is gone. */
+void preface_wait(struct client *client);
+/* Its end, which is logged. */
+void preface_refuse(struct client *client, enum reason reason);
+
 /* proxied.c: the PROXY header before all else. Each may end the connection. */
 void proxied_begin(struct client *client);
 void proxied_read(struct client *client);
@@ -323,7 +333,6 @@ bool redirected_to(const struct client *client, struct addr *to);
 /* True: it makes requests. */
 bool redirected_begin(struct client *client);
 void redirected_read(struct client *client);
-void proxied_refuse(struct client *client, enum reason reason);
 
 /* exchange.c */
 /* A whole head stands in bytes: understood (reason UNSET) or refused for `reason`. Takes what it needs.
