@@ -115,6 +115,13 @@ def a_sentence_ends_what_is_idle_too(t):
     t.equal(listed.get("/", host="a").status, 200, "through the tunnel to what is listed")
 
 
+@test
+def more_names_than_the_kernel_leg_hears_of_are_told(t):
+    here, _ = world(t)
+    gate = here.gate([f"n{i}.example:443" for i in range(300)], kernel="auto")
+    t.eventually(lambda: "256 names at most: 44 more" in gate.server.errors(), gate.server.errors)
+
+
 @test(seconds=40)
 def new_destinations_take_their_turn(t):
     here, there = world(t)
