@@ -175,6 +175,26 @@ static void the_hosts_file_comes_first(void **state)
 	finish(server, lookups);
 }
 
+/* Whoever waits asks again when he is told: that must not ask the server again, as fast as it answers. */
+static void an_answer_without_memory_for_it_is_not_asked_for_at_once(void **state)
+{
+	(void)state;
+	struct server *server = server_new();
+	struct lookups *lookups = begin(server);
+	struct asker asker = asker_of();
+	unsigned count;
+	const char *problem;
+	server->a_count = 1;
+	assert_int_equal(ask(lookups, &asker, "a.example", &count, &problem), LOOKUP_WAIT);
+	memory.limit = memory.used;
+	wait_until_done(server, &asker, 1);
+	unsigned asked = server->queries;
+	assert_int_equal(ask(lookups, &asker, "a.example", &count, &problem), LOOKUP_FAILED);
+	assert_string_equal(problem, "out of memory");
+	assert_int_equal(server->queries, asked);
+	finish(server, lookups);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -184,6 +204,7 @@ int main(void)
 	    cmocka_unit_test(questions_of_one_asker_are_bounded_also_when_nobody_waits),
 	    cmocka_unit_test(any_number_of_names_takes_bounded_memory),
 	    cmocka_unit_test(the_hosts_file_comes_first),
+	    cmocka_unit_test(an_answer_without_memory_for_it_is_not_asked_for_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
