@@ -75,8 +75,7 @@ bool gate_open(struct front *f, struct err *err)
 	gate->front = f;
 	gate->policy = policy;
 	gate->states = f->setup.memory.egress;
-	gate->law = (struct egress_law){policy->strikes, policy->strike_window_ms, policy->quarantine_ms,
-					policy->quarantine_max_ms};
+	gate->law = egress_law_of(policy);
 	gate->tell.on_expiry = gate_flush;
 	gate->look.on_expiry = gate_look;
 	gate->token_fd = egress_token_socket();

@@ -98,8 +98,7 @@ static void find_places(const struct warden_plan *plan, struct ruleset_facts *fa
 
 bool rules_only_report(const struct warden_plan *plan)
 {
-	uint64_t paused_ms = atomic_load_explicit(&warden.states->paused_until_ms, memory_order_relaxed);
-	return plan->mode != EGRESS_ENFORCE || paused_ms > clock_mono_ms();
+	return egress_only_reports((int)plan->mode, warden.states, clock_mono_ms());
 }
 
 /* ---- what an older table has left ---- */
