@@ -29,13 +29,19 @@ struct dns_asking {
 	struct dns_way way;
 };
 
+/* One origin of the policy, by its index. */
+struct dns_origin {
+	struct egress_state *state;        /* NULL: it has no standing */
+	struct egress_asked asked;
+	uint16_t askings, connections;
+};
+
 struct dns_service {
 	struct dns_service_setup setup;
 	struct watch udp;
 	struct watch tcp;
 	struct dns_asking *askings, *free_asking;
-	struct egress_asked *asked;        /* of each origin of the policy */
-	uint16_t *asking_count, *connection_count;
+	struct dns_origin *origins;
 	struct dns_connection *connections;
 	unsigned connection_total;
 	uint64_t seed;

@@ -26,11 +26,6 @@ struct dns_connection {
 	uint8_t out[LENGTH_BYTES + DNS_ANSWER_MAX];
 };
 
-static uint16_t *count_of(struct dns_service *service, const struct egress_origin *origin)
-{
-	return &service->connection_count[origin - service->setup.policy->origins];
-}
-
 static void end(struct dns_connection *connection)
 {
 	struct dns_service *service = connection->service;
@@ -42,7 +37,7 @@ static void end(struct dns_connection *connection)
 	*(connection->prev ? &connection->prev->next : &service->connections) = connection->next;
 	if (connection->next)
 		connection->next->prev = connection->prev;
-	(*count_of(service, connection->origin))--;
+	service->origins[connection->origin->index].connections--;
 	service->connection_total--;
 	free(connection);
 }
@@ -191,15 +186,15 @@ static void begin(struct dns_service *service, int fd, const struct addr *peer, 
 	if (connection->next)
 		connection->next->prev = connection;
 	service->connections = connection;
-	(*count_of(service, origin))++;
+	service->origins[origin->index].connections++;
 	service->connection_total++;
 	give_time(connection);
 }
 
-static bool is_welcome(struct dns_service *service, const struct egress_origin *origin)
+static bool is_welcome(const struct dns_service *service, const struct egress_origin *origin)
 {
 	return origin && service->connection_total < DNS_CONNECTIONS_MAX &&
-	       *count_of(service, origin) < DNS_CONNECTIONS_OF_ORIGIN;
+	       service->origins[origin->index].connections < DNS_CONNECTIONS_OF_ORIGIN;
 }
 
 static void on_accept(struct watch *watch, unsigned events)
