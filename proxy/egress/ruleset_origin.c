@@ -15,7 +15,8 @@
  *                   ├─ new, within the limit ─┴► target ── within its budget ──► accept
  *                   └─ new, over it ───────────► scan       └─ over ─► over, or flood
  *   output  ─► token: new, within the same limit ──────────────────────────────► accept
- *   input   ─► in: replies, the gate, its DNS, what a network needs; else ─────► forbid
+ *   input   ─► in: replies, the gate, its DNS, what a network needs; denied, listed and special addresses as
+ *              in out; else ─────────────────────────────────────────────────────► forbid
  *
  * Where a set is full, adding to it fails, and the line ends without its verdict: so what may pass stands
  * in the line that adds, and what refuses in the line after it. */
@@ -178,7 +179,17 @@ static const struct line in_lines[] = {
     {IS_6, "in", "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, mld-listener-report, "
 		 "mld-listener-done, mld2-listener-report } limit rate 100/second burst 200 packets accept"},
     {IS_6, "in", "udp sport 546 udp dport 547 limit rate 5/second burst 10 packets accept"},
+    {ENFORCES, "in", "$K @stage2 goto $Ooff"},
+    {ALWAYS, NULL, NULL},
+};
+
+static const struct line in_special_lines[] = {
     {ALWAYS, "in", "meta pkttype != host goto $Ooff"},
+    {ALWAYS, "in", "$I daddr @special$F goto $Oforbid$F"},
+    {ALWAYS, NULL, NULL},
+};
+
+static const struct line in_last_lines[] = {
     {ALWAYS, "in", "goto $Oforbid$F"},
     {ALWAYS, NULL, NULL},
 };
@@ -304,9 +315,12 @@ static void fill_family(const struct ruleset_writer *w)
 	open_listener(w, &w->plan->transparent, "tcp");
 	open_listener(w, &w->plan->dns, "tcp");
 	open_listener(w, &w->plan->dns, "udp");
-	ruleset_match_lists(w, "in", WARDEN_LISTED_SPECIAL, "listed");
-	ruleset_match_lists(w, "in", WARDEN_LISTED, "listed");
 	add_lines(w, in_lines);
+	ruleset_match_lists(w, "in", WARDEN_DENIED, "forbid");
+	ruleset_match_lists(w, "in", WARDEN_LISTED_SPECIAL, "listed");
+	add_lines(w, in_special_lines);
+	ruleset_match_lists(w, "in", WARDEN_LISTED, "listed");
+	add_lines(w, in_last_lines);
 }
 
 void ruleset_fill_origin(struct ruleset_writer *w)

@@ -240,6 +240,26 @@ def this_machine_is_no_target_either(t):
 
 
 @test(seconds=20.0)
+def what_is_listed_for_the_world_does_not_open_this_machine(t):
+    network_of = "10.11.0.0/24"  # of the origin and this machine
+    place = guarded(t, {"allow": ["0.0.0.0/0:2222", "*:2223", f"{network_of}:2224-2225"], "deny": [f"{network_of}:2225"]})
+    network, inner = place.network, place.network.inner(place.network.origin)
+    for port in range(2222, 2226):
+        with network.gateway.inside():
+            service = socket.create_server((inner, port))
+        t.later(service.close)
+
+    def connects(port):
+        with network.origin.inside(), socket.socket() as sock:
+            sock.settimeout(0.6)
+            return sock.connect_ex((inner, port)) == 0
+    t.equal([port for port in range(2222, 2226) if connects(port)], [2224], "ports of this machine that an origin reaches")
+    t.equal(place.server.command("egress", "quarantine", "10.11.0.2", "--stage", "2", "--socket",
+                                 place.server.control_socket).returncode, 0, "exit status of the order")
+    t.eventually(lambda: not connects(2224), "in stage 2 it reaches none of them", 2.0)
+
+
+@test(seconds=20.0)
 def special_addresses_and_denied_ones_are_not_reached(t):
     place = guarded(t, {"allow": ["0.0.0.0/0:8080", "10.12.0.0/24:8080"], "deny": [namespaces.answering(9)]})
     network = place.network

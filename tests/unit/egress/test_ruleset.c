@@ -52,8 +52,8 @@ static void rules_free(struct rules *rules)
 	free(rules);
 }
 
-/* A line of the text; $1 and $2 stand for the prefixes of the first two origins. */
-static bool says(const struct rules *rules, const char *line)
+/* How a line begins that comes after `from`; $1 and $2 stand for the prefixes of the first two origins. NULL: there is none. */
+static const char *find_line(const struct rules *rules, const char *from, const char *line)
 {
 	char whole[1024];
 	size_t len = 1;
@@ -67,7 +67,12 @@ static bool says(const struct rules *rules, const char *line)
 		}
 	}
 	whole[len] = '\0';
-	return strstr(rules->text.data, whole) != NULL;
+	return strstr(from, whole);
+}
+
+static bool says(const struct rules *rules, const char *line)
+{
+	return find_line(rules, rules->text.data, line) != NULL;
 }
 
 #define ADD "add rule inet sallyport "
@@ -188,6 +193,30 @@ static void an_entry_opens_no_more_than_its_own_block(void **state)
 	const char *opened = strstr(rules->text.data, "@open_0_65535_4 goto"), *special = strstr(rules->text.data, "@special4 goto");
 	const char *listed = strstr(rules->text.data, "@allow_53_53_4 goto");
 	assert_true(opened && special && listed && opened < special && special < listed);
+	rules_free(rules);
+}
+
+/* What is listed for the world is not this machine's own address in the origin's network; and deny comes first. */
+static void this_machine_is_as_special_as_any_other(void **state)
+{
+	struct rules *rules = rules_of("origins = ( \"10.0.0.5\" ); allow = ( \"*:443\", \"10.0.0.0/24:53\" ); deny = ( \"10.0.0.9\" );");
+	static const char *const order[] = {
+	    ADD "$1in4 icmp type echo-request limit rate 10/second burst 20 packets accept",
+	    ADD "$1in4 meta mark & 0x0 | ",
+	    ADD "$1in4 ip daddr @deny_0_65535_4 goto $1forbid4",
+	    ADD "$1in4 meta l4proto { 6, 17 } th dport 53 ip daddr @open_53_53_4 goto $1listed4",
+	    ADD "$1in4 meta pkttype != host goto $1off",
+	    ADD "$1in4 ip daddr @special4 goto $1forbid4",
+	    ADD "$1in4 meta l4proto { 6, 17 } th dport 443 ip daddr @allow_443_443_4 goto $1listed4",
+	    ADD "$1in4 goto $1forbid4\n",
+	};
+	const char *at = rules->text.data;
+	(void)state;
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		at = find_line(rules, at, order[i]);
+		if (!at)
+			fail_msg("not there, or too early: %s", order[i]);
+	}
 	rules_free(rules);
 }
 
@@ -317,6 +346,7 @@ int main(void)
 	    cmocka_unit_test(who_only_reports_drops_nothing),
 	    cmocka_unit_test(lists_are_joined_by_ports),
 	    cmocka_unit_test(an_entry_opens_no_more_than_its_own_block),
+	    cmocka_unit_test(this_machine_is_as_special_as_any_other),
 	    cmocka_unit_test(special_addresses_are_those_of_the_gate),
 	    cmocka_unit_test(a_forged_source_counts_against_whom_it_came_from),
 	    cmocka_unit_test(what_is_bound_to_nothing_has_to_come_from_where_it_is_routed),
