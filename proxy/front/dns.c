@@ -64,11 +64,11 @@ static bool only_reports(const struct dns_service *service)
 }
 
 /* Those that the origin may not reach are not named to it: a listed name must not lead into the inside. */
-static size_t only_reachable(const struct dns_service *service, uint16_t port, struct addr *addrs, unsigned count)
+static size_t only_reachable(const struct dns_service *service, struct span name, struct addr *addrs, unsigned count)
 {
 	size_t kept = 0;
 	for (unsigned i = 0; i < count; i++)
-		if (only_reports(service) || egress_may_name(service->setup.policy, &addrs[i], port, EGRESS_FREE))
+		if (only_reports(service) || egress_may_name(service->setup.policy, name, &addrs[i]))
 			addrs[kept++] = addrs[i];
 	return kept;
 }
@@ -84,18 +84,18 @@ static enum dns_code code_of(const char *problem)
 static bool answer_found(struct dns_asking *asking)
 {
 	const struct dns_service *service = asking->service;
+	const struct span name = span_from_str(asking->query.name);
 	struct addr addrs[RESOLVE_MAX_ADDRS];
 	unsigned count = 0;
 	const char *problem = "";
 	struct lookup_asker *asker = service->setup.asker(service->setup.context, asking->origin);
-	enum lookup_result result = lookup_name(service->setup.lookups, &asking->lookup, asker,
-						span_from_str(asking->query.name), addrs, &count, &problem);
+	enum lookup_result result = lookup_name(service->setup.lookups, &asking->lookup, asker, name, addrs, &count, &problem);
 	if (result == LOOKUP_WAIT)
 		return false;
 	if (result == LOOKUP_FOUND) {
-		size_t kept = only_reachable(service, asking->port, addrs, count);
+		size_t kept = only_reachable(service, name, addrs, count);
 		if (service->setup.found)
-			service->setup.found(service->setup.context, span_from_str(asking->query.name), addrs, (unsigned)kept);
+			service->setup.found(service->setup.context, name, addrs, (unsigned)kept);
 		send_answer(service, &asking->query, &asking->way, kept > 0 ? DNS_NOERROR : DNS_REFUSED, addrs, kept);
 	} else {
 		send_answer(service, &asking->query, &asking->way, code_of(problem), NULL, 0);
@@ -114,15 +114,14 @@ static void on_found(struct lookup *lookup)
 		dns_tcp_go_on(connection);
 }
 
-static void ask(struct dns_service *service, const struct egress_origin *origin, uint16_t port,
-		const struct dns_query *query, const struct dns_way *way)
+static void ask(struct dns_service *service, const struct egress_origin *origin, const struct dns_query *query,
+		const struct dns_way *way)
 {
 	struct dns_asking *asking = take_place(service, origin);
 	if (!asking) {
 		send_answer(service, query, way, DNS_SERVFAIL, NULL, 0);
 		return;
 	}
-	asking->port = port;
 	asking->query = *query;
 	asking->way = *way;
 	memcpy(asking->question, query->question.ptr, query->question.len);
@@ -186,12 +185,12 @@ static bool has_its_turn(struct dns_service *service, const struct egress_origin
 }
 
 /* May it be looked up? */
-static bool judge(struct dns_service *service, const struct egress_origin *origin, const char *name, uint16_t *port)
+static bool judge(struct dns_service *service, const struct egress_origin *origin, const char *name)
 {
 	const struct egress_policy *policy = service->setup.policy;
 	struct egress_state *state = service->origins[origin->index].state;
 	enum egress_stage stage = egress_stage_now(state, loop_now_ms(service->setup.loop));
-	enum egress_naming naming = egress_judge_name(policy, span_from_str(name), stage, port);
+	enum egress_naming naming = egress_judge_name(policy, span_from_str(name), stage);
 	bool is_turn = naming != EGRESS_NAMING_COVERED || has_its_turn(service, origin, stage, name);
 	if (state)
 		count_up(&state->dns_queries);
@@ -209,15 +208,14 @@ bool dns_take(struct dns_service *service, struct span message, const struct dns
 {
 	const struct egress_origin *origin = egress_origin_of(service->setup.policy, &way->peer);
 	struct dns_query query;
-	uint16_t port;
 	if (!origin || !dns_query_parse(message, &query))
 		return false;
-	if (!judge(service, origin, query.name, &port))
+	if (!judge(service, origin, query.name))
 		send_answer(service, &query, way, DNS_REFUSED, NULL, 0);
 	else if (query.type != DNS_TYPE_A && query.type != DNS_TYPE_AAAA)
 		send_answer(service, &query, way, DNS_NOERROR, NULL, 0);
 	else
-		ask(service, origin, port, &query, way);
+		ask(service, origin, &query, way);
 	return true;
 }
 

@@ -23,7 +23,6 @@ struct dns_asking {
 	struct dns_service *service;
 	struct dns_asking *next_free;
 	const struct egress_origin *origin;
-	uint16_t port;                     /* at which its addresses are judged */
 	struct dns_query query;
 	char question[DNS_NAME_SIZE + 4];
 	struct dns_way way;
