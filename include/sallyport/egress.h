@@ -95,6 +95,7 @@ struct egress_policy {
 	/* the kernel leg; each origin with one destination: a listed one, TCP to another, all else (UDP, ICMP) to another */
 	struct egress_rate listed_packets, target_packets, datagram_packets;
 	uint64_t listed_bytes_per_s, target_bytes_per_s, datagram_bytes_per_s; /* 0: no limit */
+	uint64_t flow_bytes_per_s;                     /* of one origin to all that is not listed; 0: no limit */
 	struct egress_rate new_connections;            /* of one origin */
 	uint64_t hourly_bytes;                         /* of one origin to what is not listed; 0: no limit */
 	struct egress_rate relay_connections, relay_messages; /* of one origin to listed mail relays */

@@ -86,6 +86,8 @@ static const struct setting flow_rows[] = {
 	    "`0/s`: any number."},
     {"datagram_bytes", SETTING_BYTE_RATE, EGRESS(datagram_bytes_per_s), .standard = "32 KiB/s", .max = BYTES_PER_S_MAX,
      .doc = "Bytes of the same. `0 B/s`: any number."},
+    {"bytes", SETTING_BYTE_RATE, EGRESS(flow_bytes_per_s), .standard = "3 MiB/s", .max = BYTES_PER_S_MAX,
+     .doc = "Bytes of one origin to all destinations together that are not in `allow`. `0 B/s`: any number."},
     {"hourly_bytes", SETTING_BYTES, EGRESS(hourly_bytes), .standard = "256 MiB", .max = BYTES_MAX,
      .doc = "What one origin may send within an hour to destinations that are not in `allow`. 0: any amount."},
     {0},

@@ -12,8 +12,8 @@
  *                   ├─ over its hourly bytes ──────────────────► volume
  *                   ├─ too many new connections ───────────────► connections
  *                   ├─ established, or known ─┐
- *                   ├─ new, within the limit ─┴► target ── within its budget ──► accept
- *                   └─ new, over it ───────────► scan       └─ over ─► over, or flood
+ *                   ├─ new, within the limit ─┴► target ── within its budget ──► sum ── within that of all ──► accept
+ *                   └─ new, over it ───────────► scan       └─ over ─► over, or flood  └─ over ─► over, or off
  *   output  ─► token: new, within the same limit ──────────────────────────────► accept
  *   input   ─► in: replies, the gate, its DNS, what a network needs; denied, listed and special addresses as
  *              in out; else ─────────────────────────────────────────────────────► forbid
@@ -31,6 +31,7 @@ enum when {
 	LIMITS_CONNECTIONS,
 	LIMITS_RELAYS,
 	LIMITS_VOLUME,
+	LIMITS_SUM,
 	LIMITS_DATAGRAMS,
 	HAS_STRICT,
 	GIVES_CHANCES, /* more than one strike */
@@ -50,6 +51,7 @@ static bool holds(const struct ruleset_writer *w, enum when when)
 	case LIMITS_CONNECTIONS: return plan->new_connections.count > 0;
 	case LIMITS_RELAYS: return plan->relay_connections.count > 0;
 	case LIMITS_VOLUME: return plan->hourly_bytes > 0;
+	case LIMITS_SUM: return plan->bytes_per_s > 0;
 	case LIMITS_DATAGRAMS: return plan->datagram_packets.count > 0 || plan->datagram_bytes_per_s > 0;
 	case HAS_STRICT: return plan->strict_port_count > 0;
 	case GIVES_CHANCES: return plan->law.strikes > 1;
@@ -146,10 +148,15 @@ static const struct line out_lines[] = {
     {ALWAYS, "out", "goto $Oscan"},
 
     {ALWAYS, "target", "meta l4proto != 6 goto $Oother$F"},
-    {ALWAYS, "target", "$T counter name $Oother accept"},
+    {ALWAYS, "target", "$T goto $Osum$F"},
     {ALWAYS, "target", "goto $Oover$F"},
-    {ALWAYS, "other", "$U counter name $Oother accept"},
+    {ALWAYS, "other", "$U goto $Osum$F"},
     {LIMITS_DATAGRAMS, "other", "goto $Oflood"},
+
+    /* all targets together: many of them get no more out than a few do */
+    {ALWAYS, "sum", "$B counter name $Oother accept"},
+    {LIMITS_SUM, "sum", "meta l4proto 6 goto $Oover$F"},
+    {LIMITS_SUM, "sum", "goto $Ooff"},
 
     /* TCP gives way to loss: only who is at the limit second after second is cut off, and struck once */
     {ENFORCES, "over", "update @$Osec$F { $I daddr timeout 60s limit rate 1/second burst 1 packets } "
@@ -196,7 +203,8 @@ static const struct line in_last_lines[] = {
 
 static const char *const common_chains[] = {"scan", "forbidden", "flood", "connections", "relay", "spoof", "volume", "deep",
 					    "deeper", "rate", "token", "off", NULL};
-static const char *const family_chains[] = {"out", "listed", "mail", "budget", "lover", "target", "other", "over", "forbid", "in", NULL};
+static const char *const family_chains[] = {"out", "listed", "mail", "budget", "lover", "target", "other", "sum", "over", "forbid",
+					    "in", NULL};
 static const char *const counters[] = {"replies", "listed", "other", "admitted", "dropped", "spoofed", NULL};
 static const struct {
 	const char *name;

@@ -136,6 +136,12 @@ static void add_limit(const struct ruleset_writer *w, const char *name, const st
 	strbuf_addf(w->out, "%s_%" PRIu64 "_%" PRIu64 "_%" PRIu64, name, rate->count, rate->per_ms, rate->burst);
 }
 
+static void add_sum(const struct ruleset_writer *w)
+{
+	ruleset_add_prefix(w->out, w->origin);
+	strbuf_addf(w->out, "bytes_%" PRIu64, w->plan->bytes_per_s);
+}
+
 static struct warden_rate strike_rate(const struct warden_plan *plan)
 {
 	struct warden_rate rate = {plan->law.strikes, plan->law.strike_window_ms,
@@ -170,6 +176,11 @@ void ruleset_declare_limits(const struct ruleset_writer *w)
 		add_rate(w->out, rates[i]);
 		strbuf_add_str(w->out, " ; }\n");
 	}
+	if (w->plan->bytes_per_s == 0)
+		return;
+	strbuf_add_str(w->out, "add limit inet " RULESET_TABLE " ");
+	add_sum(w);
+	strbuf_addf(w->out, " { rate %" PRIu64 " bytes/second burst 1 bytes ; }\n", w->plan->bytes_per_s);
 }
 
 /* ---- lines ---- */
@@ -206,6 +217,12 @@ static void add_for(const struct ruleset_writer *w, char what)
 	case 'U':
 		add_packets(w, "up", &plan->datagram_packets);
 		add_bytes(w, "ub", plan->datagram_bytes_per_s);
+		break;
+	case 'B':
+		if (w->plan->bytes_per_s == 0)
+			break;
+		strbuf_add_str(w->out, "limit name ");
+		add_sum(w);
 		break;
 	case 'H': add_flood(w); break;
 	case 'V': strbuf_addf(out, "%" PRIu64, plan->hourly_bytes); break;

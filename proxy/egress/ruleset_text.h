@@ -19,6 +19,7 @@ struct ruleset_writer {
  *   $O the origin's prefix         $F 4 or 6                 $I ip or ip6          $X the origin's id
  *   $K what is always its key      $D drop, or accept where nothing is dropped
  *   $Q how long quarantine lasts   $R how long a destination is remembered
+ *   $B the budget of all others together
  *   $N $C $Y $S $M names of limits: new destinations, new connections, those to relays, strikes, more strikes
  *   $P $T the budgets of a listed destination and of another one, by TCP; $U of another one by all else
  *   $H how many packets over its budget are a flood to a listed destination

@@ -145,7 +145,10 @@ static void the_text_of_an_origin_is_as_it_was_meant(void **state)
 	assert_true(says(rules, ADD "$1out4 ip daddr @$1known4 update @$1known4 { ip daddr timeout 3600s } goto $1target4\n"));
 	assert_true(says(rules, ADD "$1target4 update @$1tp4 { ip daddr timeout 10s limit rate 2000/second burst 4000 packets } "
 				    "update @$1tb4 { ip daddr timeout 10s limit rate 2097152 bytes/second burst 1 bytes }  "
-				    "counter name $1other accept\n" ADD "$1target4 goto $1over4\n"));
+				    "goto $1sum4\n" ADD "$1target4 goto $1over4\n"));
+	assert_true(says(rules, "add limit inet sallyport $1bytes_3145728 { rate 3145728 bytes/second burst 1 bytes ; }\n"));
+	assert_true(says(rules, ADD "$1sum4 limit name $1bytes_3145728 counter name $1other accept\n" ADD
+				    "$1sum4 meta l4proto 6 goto $1over4\n" ADD "$1sum4 goto $1off\n"));
 	assert_true(says(rules, ADD "$1in4 ip daddr 10.0.0.1 tcp dport 3128 limit rate 500/second burst 1000 packets accept\n" ADD
 				    "$1in4 ip daddr 10.0.0.1 tcp dport 3128 goto $1off\n"));
 	assert_true(says(rules, ADD "$1off counter name $1dropped drop\n"));
