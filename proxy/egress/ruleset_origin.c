@@ -116,7 +116,7 @@ static const struct line listed_lines[] = {
     {ALWAYS, "mail", "goto $Obudget$F"},
     {ALWAYS, "budget", "$P counter name $Olisted accept"},
     {ALWAYS, "budget", "goto $Olover$F"},
-    {ALWAYS, "lover", "update @$Old$F { $I daddr timeout 60s limit rate $H } goto $Odeep"},
+    {ALWAYS, "lover", "$H goto $Odeep"},
     {ALWAYS, "lover", "goto $Ooff"},
     {ALWAYS, NULL, NULL},
 };
@@ -210,9 +210,7 @@ static const struct {
 	const char *name;
 	int size;
 } sets[] = {{"known", RULESET_KNOWN_MAX}, {"struck", RULESET_STRUCK_MAX}, {"cut", RULESET_OVER_MAX},
-	    {"lp", RULESET_BUSY_MAX},     {"lb", RULESET_BUSY_MAX},       {"ld", RULESET_OVER_MAX},
-	    {"tp", RULESET_BUSY_MAX},     {"tb", RULESET_BUSY_MAX},       {"up", RULESET_BUSY_MAX},
-	    {"ub", RULESET_BUSY_MAX},     {"sec", RULESET_OVER_MAX},      {"long", RULESET_OVER_MAX}};
+	    {"sec", RULESET_OVER_MAX},    {"long", RULESET_OVER_MAX}};
 
 static const char families[] = {'4', '6'};
 
@@ -261,6 +259,7 @@ void ruleset_declare_origin(struct ruleset_writer *w)
 		for (const char *const *name = family_chains; *name; name++)
 			declare_chain(w, *name);
 		declare_sets(w);
+		ruleset_declare_meters(w);
 	}
 	w->family = 0;
 }

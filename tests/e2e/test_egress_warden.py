@@ -9,7 +9,7 @@ import signal
 import socket
 import time
 
-from harness import attacks, namespaces, test
+from harness import attacks, namespaces, policy, test
 from harness.egress import LISTED4, OPEN_PORT, Place
 
 TABLE = ("inet", "sallyport")
@@ -157,6 +157,33 @@ def elements(listed, name):
 def counted(listed, name):
     return sum(each["counter"]["packets"] for each in listed
                if "counter" in each and each["counter"]["name"].endswith(name))
+
+
+@test(seconds=30.0)
+def other_numbers_hold_at_once_for_who_is_at_it(t):
+    place = guarded(t, {"flows": {"datagram_packets": "1000/s", "new_connections": "1000/s"}})
+    network, target = place.network, namespaces.answering(3)
+
+    def hundred_a_second():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            for _ in range(600):
+                sock.sendto(b"one", (target, OPEN_PORT))
+                time.sleep(0.01)
+        return True
+    end = attacks.begin(network.origin, hundred_a_second)
+    t.eventually(lambda: place.escaped().packets >= 30, "some pass", 3.0)
+    other = {"burst": 5, "flows": {"datagram_packets": "10/s", "bytes": "1 MiB/s", "hourly_bytes": "1 MiB", "new_connections": "900/s"}}
+    place.server.write_policy({"egress": policy.merge(place.server.settings["egress"], other)})
+    t.equal(place.server.reload().status, 200, "status of the reload")
+    place.witness.forget()
+    end(20.0)
+    got = place.escaped().packets
+    t.check(got <= 20 + 6 * 10 + 10, f"{got} packets of a flow that was under way, where its new budget is 10/s")
+    listed = {kind: nft(place, "list", f"{kind}s", "inet") for kind in ("limit", "quota")}
+    t.check("_new_1_1000_5 " in listed["limit"] and "_new_1_1000_10 " not in listed["limit"], listed["limit"])
+    t.check("_connections_900_" in listed["limit"] and "_connections_1000_" not in listed["limit"], listed["limit"])
+    t.check("_bytes_1048576 " in listed["limit"] and "_bytes_3145728 " not in listed["limit"], listed["limit"])
+    t.check("over 1 mbytes" in listed["quota"] and "256" not in listed["quota"], listed["quota"])
 
 
 @test(seconds=20.0)

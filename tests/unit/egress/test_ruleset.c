@@ -143,8 +143,8 @@ static void the_text_of_an_origin_is_as_it_was_meant(void **state)
 	assert_true(says(rules, "add set inet sallyport $1known4 { type ipv4_addr ; flags dynamic,timeout ; size 4096 ; }\n"));
 	assert_true(says(rules, ADD "$1out4 meta l4proto { 6, 17 } th dport { 25-25, 80-80, 400-444 } goto $1forbid4\n"));
 	assert_true(says(rules, ADD "$1out4 ip daddr @$1known4 update @$1known4 { ip daddr timeout 3600s } goto $1target4\n"));
-	assert_true(says(rules, ADD "$1target4 update @$1tp4 { ip daddr timeout 10s limit rate 2000/second burst 4000 packets } "
-				    "update @$1tb4 { ip daddr timeout 10s limit rate 2097152 bytes/second burst 1 bytes }  "
+	assert_true(says(rules, ADD "$1target4 update @$1tp4_2000_1000_4000 { ip daddr timeout 10s limit rate 2000/second burst 4000 packets } "
+				    "update @$1tb4_2097152_1000_1 { ip daddr timeout 10s limit rate 2097152 bytes/second burst 1 bytes }  "
 				    "goto $1sum4\n" ADD "$1target4 goto $1over4\n"));
 	assert_true(says(rules, "add limit inet sallyport $1bytes_3145728 { rate 3145728 bytes/second burst 1 bytes ; }\n"));
 	assert_true(says(rules, ADD "$1sum4 limit name $1bytes_3145728 counter name $1other accept\n" ADD
