@@ -395,6 +395,23 @@ def what_an_operator_orders_holds_in_the_kernel(t):
     t.eventually(lambda: not reaches(LISTED4), "and all is again after it", 4.0)
 
 
+@test(seconds=30.0)
+def a_pause_that_the_kernel_does_not_end_at_first_ends_later(t):
+    place = guarded(t)
+    t.equal(place.server.command("pause", "--socket", place.server.control_socket, "egress", "2s").returncode, 0, "exit status of a pause")
+
+    def enforces(): return "drop" in nft(place, "list", "chain", *TABLE, "stranger")
+    t.check(enforces(), "it does not enforce at first")
+    t.eventually(lambda: not enforces(), "nothing is dropped in a pause", 2.0)
+    # a chain that is none of ours, and cannot go
+    nft(place, "-f", "-", stdin="add chain inet sallyport theirs\nadd map inet sallyport uses { type ipv4_addr : verdict; "
+        "elements = { 192.0.2.1 : jump theirs }; }\n")
+    t.eventually(lambda: "cannot enforce again" in place.server.errors(),
+                 lambda: f"it is told that the pause does not end: {place.server.errors()}", 5.0)
+    nft(place, "delete", "map", *TABLE, "uses")
+    t.eventually(enforces, "it ends once the kernel takes the rules", 8.0)
+
+
 # ---- rights
 
 @test(seconds=20.0)
