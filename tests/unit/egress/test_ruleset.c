@@ -301,16 +301,18 @@ static void what_a_text_declares_is_found_in_it(void **state)
 {
 	struct rules *rules = rules_of("origins = ( \"10.0.0.5\" );");
 	struct ruleset_object object = {"inet", "set", "stage1"};
-	const struct span text = strbuf_span(&rules->text);
+	struct ruleset_declared declared;
 	(void)state;
-	assert_true(ruleset_declares(text, &object));
+	assert_true(ruleset_declared_init(&declared, strbuf_span(&rules->text)));
+	assert_true(ruleset_declares(&declared, &object));
 	memcpy(object.name, "stage", 6);
-	assert_false(ruleset_declares(text, &object));
+	assert_false(ruleset_declares(&declared, &object));
 	memcpy(object.name, "stage1", 7);
 	memcpy(object.kind, "chain", 6);
-	assert_false(ruleset_declares(text, &object));
+	assert_false(ruleset_declares(&declared, &object));
 	snprintf(object.name, sizeof(object.name), "o%016llx_out4", (unsigned long long)rules->plan->origins[0].id);
-	assert_true(ruleset_declares(text, &object));
+	assert_true(ruleset_declares(&declared, &object));
+	ruleset_declared_release(&declared);
 	rules_free(rules);
 }
 
