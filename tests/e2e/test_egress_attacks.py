@@ -135,13 +135,13 @@ def new_destinations_take_their_turn(t):
     start = time.monotonic()
     for number in range(7):
         t.equal(gate.get(f"http://{at(number)}/").status, 200, "again")
-    t.check(time.monotonic() - start < 0.5, "those that are known wait no more")
+    t.within(start, 0.5, "those that are known wait no more")
     gate.server.write_policy({"timeouts": {"idle": "30 s"}})
     t.equal(gate.server.api("POST", "/api/reload").status, 200, "reload")
     start = time.monotonic()
     for number in range(7):
         t.equal(gate.connect(at(number))[1].status, 200, "after a reload")
-    t.check(time.monotonic() - start < 0.5, "and they are known after a reload")
+    t.within(start, 0.5, "and they are known after a reload")
     t.note(f"7 destinations with a burst of 4 at 1/s came after {', '.join(f'{at:.1f}' for at in times)} s")
 
 
@@ -153,7 +153,7 @@ def who_waits_too_long_is_told_when_to_come_again(t):
     mark, start = gate.server.mark(), time.monotonic()
     _, head = gate.connect(at(1))
     t.equal(head.status, 429, "the second")
-    t.check(0.4 < time.monotonic() - start < 1.5, f"it waited {time.monotonic() - start:.2f} s")
+    t.within(start, 1.5, "the time that it waited", least=0.4)
     line = gate.server.next_line(mark)
     t.reason(line, "egress-new-destination")
     t.equal((line.setting, line.limit), ("egress.new_destinations", 1), "log")
