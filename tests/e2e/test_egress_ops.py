@@ -9,6 +9,7 @@ import subprocess
 import time
 
 from harness import Client, Failure, namespaces, test
+from harness.browser import Page
 from harness.egress import LISTED4, Place
 from harness.gate import Gate, other_address
 from harness.origin import Origin, reply
@@ -227,6 +228,24 @@ def the_page_has_a_section_for_it(t):
     page, script = server.api("GET", "/").body.decode(), server.api("GET", "/console.js").body.decode()
     for name in re.findall(r'at\("(egress[\w-]*)"\)', script):
         t.check(f'id="{name}"' in page, f"{name} stands in the page")
+
+
+@test(heavy=True, seconds=60)
+def its_buttons_order_in_a_browser_and_keep_the_focus(t):
+    port = free_port()
+    server = start(t, console={"address": f"127.0.0.1:{port}"})
+    page = Page(t, f"http://127.0.0.1:{port}/")
+    button = "document.querySelector('#egress-origins button[data-origin=\"10.0.0.6\"]')"
+    t.eventually(lambda: page.run(f"!!{button}"), "the section is there", 20)
+    page.run(f"window.before = {button}, {button}.focus()")
+    t.eventually(lambda: page.run(f"window.before !== {button}"), "the table is written anew")
+    t.equal(page.run(f"document.activeElement === {button}"), True, "the focus is where it was")
+    page.run("document.activeElement.click()")
+    t.eventually(lambda: stage(server, "10.0.0.6") == "listed-only", "the order is obeyed")
+    t.eventually(lambda: page.run(f"{button}.textContent") == "Release", "and shown")
+    t.check("10.0.0.6" in page.run("document.getElementById('changes').textContent"), "what changed names it")
+    page.run(f"{button}.click()")
+    t.eventually(lambda: stage(server, "10.0.0.6") == "free", "the release")
 
 
 # ---- what lasts
