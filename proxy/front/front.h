@@ -362,6 +362,8 @@ bool ask_another(struct exchange *x);
 bool ask_again(struct exchange *x);
 void exchange_leave_origin(struct exchange *x, bool reusable);
 /* inspect.c: the content, as far as the site's shield.bodies looks into it. */
+/* The worker's memory, for who decodes. */
+struct coding_memory front_memory(struct front *front);
 /* The head was allowed, and content follows. False: x->verdict refuses it. */
 MUST_CHECK bool inspect_begin(struct exchange *x);
 /* The next piece, decoded from its framing; x->up_read: the last one. False: x->verdict and *reason refuse it. */
