@@ -79,10 +79,11 @@ static bool is_looked_into(const struct shield *shield, enum body_kind kind)
 static bool plan_body(const struct shield *shield, const struct http_head *head, struct body_plan *plan,
 		      struct body_fault *fault)
 {
-	if (!body_type_of(head, &plan->type, fault))
-		/* A charset, or what stands behind the type, is nobody's affair where nobody looks. */
-		return fault->reason == REASON_BODY_CHARSET && !is_looked_into(shield, plan->type.kind);
-	plan->inspect = is_looked_into(shield, plan->type.kind) && !is_skipped_type(shield, head);
+	bool is_sound = body_type_of(head, &plan->type, fault);
+	bool looks = is_looked_into(shield, plan->type.kind) && !is_skipped_type(shield, head);
+	if (!is_sound) /* a charset is nobody's affair where nobody looks */
+		return fault->reason == REASON_BODY_CHARSET && !looks;
+	plan->inspect = looks;
 	return !plan->inspect ||
 	       (plan_codings(shield, head, plan, fault) && plan_sizes(shield, head, plan, fault));
 }
