@@ -71,6 +71,8 @@ static bool has_stood(const struct body_parameters *parameters, struct span name
 	return false;
 }
 
+_Static_assert(BODY_PARAMETERS_MAX == 16, "it is said below");
+
 static bool take_name(struct body_parameters *parameters, struct span *name)
 {
 	*name = span_of(parameters->rest.ptr, span_find(parameters->rest, '='));

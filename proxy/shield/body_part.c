@@ -151,7 +151,7 @@ static bool check_type(struct part_reading *reading)
 	if (!part->type.ptr)
 		return true;
 	bool is_sound = body_type_read(part->type, &type, &fault);
-	if (type.is_multipart || span_istarts(part->type, SPAN("multipart")))
+	if (span_istarts(part->type, SPAN("multipart")))
 		return ambiguous(reading, "part: other parts inside of it");
 	if (!is_sound && !part->is_file)
 		return body_refuse_bytes(reading->body, fault.reason, NULL, fault.evidence);

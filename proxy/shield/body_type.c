@@ -127,7 +127,6 @@ bool body_type_read(struct span value, struct body_type *type, struct body_fault
 	if (!http_is_token(major) || !http_is_token(minor))
 		return fail(fault, REASON_BODY_TYPE, value);
 	type->kind = kind_of(major, minor);
-	type->is_multipart = span_ieq(major, SPAN("multipart"));
 	return (type->kind == BODY_RAW && !span_ieq(major, SPAN("text"))) ||
 	       read_parameters(value, span_from(value, whole.len), type, fault);
 }
