@@ -211,19 +211,37 @@ def an_ordinary_user_with_one_capability_contains_a_scan(t):
     held(t, place, 4, "scan, sallyport as an ordinary user", hosts=15, seconds=0.5)
 
 
-@test(seconds=40.0, heavy=True)
+@contextlib.contextmanager
+def dropped_at_once(network, machine):
+    """All UDP of the machine, where it comes in: the least that can be done about it."""
+    rule = f"iifname {network.interface(machine)} meta l4proto udp drop"
+    rules = f"table ip least {{ chain arriving {{ type filter hook prerouting priority -400; {rule}; }}; }}"
+    network.gateway.run("nft", rules)
+    yield
+    network.gateway.run("nft", "delete table ip least")
+
+
+@test(seconds=60.0, heavy=True)
 def a_clean_neighbour_hardly_notices(t):
+    """By turns with an attack on the guard, and with one that never gets that far: what else goes on here, the attacker's
+    own work included, meets both."""
     place = guarded(t)
     network = place.network
+    seconds = {"dropped at once": [], "guarded": []}
 
     def busy(): return place.reach(network.neighbour, namespaces.answering(63000), OPEN_PORT)
-    with Meanwhile(busy, 0.005) as quiet:
-        t.eventually(lambda: len(quiet.seconds) >= 300, "300 requests in quiet", 20.0)
-    with Meanwhile(busy, 0.005) as loud:
-        place.packets(namespaces.answering(0), "udp", count=60000, targets=1000, port=OPEN_PORT, rate=20000,
-                      seconds=5)
-        t.eventually(lambda: len(loud.seconds) >= 200, "200 requests during an attack", 20.0)
-    quiet.unhurt("the neighbour in quiet")
-    loud.unhurt("the neighbour during an attack")
-    t.note(f"the neighbour's p95: quiet {quiet.p95 * 1e3:.2f} ms, during an attack {loud.p95 * 1e3:.2f} ms")
-    t.check(loud.p95 < 2 * quiet.p95, f"p95 {loud.p95 * 1e3:.2f} ms, in quiet {quiet.p95 * 1e3:.2f} ms")
+
+    def meanwhile(kind):
+        with Meanwhile(busy, 0.025) as work:  # fewer than egress.flows.new_connections
+            place.packets(namespaces.answering(0), "udp", count=20000, targets=1000, port=OPEN_PORT, rate=20000,
+                          seconds=5)
+        work.unhurt("the neighbour", least=15)
+        seconds[kind] += work.seconds
+    for _ in range(9):
+        with dropped_at_once(network, network.origin):
+            meanwhile("dropped at once")
+        meanwhile("guarded")
+    p95 = {kind: sorted(all)[int(len(all) * 0.95)] for kind, all in seconds.items()}
+    told = ", ".join(f"{kind} {each * 1e3:.2f} ms of {len(seconds[kind])}" for kind, each in p95.items())
+    t.note(f"the neighbour's p95 during an attack that is: {told}")
+    t.check(p95["guarded"] < 2 * p95["dropped at once"], told)

@@ -43,10 +43,13 @@ class Gate:
 
     def ask(self, data, **options):
         """Its answer to these bytes, on a connection of their own."""
-        client = self.client(**options)
-        client.send(data)
+        client = Client(self.address, **options)
         method = data.split(b" ", 1)[0].decode("latin-1")
-        return client.read_response("HEAD" if method == "HEAD" else "GET")
+        try:
+            client.send(data)
+            return client.read_response("HEAD" if method == "HEAD" else "GET")
+        finally:
+            client.close()
 
     def get(self, url, *, fields="", **options):
         host = url.split("/")[2]
