@@ -76,7 +76,7 @@ static void without_a_table_nothing_is_paused(void **state)
 
 static void fill(struct site_set *kept)
 {
-	char name[16];
+	char name[24];
 	for (int i = 0; i < SITE_STATES; i++) {
 		snprintf(name, sizeof(name), "site-%d", i);
 		int slot = site_states_claim(&states, name, &none);

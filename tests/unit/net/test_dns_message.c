@@ -17,7 +17,8 @@ static bool parse(struct span bytes, struct dns_query *query)
 {
 	char *copy = guarded_copy(bytes.ptr, bytes.len);
 	bool is_query = dns_query_parse(span_of(copy, bytes.len), query);
-	query->question.ptr = bytes.ptr + (query->question.ptr - copy);
+	if (is_query)
+		query->question.ptr = bytes.ptr + (query->question.ptr - copy);
 	guarded_free(copy, bytes.len);
 	return is_query;
 }
