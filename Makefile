@@ -22,7 +22,7 @@ FUZZ_SECONDS ?= 60
 # Debian packages that building, and testing, needs.
 PACKAGES      := gcc make pkg-config libc6-dev libssl-dev libmicrohttpd-dev libconfig-dev \
                  libjansson-dev libcurl4-openssl-dev libc-ares-dev libcap-ng-dev libseccomp-dev uthash-dev \
-                 libvectorscan-dev zlib1g-dev libbrotli-dev libzstd-dev libexpat1-dev libsqlite3-dev
+                 libvectorscan-dev libpcre2-dev zlib1g-dev libbrotli-dev libzstd-dev libexpat1-dev libsqlite3-dev
 PACKAGES_TEST := binutils cppcheck curl git libcmocka-dev openssl python3
 PACKAGES_ALL  := chromium testssl.sh clang libclang-rt-14-dev nginx-light libnginx-mod-http-brotli-filter brotli haproxy wrk apache2-bin \
                  nodejs tomcat10-common default-jre-headless
@@ -34,7 +34,7 @@ IMAGE_TOOL ?= $(notdir $(firstword $(shell command -v docker podman buildah)))
 IMAGE      ?= sallyport:$(VERSION)
 
 LIBRARIES := openssl libmicrohttpd libcurl libconfig jansson libcares libcap-ng libseccomp libhs \
-             zlib libbrotlidec libzstd expat sqlite3
+             libpcre2-8 zlib libbrotlidec libzstd expat sqlite3
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wstrict-prototypes \
             -Wmissing-prototypes -Wvla -Werror=implicit-function-declaration

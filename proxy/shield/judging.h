@@ -36,6 +36,10 @@ bool judge_content_type(struct judging *judging);
 bool judge_path_lists(struct judging *judging);
 bool judge_arguments(struct judging *judging);
 bool judge_query_lists(struct judging *judging);
+bool judge_rules(struct judging *judging);
+bool judge_values(struct judging *judging);
+bool judge_score(struct judging *judging);
+bool judge_watched(struct judging *judging);
 bool judge_texts(struct judging *judging);
 
 /* Is one of the texts in s, case ignored? NULL: none is. */

@@ -453,8 +453,8 @@ static const uint8_t *actions_at(const struct shield_policy *policy, enum findin
 	}
 }
 
-void shield_policy_settings(const struct shield_policy *policy, const struct rule_spec *rules,
-			    size_t rule_count, struct shield_settings *out)
+void shield_policy_settings(const struct shield_policy *policy, const struct rule_set *rules,
+			    struct shield_settings *out)
 {
 	*out = (struct shield_settings){
 	    .mode = policy->mode,
@@ -467,7 +467,6 @@ void shield_policy_settings(const struct shield_policy *policy, const struct rul
 	    .cookie_syntax = policy->cookie_syntax,
 	    .methods = policy->methods.items,
 	    .rules = rules,
-	    .rule_count = rule_count,
 	    .paths = policy->paths.items,
 	    .path_count = policy->paths.n,
 	    .answers = policy->reason_answers,

@@ -265,13 +265,13 @@ static void the_built_in_rules_count_unless_others_are_set(void **state)
 
 	(void)state;
 	assert_non_null(settings);
-	assert_true(settings->rules.n > 0);
+	assert_true(settings->rule_count > 0);
 	settings_free(settings);
 	policy_errors_free(errors);
 
 	settings = load("rules = ( );", &overrides);
 	assert_non_null(settings);
-	assert_int_equal(settings->rules.n, 0);
+	assert_int_equal(settings->rule_count, 0);
 	settings_free(settings);
 }
 

@@ -5,33 +5,42 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include "shield/requests.h"
+#include "shield/rule_sets.h"
 
-static struct shield *new_shield(const struct rule_spec *rules, size_t n)
+/* A set, its shield, and scratch for both. */
+struct bench {
+	struct rule_set *set;
+	struct shield *shield;
+	struct shield_scratch *scratch;
+};
+
+static struct bench bench_new(const struct rule_spec *rules, size_t n)
 {
-	struct shield_settings settings = {.mode = SHIELD_ENFORCE, .rules = rules, .rule_count = n};
+	struct bench bench = {.set = rules_compiled(rules, n)};
+	struct shield_settings settings = {.mode = SHIELD_ENFORCE, .rules = bench.set, .limits = {.score = 4}};
 	struct err err;
-	size_t bad;
-	struct shield *shield = shield_new(&settings, &bad, &err);
-	if (!shield)
-		fail_msg("rule %zu: %s", bad, err.text);
-	return shield;
+	bench.shield = shield_new(&settings, &err);
+	assert_non_null(bench.shield);
+	const struct shield *const shields[] = {bench.shield};
+	bench.scratch = shield_scratch_new(shields, 1, &err);
+	assert_non_null(bench.scratch);
+	return bench;
 }
 
-static struct shield_scratch *new_scratch(const struct shield *shield)
+static void bench_free(struct bench *bench)
 {
-	struct err err;
-	struct shield_scratch *scratch = shield_scratch_new(&shield, 1, &err);
-	assert_non_null(scratch);
-	return scratch;
+	shield_scratch_free(bench->scratch);
+	shield_free(bench->shield);
+	rule_set_free(bench->set);
 }
 
 static void rule_sees_what_its_where_says(void **state)
 {
 	(void)state;
-	static const struct rule_spec rules[] = {
-	    {"path", "path", "/b/x y$", "", NULL, {0}},
-	    {"query", "query", "^q=x y&$", "", NULL, {0}},
-	    {"url", "url", "^/a/\\.\\./b/%78\\?q=%78$", "", NULL, {0}},
+	const struct rule_spec rules[] = {
+	    RULE_OF("path", TARGET_PATH, "/b/x y$"),
+	    RULE_OF("query", TARGET_QUERY, "^q=x y&$"),
+	    RULE_OF("url", TARGET_URL, "^/a/\\.\\./b/%78\\?q=%78$"),
 	};
 	static const struct {
 		const char *target, *rule;
@@ -47,26 +56,24 @@ static void rule_sees_what_its_where_says(void **state)
 	    {"/z?", NULL},
 	    {"/", NULL},
 	};
-	struct shield *shield = new_shield(rules, 3);
-	struct shield_scratch *scratch = new_scratch(shield);
+	struct bench bench = bench_new(rules, 3);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct verdict verdict = request_judge(shield, scratch, "GET", rows[i].target);
+		struct verdict verdict = request_judge(bench.shield, bench.scratch, "GET", rows[i].target);
 		const char *rule = verdict.rule ? verdict.rule : "-";
 		if (strcmp(rule, rows[i].rule ? rows[i].rule : "-") != 0)
 			fail_msg("%s: %s", rows[i].target, rule);
 		assert_int_equal(verdict.reason, rows[i].rule ? REASON_RULE : REASON_UNSET);
 	}
-	shield_scratch_free(scratch);
-	shield_free(shield);
+	bench_free(&bench);
 }
 
 static void rule_that_comes_first_is_named(void **state)
 {
 	(void)state;
-	static const struct rule_spec rules[] = {
-	    {"0", "query", "zero", "", NULL, {0}}, {"1", "path", "o.*e", "", NULL, {0}},
-	    {"2", "url", "one", "", NULL, {0}},    {"3", "path", "one", "", NULL, {0}},
-	    {"4", "query", "four", "", NULL, {0}},
+	const struct rule_spec rules[] = {
+	    RULE_OF("0", TARGET_QUERY, "zero"), RULE_OF("1", TARGET_PATH, "o.*e"),
+	    RULE_OF("2", TARGET_URL, "one"),    RULE_OF("3", TARGET_PATH, "one"),
+	    RULE_OF("4", TARGET_QUERY, "four"),
 	};
 	static const struct {
 		const char *target, *rule;
@@ -74,23 +81,21 @@ static void rule_that_comes_first_is_named(void **state)
 	    {"/one?zero", "0"},  {"/one", "1"},   {"/xone?four", "1"},
 	    {"/?one+four", "2"}, {"/?four", "4"}, {"/on?four+zero", "0"},
 	};
-	struct shield *shield = new_shield(rules, 5);
-	struct shield_scratch *scratch = new_scratch(shield);
+	struct bench bench = bench_new(rules, 5);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct verdict verdict = request_judge(shield, scratch, "GET", rows[i].target);
+		struct verdict verdict = request_judge(bench.shield, bench.scratch, "GET", rows[i].target);
 		assert_non_null(verdict.rule);
 		assert_string_equal(verdict.rule, rows[i].rule);
 	}
-	shield_scratch_free(scratch);
-	shield_free(shield);
+	bench_free(&bench);
 }
 
 static void rule_shows_what_it_saw_up_to_the_match(void **state)
 {
 	(void)state;
-	static const struct rule_spec rules[] = {{"path", "path", "cmd\\.exe", "", NULL, {0}},
-						 {"query", "query", "a b&", "", NULL, {0}},
-						 {"url", "url", "%7a", "", NULL, {0}}};
+	const struct rule_spec rules[] = {RULE_OF("path", TARGET_PATH, "cmd\\.exe"),
+						 RULE_OF("query", TARGET_QUERY, "a b&"),
+						 RULE_OF("url", TARGET_URL, "%7a")};
 	static const struct {
 		const char *target, *evidence;
 	} rows[] = {
@@ -98,100 +103,89 @@ static void rule_shows_what_it_saw_up_to_the_match(void **state)
 	    {"/?q=100%%20x%61+b%26c=d", "q=100%%20x%61+b%26"},
 	    {"/x%7Ay?z", "/x%7A"},
 	};
-	struct shield *shield = new_shield(rules, 3);
-	struct shield_scratch *scratch = new_scratch(shield);
+	struct bench bench = bench_new(rules, 3);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct verdict verdict = request_judge(shield, scratch, "GET", rows[i].target);
+		struct verdict verdict = request_judge(bench.shield, bench.scratch, "GET", rows[i].target);
 		assert_int_equal(verdict.status, 403);
 		if (!span_eq(verdict.evidence, span_from_str(rows[i].evidence)))
 			fail_msg("%s: '%.*s'", rows[i].target, SPAN_ARG(verdict.evidence));
 	}
-	shield_scratch_free(scratch);
-	shield_free(shield);
+	bench_free(&bench);
 }
 
 static void bad_rule_is_named_with_what_is_wrong(void **state)
 {
 	(void)state;
-	static const struct {
+	const struct {
 		struct rule_spec rule;
 		const char *says;
 	} rows[] = {
-	    {{"x", "path", "(", "", NULL, {0}}, "rule 'x'"},
-	    {{"x", "query", "a(?=b)", "", NULL, {0}}, "rule 'x'"},
-	    {{"x", "url", "(a)\\1", "", NULL, {0}}, "rule 'x'"},
-	    {{"x", "path", "a*", "", NULL, {0}}, "rule 'x'"}, /* matches anything */
-	    {{"x", "path", "", "", NULL, {0}}, "rule 'x'"},
-	    {{"x", "body", "a", "", NULL, {0}}, "where is"},
-	    {{"x", NULL, "a", "", NULL, {0}}, "where is"},
-	    {{"x", "path", NULL, "", NULL, {0}}, "no pattern"},
-	    {{NULL, "path", "a", "", NULL, {0}}, "no id"},
+	    {RULE_OF("x", TARGET_PATH, "("), "rule 'x'"},
+	    {RULE_OF("x", TARGET_PATH, "a*"), "rule 'x'"}, /* matches anything */
+	    {RULE_OF("x", TARGET_ARG, "(?<=a*)b"), "rule 'x'"},
+	    {RULE_OF("x", TARGET_PATH, ""), "nothing to look for"},
+	    {RULE_OF("x", TARGET_PATH, NULL), "nothing to look for"},
+	    {RULE_OF("x", TARGET_UNSET, "a"), "looks nowhere"},
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct rule_spec rules[] = {
-		    {"good", "path", "a", "", NULL, {0}}, {"fine", "url", "b", "", NULL, {0}}, rows[i].rule};
-		struct shield_settings settings = {.rules = rules, .rule_count = 3};
-		struct err err = {""};
-		size_t bad = 99;
-		assert_null(shield_new(&settings, &bad, &err));
-		assert_int_equal(bad, 2);
-		if (!strstr(err.text, rows[i].says))
-			fail_msg("row %zu: %s", i, err.text);
+		const struct rule_spec rules[] = {
+		    RULE_OF("good", TARGET_PATH, "a"), RULE_OF("fine", TARGET_URL, "b"), rows[i].rule};
+		struct rule_complaints complaints = {0};
+		if (rule_set_new(rules, 3, note_complaint, &complaints))
+			fail_msg("row %zu compiles", i);
+		assert_int_equal(complaints.n, 1);
+		assert_int_equal(complaints.rules[0], 2);
+		if (!strstr(complaints.texts[0], rows[i].says))
+			fail_msg("row %zu: %s", i, complaints.texts[0]);
 	}
 }
 
-static void first_bad_rule_is_named_wherever_it_looks(void **state)
+static void all_bad_rules_are_named_at_once(void **state)
 {
 	(void)state;
-	static const struct rule_spec rules[] = {{"0", "path", "a", "", NULL, {0}},
-						 {"1", "url", "(", "", NULL, {0}},
-						 {"2", "query", "(", "", NULL, {0}},
-						 {"3", "path", "(", "", NULL, {0}},
-						 {"4", "url", "(", "", NULL, {0}}};
-	for (size_t first = 0; first < 5; first++) {
-		struct shield_settings settings = {.rules = rules + first, .rule_count = 5 - first};
-		struct err err = {""};
-		size_t bad = 99;
-		assert_null(shield_new(&settings, &bad, &err));
-		assert_int_equal(bad + first, first == 0 ? 1 : first);
-		assert_int_equal(err.text[strlen("rule '")], '0' + (char)(bad + first));
-	}
+	const struct rule_spec rules[] = {RULE_OF("0", TARGET_PATH, "a"), RULE_OF("1", TARGET_URL, "("),
+					  RULE_OF("2", TARGET_QUERY, "["), RULE_OF("3", TARGET_PATH, "b"),
+					  RULE_OF("4", TARGET_FIELD, ")")};
+	struct rule_complaints complaints = {0};
+	assert_null(rule_set_new(rules, 5, note_complaint, &complaints));
+	assert_int_equal(complaints.n, 3);
+	assert_int_equal(complaints.rules[0], 1);
+	assert_int_equal(complaints.rules[1], 2);
+	assert_int_equal(complaints.rules[2], 4);
 }
 
 static void scratch_serves_many_shields(void **state)
 {
 	(void)state;
-	static const struct rule_spec small[] = {{"small", "path", "one", "", NULL, {0}}};
-	static const struct rule_spec large[] = {
-	    {"a", "query", "a.{100}b", "", NULL, {0}},
-	    {"b", "url", "x[0-9]{1,50}y", "", NULL, {0}},
-	    {"c", "path", "(?:one|two|three)+four.*five", "", NULL, {0}}};
+	const struct rule_spec small[] = {RULE_OF("small", TARGET_PATH, "one")};
+	const struct rule_spec large[] = {RULE_OF("a", TARGET_QUERY, "a.{100}b"),
+					  RULE_OF("b", TARGET_URL, "x[0-9]{1,50}y"),
+					  RULE_OF("c", TARGET_PATH, "(?:one|two|three)+four.*five")};
 	struct err err;
-	struct shield *shields[] = {new_shield(NULL, 0), new_shield(large, 3),
-				    new_shield(small, 1)};
-	const struct shield *const all[] = {shields[0], shields[1], shields[2]};
+	struct bench benches[] = {bench_new(NULL, 0), bench_new(large, 3), bench_new(small, 1)};
+	const struct shield *const all[] = {benches[0].shield, benches[1].shield, benches[2].shield};
 	struct shield_scratch *scratch = shield_scratch_new(all, 3, &err);
 	assert_non_null(scratch);
-	assert_null(request_judge(shields[0], scratch, "GET", "/one").rule);
-	assert_string_equal(request_judge(shields[1], scratch, "GET", "/x12y").rule, "b");
-	assert_string_equal(request_judge(shields[2], scratch, "GET", "/one").rule, "small");
+	assert_null(request_judge(benches[0].shield, scratch, "GET", "/one").rule);
+	assert_string_equal(request_judge(benches[1].shield, scratch, "GET", "/x12y").rule, "b");
+	assert_string_equal(request_judge(benches[2].shield, scratch, "GET", "/one").rule, "small");
 	shield_scratch_free(scratch);
 	for (size_t i = 0; i < 3; i++)
-		shield_free(shields[i]);
+		bench_free(&benches[i]);
 }
 
 static void rules_that_cannot_be_matched_refuse(void **state)
 {
 	(void)state;
-	static const struct rule_spec rules[] = {{"r", "path", "one", "", NULL, {0}}};
+	const struct rule_spec rules[] = {RULE_OF("r", TARGET_PATH, "one")};
 	struct err err;
-	struct shield *shield = new_shield(rules, 1);
+	struct bench bench = bench_new(rules, 1);
 	struct shield_scratch *scratch = shield_scratch_new(NULL, 0, &err);
-	struct verdict verdict = request_judge(shield, scratch, "GET", "/");
+	struct verdict verdict = request_judge(bench.shield, scratch, "GET", "/");
 	assert_int_equal(verdict.action, VERDICT_REJECT);
 	assert_string_equal(verdict.rule, SHIELD_RULE_BROKEN);
 	shield_scratch_free(scratch);
-	shield_free(shield);
+	bench_free(&bench);
 }
 
 int main(void)
@@ -201,7 +195,7 @@ int main(void)
 	    cmocka_unit_test(rule_that_comes_first_is_named),
 	    cmocka_unit_test(rule_shows_what_it_saw_up_to_the_match),
 	    cmocka_unit_test(bad_rule_is_named_with_what_is_wrong),
-	    cmocka_unit_test(first_bad_rule_is_named_wherever_it_looks),
+	    cmocka_unit_test(all_bad_rules_are_named_at_once),
 	    cmocka_unit_test(scratch_serves_many_shields),
 	    cmocka_unit_test(rules_that_cannot_be_matched_refuse),
 	};

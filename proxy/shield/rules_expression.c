@@ -1,0 +1,119 @@
+/* From what a condition looks for to regular expressions. Texts are escaped byte by byte; a pattern
+ * is taken as it is, but that its absolute anchors become a line's where several values are looked
+ * at as lines. */
+#include "shield/rules_expression.h"
+
+enum { EXPRESSION_MAX = 64 << 10 };
+
+static bool is_word(char c)
+{
+	return (c >= '0' && c <= '9') || (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z') || c == '_';
+}
+
+static void write_text(struct strbuf *out, struct span text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		if (is_word(text.ptr[i]))
+			strbuf_add_char(out, text.ptr[i]);
+		else
+			strbuf_addf(out, "\\x%02x", (unsigned char)text.ptr[i]);
+	}
+}
+
+static void write_word(struct strbuf *out, struct span text)
+{
+	if (is_word(text.ptr[0]))
+		strbuf_add_str(out, "\\b");
+	write_text(out, text);
+	if (is_word(text.ptr[text.len - 1]))
+		strbuf_add_str(out, "\\b");
+}
+
+/* \A is ^, \z and \Z are $ where the value is a line. */
+static void write_pattern(struct strbuf *out, const char *text, enum pattern_form form)
+{
+	for (; *text; text++) {
+		char next = text[0] == '\\' ? text[1] : '\0';
+		if (form == PATTERN_LINES && next == 'A') {
+			strbuf_add_char(out, '^');
+			text++;
+		} else if (form == PATTERN_LINES && (next == 'z' || next == 'Z')) {
+			strbuf_add_char(out, '$');
+			text++;
+		} else {
+			strbuf_add_char(out, *text);
+			if (next)
+				strbuf_add_char(out, *++text);
+		}
+	}
+}
+
+static void write_expression(struct strbuf *out, const struct rule_condition *condition,
+			     const char *text, enum pattern_form form)
+{
+	const char *begin = "^", *end = form == PATTERN_LINES ? "$" : "\\z";
+	struct span bytes = span_from_str(text);
+	switch (condition->op) {
+	case OPERATOR_PATTERN: write_pattern(out, text, form); break;
+	case OPERATOR_WORD: write_word(out, bytes); break;
+	case OPERATOR_CONTAINS: write_text(out, bytes); break;
+	default:
+		if (condition->op != OPERATOR_SUFFIX)
+			strbuf_add_str(out, begin);
+		write_text(out, bytes);
+		if (condition->op != OPERATOR_PREFIX)
+			strbuf_add_str(out, end);
+	}
+}
+
+static bool has_room(struct expressions *expressions)
+{
+	if (expressions->n < expressions->room)
+		return true;
+	size_t room = expressions->room ? 2 * expressions->room : 64;
+	struct pattern_source *grown = realloc(expressions->sources, room * sizeof(*grown));
+	if (!grown)
+		return false;
+	expressions->sources = grown;
+	expressions->room = room;
+	return true;
+}
+
+void expressions_add(struct expressions *expressions, const struct rule_condition *condition, unsigned id,
+		     enum pattern_kind kind, enum pattern_form form)
+{
+	for (const char *const *text = condition->texts; *text; text++) {
+		struct strbuf out;
+		strbuf_init(&out, EXPRESSION_MAX);
+		write_expression(&out, condition, *text, form);
+		if (out.truncated || !out.data || !has_room(expressions)) {
+			strbuf_release(&out);
+			expressions->failed = true;
+			return;
+		}
+		expressions->sources[expressions->n++] = (struct pattern_source){
+		    .text = out.data, .id = id, .cased = condition->cased, .kind = kind};
+	}
+}
+
+void expressions_release(struct expressions *expressions)
+{
+	for (size_t i = 0; i < expressions->n; i++)
+		free((char *)(uintptr_t)expressions->sources[i].text);
+	free(expressions->sources);
+}
+
+/* "(?-m)" and the like, by which a pattern says what "^" is. */
+bool expression_minds_lines(const struct rule_condition *condition)
+{
+	if (condition->op != OPERATOR_PATTERN)
+		return false;
+	const char *at = condition->texts && condition->texts[0] ? condition->texts[0] : "";
+	while ((at = strstr(at, "(?")) != NULL) {
+		at += 2;
+		at += strspn(at, "imsx");
+		if (*at == '-')
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,367 @@
+/* Matches rules: values are gathered by group, line by line; the group's filter looks at all of them
+ * in one scan, and its lanes at single values where it must be. Allocates nothing and makes
+ * no system call. Time grows with the bytes of the values alone: each value is scanned at most
+ * once by each lane, and patterns that are matched one at a time have a limit of steps. */
+#include "shield/rules.h"
+
+#include "sallyport/shield.h"
+
+enum {
+	LINES_ROOM = 64 << 10, /* values of a group that are looked at together */
+	ENTRIES_MAX = 128,
+};
+
+struct entry {
+	struct rule_value value; /* .value lies in the lines, or stands alone */
+	unsigned kinds;
+};
+
+/* What was gathered of one group. */
+struct lines {
+	char *text;
+	size_t len;
+	struct entry entries[ENTRIES_MAX];
+	size_t n;
+	unsigned kinds; /* of all of them */
+};
+
+struct rule_scratch {
+	struct pattern_scratch *patterns;
+	struct confirm_scratch *confirm;
+	struct lines lines[GROUP_COUNT];
+	char *a, *b;     /* for transformations */
+	uint64_t *seen;  /* conditions with negated patterns that matched the value in hand */
+	size_t seen_words;
+};
+
+struct rule_scratch *rule_scratch_new(void)
+{
+	struct rule_scratch *scratch = calloc(1, sizeof(*scratch));
+	if (!scratch)
+		return NULL;
+	bool ok = (scratch->patterns = pattern_scratch_new()) != NULL &&
+		  (scratch->confirm = confirm_scratch_new()) != NULL &&
+		  (scratch->a = malloc(RULE_VALUE_MAX)) != NULL && (scratch->b = malloc(RULE_VALUE_MAX)) != NULL;
+	for (int g = 0; g < GROUP_COUNT && ok; g++)
+		ok = (scratch->lines[g].text = malloc(LINES_ROOM)) != NULL;
+	if (ok)
+		return scratch;
+	rule_scratch_free(scratch);
+	return NULL;
+}
+
+void rule_scratch_free(struct rule_scratch *scratch)
+{
+	if (!scratch)
+		return;
+	pattern_scratch_free(scratch->patterns);
+	confirm_scratch_free(scratch->confirm);
+	for (int g = 0; g < GROUP_COUNT; g++)
+		free(scratch->lines[g].text);
+	free(scratch->a);
+	free(scratch->b);
+	free(scratch->seen);
+	free(scratch);
+}
+
+static bool fit_group(struct rule_scratch *scratch, const struct group *group, struct err *err)
+{
+	if (group->filter && !pattern_scratch_fit(scratch->patterns, group->filter, err))
+		return false;
+	for (size_t i = 0; i < group->lane_count; i++) {
+		if (group->lanes[i].patterns &&
+		    !pattern_scratch_fit(scratch->patterns, group->lanes[i].patterns, err))
+			return false;
+	}
+	return true;
+}
+
+bool rule_scratch_fit(struct rule_scratch *scratch, const struct rule_set *set, struct err *err)
+{
+	size_t words = set->condition_count / 64 + 1;
+	for (int g = 0; g < GROUP_COUNT; g++) {
+		if (!fit_group(scratch, &set->groups[g], err))
+			return false;
+	}
+	if (words <= scratch->seen_words)
+		return true;
+	uint64_t *grown = realloc(scratch->seen, words * sizeof(*grown));
+	if (!grown)
+		return err_set(err, "no memory to match rules in");
+	scratch->seen = grown;
+	scratch->seen_words = words;
+	return true;
+}
+
+/* ---- what matched ---- */
+
+/* One value while one lane looks at it. */
+struct look {
+	struct rule_scan *scan;
+	const struct rule_value *value;
+	const struct lane *lane;
+	struct span text; /* the value as the lane sees it */
+	bool changed;     /* that is not how it came */
+};
+
+static bool selects(const struct condition *condition, const struct rule_value *value)
+{
+	const struct rule_condition *spec = condition->spec;
+	bool selected = false;
+	if (!(condition->targets >> value->target & 1))
+		return false;
+	for (size_t i = 0; i < spec->selector_count && condition->is_named; i++) {
+		const struct rule_selector *selector = &spec->selectors[i];
+		if (selector->target != value->target ||
+		    (selector->name && !span_ieq(span_from_str(selector->name), value->name)))
+			continue;
+		if (selector->excludes)
+			return false;
+		selected = true;
+	}
+	return selected || !condition->is_named;
+}
+
+/* Up to the match, where the raw bytes are the value, or the value is them with escapes decoded. */
+static struct span evidence_of(const struct look *look, size_t end)
+{
+	const struct rule_value *value = look->value;
+	if (look->changed || !value->raw.ptr)
+		return value->raw;
+	if (value->raw.len == value->value.len)
+		return span_of(value->raw.ptr, end < value->raw.len ? end : value->raw.len);
+	bool has_escapes = value->target < TARGET_JSON_NAME || value->target > TARGET_XML;
+	return has_escapes ? url_query_prefix(value->raw, end) : value->raw;
+}
+
+static bool all_met(const struct rule_set *set, const struct condition *condition,
+		    struct rule_tally *tally)
+{
+	size_t first = condition->met - condition->index, n = set->specs[condition->rule].condition_count;
+	tally->met[condition->met / 64] |= UINT64_C(1) << condition->met % 64;
+	for (size_t bit = first; bit < first + n; bit++) {
+		if (!(tally->met[bit / 64] >> bit % 64 & 1))
+			return false;
+	}
+	return true;
+}
+
+static bool is_noted(const struct rule_tally *tally, uint32_t rule)
+{
+	for (uint32_t i = 0; i < tally->hit_count; i++) {
+		if (tally->hits[i].rule == rule)
+			return true;
+	}
+	return false;
+}
+
+/* A rule counts once in a request. Of more than there is room for, the first in order stay. */
+static void note(const struct look *look, const struct condition *condition, size_t end)
+{
+	const struct rule_scan *scan = look->scan;
+	struct rule_tally *tally = scan->tally;
+	const struct rule_spec *spec = &scan->set->specs[condition->rule];
+	int mode = scan->modes ? scan->modes[condition->rule] : spec->mode;
+	if (mode == SHIELD_OFF || (condition->met != NOT_MET && !all_met(scan->set, condition, tally)) ||
+	    is_noted(tally, condition->rule))
+		return;
+	struct rule_hit hit = {
+	    .rule = condition->rule,
+	    .condition = condition->index,
+	    .target = look->value->target,
+	    .name = look->value->raw_name,
+	    .evidence = evidence_of(look, end),
+	};
+	if (tally->hit_count < RULE_HITS_MAX) {
+		tally->hits[tally->hit_count++] = hit;
+		return;
+	}
+	uint32_t last = 0;
+	for (uint32_t i = 1; i < RULE_HITS_MAX; i++)
+		last = tally->hits[i].rule > tally->hits[last].rule ? i : last;
+	if (tally->hits[last].rule > hit.rule)
+		tally->hits[last] = hit;
+}
+
+static void on_pattern(void *context, unsigned id, size_t end)
+{
+	const struct look *look = context;
+	struct rule_scratch *scratch = look->scan->scratch;
+	const struct condition *condition = &look->scan->set->conditions[id];
+	if (!selects(condition, look->value) ||
+	    (condition->confirm &&
+	     !confirm_match(condition->confirm, scratch->confirm, look->text, &end)))
+		return;
+	if (condition->spec->negated)
+		scratch->seen[id / 64] |= UINT64_C(1) << id % 64;
+	else
+		note(look, condition, end);
+}
+
+/* ---- conditions without patterns ---- */
+
+static bool has_byte_outside(const uint8_t set[32], struct span text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char byte = (unsigned char)text.ptr[i];
+		if (!(set[byte / 8] >> byte % 8 & 1))
+			return true;
+	}
+	return false;
+}
+
+static bool is_in(const struct cidr_set *networks, struct span text)
+{
+	struct addr addr;
+	return networks && addr_parse_ip(text, 0, &addr) && cidr_set_has(networks, &addr);
+}
+
+static bool holds_directly(const struct look *look, uint32_t id)
+{
+	const struct rule_condition *spec = look->scan->set->conditions[id].spec;
+	switch (spec->op) {
+	case OPERATOR_LONGER: return look->text.len > spec->number;
+	case OPERATOR_BYTES: return has_byte_outside(spec->bytes, look->text);
+	case OPERATOR_NETWORK: return is_in(spec->networks, look->text);
+	default: return look->scan->scratch->seen[id / 64] >> id % 64 & 1;
+	}
+}
+
+static void look_directly(const struct look *look)
+{
+	for (uint32_t i = 0; i < look->lane->direct_count; i++) {
+		uint32_t id = look->lane->direct[i];
+		const struct condition *condition = &look->scan->set->conditions[id];
+		if (selects(condition, look->value) &&
+		    holds_directly(look, id) != condition->spec->negated)
+			note(look, condition, look->text.len);
+	}
+}
+
+/* ---- lanes ---- */
+
+static void look_in_lane(struct look *look)
+{
+	struct rule_scratch *scratch = look->scan->scratch;
+	if (look->lane->direct_count > 0)
+		memset(scratch->seen, 0, scratch->seen_words * sizeof(*scratch->seen));
+	if (look->lane->patterns &&
+	    !patterns_scan(look->lane->patterns, scratch->patterns, look->text, on_pattern, look))
+		look->scan->tally->broken = true;
+	look_directly(look);
+}
+
+static void look_at(struct rule_scan *scan, const struct group *group, const struct entry *entry,
+		    uint64_t wanted)
+{
+	struct rule_scratch *scratch = scan->scratch;
+	for (size_t i = 0; i < group->lane_count; i++) {
+		const struct lane *lane = &group->lanes[i];
+		struct look look = {scan, &entry->value, lane, entry->value.value, false};
+		bool is_wanted = wanted >> i & 1;
+		bool may_change = lane->kinds == KIND_ANY || lane->kinds & entry->kinds;
+		if (!(lane->targets >> entry->value.target & 1) || (!is_wanted && !may_change))
+			continue;
+		if (may_change)
+			look.text = transform_chain(lane->chain, look.text, scratch->a, scratch->b);
+		look.changed = look.text.ptr != entry->value.value.ptr ||
+			       look.text.len != entry->value.value.len;
+		if (is_wanted || look.changed)
+			look_in_lane(&look);
+	}
+}
+
+/* ---- groups ---- */
+
+struct wanted {
+	const struct rule_set *set;
+	enum rule_group group;
+	uint64_t lanes;
+};
+
+static void on_candidate(void *context, unsigned id, size_t end)
+{
+	struct wanted *wanted = context;
+	(void)end;
+	wanted->lanes |= UINT64_C(1) << wanted->set->conditions[id].lanes[wanted->group];
+}
+
+static uint64_t lanes_that_always_look(const struct group *group)
+{
+	uint64_t lanes = 0;
+	for (size_t i = 0; i < group->lane_count && group->always; i++)
+		lanes |= (uint64_t)group->lanes[i].always << i;
+	return lanes;
+}
+
+static void run_group(struct rule_scan *scan, enum rule_group g)
+{
+	const struct group *group = &scan->set->groups[g];
+	struct lines *lines = &scan->scratch->lines[g];
+	struct wanted wanted = {scan->set, g, lanes_that_always_look(group)};
+	if (group->filter && !patterns_scan(group->filter, scan->scratch->patterns,
+					    span_of(lines->text, lines->len), on_candidate, &wanted))
+		scan->tally->broken = true;
+	bool may_change = group->kinds & lines->kinds || group->kinds == KIND_ANY;
+	for (size_t i = 0; i < lines->n && (wanted.lanes != 0 || may_change); i++)
+		look_at(scan, group, &lines->entries[i], wanted.lanes);
+	lines->n = lines->len = 0;
+	lines->kinds = 0;
+}
+
+void rule_tally_begin(struct rule_tally *tally)
+{
+	tally->hit_count = 0; /* hits lie behind it and are not read */
+	tally->broken = false;
+	memset(tally->met, 0, sizeof(tally->met));
+}
+
+void rule_scan_begin(struct rule_scan *scan, const struct rule_set *set, struct rule_scratch *scratch,
+		     struct rule_tally *tally, const uint8_t *modes)
+{
+	*scan = (struct rule_scan){set, scratch, tally, modes};
+	for (int g = 0; g < GROUP_COUNT; g++) {
+		scratch->lines[g].n = scratch->lines[g].len = 0;
+		scratch->lines[g].kinds = 0;
+	}
+}
+
+/* Too long to be a line among others: every lane looks at it. */
+static void look_alone(struct rule_scan *scan, enum rule_group g, const struct rule_value *value)
+{
+	const struct entry entry = {.value = *value, .kinds = KIND_ANY};
+	if (value->value.len > RULE_VALUE_MAX)
+		scan->tally->broken = true;
+	else
+		look_at(scan, &scan->set->groups[g], &entry, UINT64_MAX);
+}
+
+void rule_scan_add(struct rule_scan *scan, const struct rule_value *value)
+{
+	enum rule_group g = rule_group_of(value->target);
+	struct lines *lines = &scan->scratch->lines[g];
+	size_t len = value->value.len;
+	if (!rule_set_wants(scan->set, value->target))
+		return;
+	if (len >= LINES_ROOM) {
+		look_alone(scan, g, value);
+		return;
+	}
+	if (lines->n == ENTRIES_MAX || lines->len + len >= LINES_ROOM)
+		run_group(scan, g);
+	struct entry *entry = &lines->entries[lines->n++];
+	*entry = (struct entry){.value = *value};
+	entry->value.value.ptr = memcpy(lines->text + lines->len, value->value.ptr, len);
+	entry->kinds = scan->set->groups[g].kinds ? kinds_of(entry->value.value) : 0;
+	lines->kinds |= entry->kinds;
+	lines->text[lines->len + len] = '\n';
+	lines->len += len + 1;
+}
+
+void rule_scan_run(struct rule_scan *scan)
+{
+	for (int g = 0; g < GROUP_COUNT; g++) {
+		if (scan->scratch->lines[g].n > 0)
+			run_group(scan, (enum rule_group)g);
+	}
+}
