@@ -78,7 +78,8 @@ UNIT    := $(sort $(wildcard tests/unit/*/test_*.c))
 UNIT_BINARIES := $(UNIT:%.c=$(O)/%)
 FUZZERS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BINARIES := $(FUZZERS:%.c=$(O)/%)
-ALL_C   := proxy/main.c $(SOURCES) $(UNIT) $(FUZZERS) tests/fuzz/replay.c tests/bench/micro.c
+ALL_C   := proxy/main.c $(SOURCES) $(UNIT) $(FUZZERS) tests/fuzz/replay.c tests/bench/micro.c \
+           tests/bench/rates.c
 JOBS    := -j$(shell nproc 2>/dev/null || echo 2)
 
 .PHONY: all run test test-all test-binaries test-unit test-fuzz test-e2e test-e2e-all test-image \
@@ -202,7 +203,7 @@ bench: all
 bench-micro: $(O)/tests/bench/micro
 	@$< $(ONLY)
 
-$(O)/tests/bench/micro: $(O)/tests/bench/micro.o $(O)/libsallyport.a
+$(O)/tests/bench/micro $(O)/tests/bench/rates: $(O)/tests/bench/%: $(O)/tests/bench/%.o $(O)/libsallyport.a
 	$(call say,link,$@)
 	$(Q)$(CC) $(LDFLAGS_BASE) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 

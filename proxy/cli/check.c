@@ -95,7 +95,7 @@ static void write_text(const struct check *check, const struct policy_errors *er
 			    check->path ? check->path : "command line or environment",
 			    settings->sites.n, settings->origin_count - settings->internal_count,
 			    settings->listens.n,
-			    settings->rules.n);
+			    settings->rule_count);
 }
 
 static bool print(struct strbuf *out)

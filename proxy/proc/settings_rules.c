@@ -3,14 +3,14 @@
  * one compilation. */
 #include "proc/settings_schema.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "sallyport/data_path.h"
 
-static const char *const built_in[] = {
-    "conf/policy.d/worms.cfg",
-    NULL,
-};
+static const char built_in[] = "conf/policy.d";
 
 /* A file of rules. */
 struct rule_file {
@@ -112,13 +112,51 @@ static void read_file(struct settings *settings, const char *path, size_t own,
 		add_rules(settings, &file.rules, own, context);
 }
 
+static int is_policy(const struct dirent *entry)
+{
+	return entry->d_name[0] != '.' && span_ends(span_from_str(entry->d_name), SPAN(".cfg"));
+}
+
+/* Every file of it whose name ends in ".cfg", by name. */
+static void read_directory(struct settings *settings, const char *directory, size_t own,
+			   struct policy_context *context)
+{
+	struct dirent **entries;
+	int n = scandir(directory, &entries, is_policy, alphasort);
+	if (n < 0)
+		policy_error(context, settings->rule_files.where, "rule_files: %s: %s", directory,
+			     strerror(errno));
+	for (int i = 0; i < n; i++) {
+		char path[DATA_PATH_SIZE];
+		int len = snprintf(path, sizeof(path), "%s/%s", directory, entries[i]->d_name);
+		if (len > 0 && len < DATA_PATH_SIZE)
+			read_file(settings, path, own, context);
+		else
+			policy_error(context, settings->rule_files.where, "rule_files: %s: the name is too long",
+				     entries[i]->d_name);
+		free(entries[i]);
+	}
+	if (n >= 0)
+		free(entries);
+}
+
+static void read_path(struct settings *settings, const char *path, size_t own,
+		      struct policy_context *context)
+{
+	struct stat file;
+	if (stat(path, &file) == 0 && S_ISDIR(file.st_mode))
+		read_directory(settings, path, own, context);
+	else
+		read_file(settings, path, own, context);
+}
+
 static void read_named(struct settings *settings, size_t own, struct policy_context *context)
 {
 	for (size_t i = 0; i < settings->rule_files.n; i++) {
 		char path[DATA_PATH_SIZE];
 		struct err err = {0};
 		if (find_file(settings->rule_files.items[i], context, path, &err))
-			read_file(settings, path, own, context);
+			read_path(settings, path, own, context);
 		else
 			policy_error(context, settings->rule_files.where, "rule_files: %s", err.text);
 	}
@@ -126,15 +164,13 @@ static void read_named(struct settings *settings, size_t own, struct policy_cont
 
 static void read_built_in(struct settings *settings, struct policy_context *context)
 {
-	for (const char *const *name = built_in; *name; name++) {
-		const struct policy_where nowhere = {0};
-		char path[DATA_PATH_SIZE];
-		struct err err = {0};
-		if (data_path(*name, path, &err))
-			read_file(settings, path, 0, context);
-		else
-			policy_warning(context, nowhere, "rules: there are none: %s", err.text);
-	}
+	const struct policy_where nowhere = {0};
+	char path[DATA_PATH_SIZE];
+	struct err err = {0};
+	if (data_path(built_in, path, &err))
+		read_path(settings, path, 0, context);
+	else
+		policy_warning(context, nowhere, "rules: there are none: %s", err.text);
 }
 
 struct reporter {

@@ -391,9 +391,9 @@ static const struct setting settings_rows[] = {
     {"rules", SETTING_LIST, SETTINGS(rules), .sub = &rule_schema, .max = RULES_MAX,
      .doc = "What attacks look like. A rule with the id of one in `rule_files` takes its place."},
     {"rule_files", SETTING_STRINGS, SETTINGS(rule_files), .max = RULE_FILES_MAX,
-     .example = "( \"policy.d/worms.cfg\", \"my-rules.cfg\" )",
-     .doc = "Files that hold `rules` and nothing else, beside the policy or among those that come with "
-	    "sallyport. Where neither this nor `rules` is set, all that come with sallyport; "
+     .example = "( \"policy.d\", \"my-rules.cfg\" )",
+     .doc = "Files that hold `rules` and nothing else, and folders of such files (`*.cfg`), beside the policy or "
+	    "among those that come with sallyport. Where neither this nor `rules` is set, all that come with sallyport; "
 	    "`( )` is none."},
     {"limits", SETTING_GROUP, SETTINGS(limits), .sub = &limit_schema,
      .doc = "Sizes that are checked before the site is known."},

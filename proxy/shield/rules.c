@@ -1,9 +1,10 @@
-/* Compiles rules: every condition is put into the lane of its group and chain, every lane's patterns
- * become one database, and all patterns of a group its filter. Reports all that is wrong at once.
+/* Compiles rules: every condition is put into the lane of its group and chain, and its
+ * patterns go into the filters of its group. Reports all that is wrong at once.
  * Trusts the operator's patterns no further than the libraries compile them. */
 #include "shield/rules.h"
 
 #include "shield/rules_expression.h"
+#include "shield/rules_needs.h"
 
 struct builder {
 	struct rule_set *set;
@@ -74,13 +75,12 @@ static void check_texts(struct builder *builder, struct condition *condition, en
 		complain(builder, condition->rule, "it has nothing to look for");
 		return;
 	}
-	*kind = PATTERN_WHOLE;
-	if (spec->op != OPERATOR_PATTERN)
-		return;
-	*kind = pattern_check(spec->texts[0], spec->cased, &err);
-	if (*kind == PATTERN_FILTER) {
-		condition->confirm = confirm_new(spec->texts[0], spec->cased, &err);
-		*kind = condition->confirm ? PATTERN_FILTER : PATTERN_BAD;
+	*kind = spec->op == OPERATOR_PATTERN ? pattern_check(spec->texts[0], spec->cased, &err)
+					     : PATTERN_WHOLE;
+	condition->minds_lines = *kind == PATTERN_WHOLE && expression_minds_lines(spec);
+	if (*kind == PATTERN_FILTER || condition->minds_lines) {
+		condition->confirm = expression_confirm(spec, &err);
+		*kind = condition->confirm ? *kind : PATTERN_BAD;
 	}
 	if (*kind == PATTERN_BAD)
 		complain(builder, condition->rule, "%s", err.text);
@@ -107,6 +107,7 @@ static void take_condition(struct builder *builder, size_t rule, size_t index, s
 	set->targets |= condition->targets;
 	if (!condition->is_direct)
 		check_texts(builder, condition, &builder->kinds[at]);
+	condition->needs_marks = builder->kinds[at] == PATTERN_WHOLE && condition_needs_marks(condition->spec);
 }
 
 static void take_conditions(struct builder *builder)
@@ -186,7 +187,7 @@ static void enter_lane(struct builder *builder, enum rule_group g, size_t index)
 	bool direct = condition->is_direct || condition->spec->negated;
 	condition->lanes[g] = (uint8_t)at;
 	lane->targets |= targets;
-	lane->always |= direct || expression_minds_lines(condition->spec);
+	lane->always |= condition->spec->negated || expression_says_lines(condition->spec);
 	if (direct)
 		add_direct(builder, lane, index);
 }
@@ -200,24 +201,28 @@ static void fill_lanes(struct builder *builder)
 		for (size_t i = 0; i < group->lane_count; i++) {
 			group->kinds |= group->lanes[i].kinds;
 			group->always |= group->lanes[i].always;
+			group->has_direct |= group->lanes[i].direct_count > 0;
 		}
 	}
 }
 
 /* ---- databases ---- */
 
-/* The sources of a group's lane, or of all of them for LANES_MAX. NULL: no memory, or none. */
-static struct pattern_source *sources_of(struct builder *builder, enum rule_group g, size_t lane,
-					 enum pattern_form form, struct expressions *texts, size_t *n)
+static bool belongs(const struct condition *condition, enum rule_group g, int filter)
+{
+	return condition->lanes[g] != LANES_MAX && (filter == MARKED || !condition->needs_marks);
+}
+
+/* NULL: no memory, or none. */
+static struct pattern_source *sources_of(struct builder *builder, enum rule_group g, int filter,
+					 struct expressions *texts, size_t *n)
 {
 	const struct rule_set *set = builder->set;
 	*n = 0;
 	for (size_t i = 0; i < set->condition_count; i++) {
 		const struct condition *condition = &set->conditions[i];
-		bool is_here = condition->lanes[g] != LANES_MAX &&
-			       (lane == LANES_MAX || condition->lanes[g] == lane);
-		if (is_here && builder->kinds[i] != PATTERN_BAD)
-			expressions_add(texts, condition->spec, (unsigned)i, builder->kinds[i], form);
+		if (belongs(condition, g, filter) && builder->kinds[i] != PATTERN_BAD)
+			expressions_add(texts, condition->spec, (unsigned)i, builder->kinds[i]);
 	}
 	if (texts->failed)
 		complain(builder, set->n, "no memory for the patterns of rules");
@@ -226,16 +231,15 @@ static struct pattern_source *sources_of(struct builder *builder, enum rule_grou
 }
 
 /* A pattern that the library can't take with the others is told of and left out, to find all such. */
-static struct patterns *compile(struct builder *builder, enum rule_group g, size_t lane,
-				enum pattern_form form)
+static struct patterns *compile(struct builder *builder, enum rule_group g, int filter)
 {
 	struct patterns *patterns = NULL;
 	struct expressions texts = {0};
 	size_t n, bad;
 	struct err err;
-	struct pattern_source *sources = sources_of(builder, g, lane, form, &texts, &n);
+	struct pattern_source *sources = sources_of(builder, g, filter, &texts, &n);
 	while (sources && n > 0 && !patterns) {
-		patterns = patterns_new(sources, n, form, &bad, &err);
+		patterns = patterns_new(sources, n, &bad, &err);
 		if (patterns)
 			break;
 		if (bad >= n) {
@@ -258,10 +262,8 @@ static void compile_all(struct builder *builder)
 {
 	for (int g = 0; g < GROUP_COUNT; g++) {
 		struct group *group = &builder->set->groups[g];
-		for (size_t i = 0; i < group->lane_count; i++)
-			group->lanes[i].patterns =
-			    compile(builder, (enum rule_group)g, i, PATTERN_EXACT);
-		group->filter = compile(builder, (enum rule_group)g, LANES_MAX, PATTERN_LINES);
+		group->filter[PLAIN] = compile(builder, (enum rule_group)g, PLAIN);
+		group->filter[MARKED] = compile(builder, (enum rule_group)g, MARKED);
 	}
 }
 
@@ -323,11 +325,10 @@ struct rule_set *rule_set_new(const struct rule_spec *specs, size_t n, rule_repo
 
 static void release_group(struct group *group)
 {
-	patterns_free(group->filter);
-	for (size_t i = 0; i < group->lane_count; i++) {
-		patterns_free(group->lanes[i].patterns);
+	patterns_free(group->filter[PLAIN]);
+	patterns_free(group->filter[MARKED]);
+	for (size_t i = 0; i < group->lane_count; i++)
 		free(group->lanes[i].direct);
-	}
 }
 
 void rule_set_free(struct rule_set *set)

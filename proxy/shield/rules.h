@@ -11,11 +11,13 @@
  * Targets are looked at in groups. In each group, values are gathered in one text, line by line:
  *
  *   GROUP  ── filter: every pattern of the group, over the lines as they are; one scan
- *     └ LANE (one for each chain) ── patterns: those of its conditions, over one value at a time
+ *          ── plain filter: those that may match plain values (rules_needs.h), over lines of such
+ *     └ LANE (one for each chain) ── its conditions, over one value at a time, by the filter again
  *
  * A value that a chain leaves as it is, which is nearly every value of nearly every chain, is
- * looked at by the filter alone; a lane is asked where the filter found one of its patterns, or where
- * its chain changes the value. So ordinary requests cost one scan a group, and answers are exact. */
+ * looked at with the others alone; a lane is asked where the filter found one of its patterns, or where
+ * its chain changes the value. So ordinary requests cost one scan a group, and answers are exact:
+ * what depends on where a line ends is confirmed where a value has line ends. */
 
 enum rule_group {
 	GROUP_LINE,    /* method, target, path, query, client */
@@ -25,7 +27,7 @@ enum rule_group {
 	GROUP_COUNT,
 };
 
-enum { LANES_MAX = 64, NOT_MET = UINT16_MAX };
+enum { LANES_MAX = 64, NOT_MET = UINT16_MAX, PLAIN = 0, MARKED = 1 };
 
 struct condition {
 	const struct rule_condition *spec;
@@ -35,7 +37,9 @@ struct condition {
 	uint32_t targets;  /* 1 << enum rule_target for what it may look at */
 	bool is_named;     /* its selectors name values, or exclude some */
 	bool is_direct;    /* no pattern */
+	bool needs_marks;  /* no plain value matches */
 	uint8_t lanes[GROUP_COUNT];
+	bool minds_lines;        /* ^ or $ in it: a line's ends are not always the value's */
 	struct confirm *confirm; /* NULL: a pattern's match is a match */
 };
 
@@ -43,18 +47,18 @@ struct lane {
 	uint8_t chain[RULE_CHAIN_MAX];
 	unsigned kinds;       /* the chain may change values with such bytes */
 	uint32_t targets;     /* of its conditions */
-	bool always;          /* must look at every value: conditions without, or with negated, patterns */
-	struct patterns *patterns; /* NULL: there is none */
+	bool always;          /* must look at every value: a pattern is negated, or minds what a line is */
 	uint32_t *direct;     /* conditions that are direct, or negated */
 	uint32_t direct_count;
 };
 
 struct group {
-	struct patterns *filter;
+	struct patterns *filter[2]; /* by whether values have marks: [0] the plain one; NULL: none */
 	struct lane lanes[LANES_MAX];
 	size_t lane_count;
 	unsigned kinds;  /* some lane's chain may change values with such bytes */
 	bool always;     /* of some lane */
+	bool has_direct; /* some lane has direct conditions */
 };
 
 struct rule_set {

@@ -30,14 +30,14 @@ static void write_word(struct strbuf *out, struct span text)
 }
 
 /* \A is ^, \z and \Z are $ where the value is a line. */
-static void write_pattern(struct strbuf *out, const char *text, enum pattern_form form)
+static void write_pattern(struct strbuf *out, const char *text, bool as_line)
 {
 	for (; *text; text++) {
 		char next = text[0] == '\\' ? text[1] : '\0';
-		if (form == PATTERN_LINES && next == 'A') {
+		if (as_line && next == 'A') {
 			strbuf_add_char(out, '^');
 			text++;
-		} else if (form == PATTERN_LINES && (next == 'z' || next == 'Z')) {
+		} else if (as_line && (next == 'z' || next == 'Z')) {
 			strbuf_add_char(out, '$');
 			text++;
 		} else {
@@ -49,20 +49,19 @@ static void write_pattern(struct strbuf *out, const char *text, enum pattern_for
 }
 
 static void write_expression(struct strbuf *out, const struct rule_condition *condition,
-			     const char *text, enum pattern_form form)
+			     const char *text, bool as_line)
 {
-	const char *begin = "^", *end = form == PATTERN_LINES ? "$" : "\\z";
 	struct span bytes = span_from_str(text);
 	switch (condition->op) {
-	case OPERATOR_PATTERN: write_pattern(out, text, form); break;
+	case OPERATOR_PATTERN: write_pattern(out, text, as_line); break;
 	case OPERATOR_WORD: write_word(out, bytes); break;
 	case OPERATOR_CONTAINS: write_text(out, bytes); break;
 	default:
 		if (condition->op != OPERATOR_SUFFIX)
-			strbuf_add_str(out, begin);
+			strbuf_add_char(out, '^');
 		write_text(out, bytes);
 		if (condition->op != OPERATOR_PREFIX)
-			strbuf_add_str(out, end);
+			strbuf_add_str(out, as_line ? "$" : "\\z");
 	}
 }
 
@@ -80,12 +79,12 @@ static bool has_room(struct expressions *expressions)
 }
 
 void expressions_add(struct expressions *expressions, const struct rule_condition *condition, unsigned id,
-		     enum pattern_kind kind, enum pattern_form form)
+		     enum pattern_kind kind)
 {
 	for (const char *const *text = condition->texts; *text; text++) {
 		struct strbuf out;
 		strbuf_init(&out, EXPRESSION_MAX);
-		write_expression(&out, condition, *text, form);
+		write_expression(&out, condition, *text, true);
 		if (out.truncated || !out.data || !has_room(expressions)) {
 			strbuf_release(&out);
 			expressions->failed = true;
@@ -103,8 +102,19 @@ void expressions_release(struct expressions *expressions)
 	free(expressions->sources);
 }
 
-/* "(?-m)" and the like, by which a pattern says what "^" is. */
 bool expression_minds_lines(const struct rule_condition *condition)
+{
+	if (condition->op != OPERATOR_PATTERN)
+		return condition->op >= OPERATOR_PREFIX && condition->op <= OPERATOR_EQUALS;
+	for (const char *at = condition->texts[0]; *at; at++) {
+		if (*at == '^' || *at == '$' || (at[0] == '\\' && at[1] && strchr("AzZ", at[1])))
+			return true;
+	}
+	return false;
+}
+
+/* "(?-m)" and the like. */
+bool expression_says_lines(const struct rule_condition *condition)
 {
 	if (condition->op != OPERATOR_PATTERN)
 		return false;
@@ -116,4 +126,22 @@ bool expression_minds_lines(const struct rule_condition *condition)
 			return true;
 	}
 	return false;
+}
+
+struct confirm *expression_confirm(const struct rule_condition *condition, struct err *err)
+{
+	struct confirm *confirm = NULL;
+	struct strbuf out;
+	strbuf_init(&out, EXPRESSION_MAX);
+	for (const char *const *text = condition->texts; *text; text++) {
+		strbuf_add_str(&out, text == condition->texts ? "(?:" : "|(?:");
+		write_expression(&out, condition, *text, false);
+		strbuf_add_char(&out, ')');
+	}
+	if (out.truncated || !out.data)
+		err_set(err, "its texts are more than %d KiB", EXPRESSION_MAX >> 10);
+	else
+		confirm = confirm_new(out.data, condition->cased, err);
+	strbuf_release(&out);
+	return confirm;
 }

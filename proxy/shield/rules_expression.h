@@ -3,6 +3,7 @@
 
 #include "sallyport/rule.h"
 #include "sallyport/strbuf.h"
+#include "shield/rules_confirm.h"
 #include "shield/rules_patterns.h"
 
 /* What a condition looks for, as regular expressions. */
@@ -15,10 +16,14 @@ struct expressions {
 
 /* Adds one source for each text of the condition; id is what a match is told by. */
 void expressions_add(struct expressions *expressions, const struct rule_condition *condition, unsigned id,
-		     enum pattern_kind kind, enum pattern_form form);
+		     enum pattern_kind kind);
 void expressions_release(struct expressions *expressions);
 
-/* Could its pattern match one value by itself, and not the same value as one line of several? */
+/* Are there ends of a value in it, which are ends of lines to many patterns at once? */
 bool expression_minds_lines(const struct rule_condition *condition);
+/* Does it say itself what such ends are, so that it may match a value and not the same as a line? */
+bool expression_says_lines(const struct rule_condition *condition);
+/* The same expression for one value alone. NULL: err says why. */
+struct confirm *expression_confirm(const struct rule_condition *condition, struct err *err);
 
 #endif

@@ -14,11 +14,10 @@ static const hs_database_t *database_of(const struct patterns *patterns)
 	return (const hs_database_t *)(const void *)patterns;
 }
 
-static unsigned flags_of(const struct pattern_source *source, enum pattern_form form)
+static unsigned flags_of(const struct pattern_source *source)
 {
-	return HS_FLAG_SINGLEMATCH | HS_FLAG_DOTALL | (source->cased ? 0 : HS_FLAG_CASELESS) |
-	       (source->kind == PATTERN_FILTER ? HS_FLAG_PREFILTER : 0) |
-	       (form == PATTERN_LINES ? HS_FLAG_MULTILINE : 0);
+	return HS_FLAG_SINGLEMATCH | HS_FLAG_DOTALL | HS_FLAG_MULTILINE | (source->cased ? 0 : HS_FLAG_CASELESS) |
+	       (source->kind == PATTERN_FILTER ? HS_FLAG_PREFILTER : 0);
 }
 
 bool patterns_are_possible(void)
@@ -32,7 +31,7 @@ enum pattern_kind pattern_check(const char *text, bool cased, struct err *err)
 	for (source.kind = PATTERN_WHOLE; source.kind <= PATTERN_FILTER; source.kind++) {
 		hs_compile_error_t *error = NULL;
 		hs_expr_info_t *info = NULL;
-		if (hs_expression_info(text, flags_of(&source, PATTERN_EXACT), &info, &error) ==
+		if (hs_expression_info(text, flags_of(&source), &info, &error) ==
 		    HS_SUCCESS) {
 			bool matches_all = info->min_width == 0;
 			free(info);
@@ -54,8 +53,7 @@ struct batch {
 	unsigned *flags, *ids;
 };
 
-static bool batch_init(struct batch *batch, const struct pattern_source *sources, size_t n,
-		       enum pattern_form form)
+static bool batch_init(struct batch *batch, const struct pattern_source *sources, size_t n)
 {
 	*batch = (struct batch){.texts = calloc(n + 1, sizeof(*batch->texts)),
 				.flags = calloc(n + 1, sizeof(*batch->flags)),
@@ -64,7 +62,7 @@ static bool batch_init(struct batch *batch, const struct pattern_source *sources
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		batch->texts[i] = sources[i].text;
-		batch->flags[i] = flags_of(&sources[i], form);
+		batch->flags[i] = flags_of(&sources[i]);
 		batch->ids[i] = sources[i].id;
 	}
 	return true;
@@ -77,14 +75,14 @@ static void batch_release(struct batch *batch)
 	free(batch->ids);
 }
 
-struct patterns *patterns_new(const struct pattern_source *sources, size_t n, enum pattern_form form,
+struct patterns *patterns_new(const struct pattern_source *sources, size_t n,
 			      size_t *bad, struct err *err)
 {
 	hs_compile_error_t *error = NULL;
 	hs_database_t *database = NULL;
 	struct batch batch;
 	*bad = n;
-	if (!batch_init(&batch, sources, n, form)) {
+	if (!batch_init(&batch, sources, n)) {
 		err_set(err, "no memory for %zu patterns", n);
 	} else if (hs_compile_multi(batch.texts, batch.flags, batch.ids, (unsigned)n, HS_MODE_BLOCK,
 				    NULL, &database, &error) != HS_SUCCESS) {

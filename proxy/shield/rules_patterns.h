@@ -4,16 +4,12 @@
 #include "sallyport/err.h"
 #include "sallyport/span.h"
 
-/* Many patterns at once, by vectorscan; the only module that knows it. A scan takes time that
+/* Many patterns at once, by vectorscan; the only module that knows it. Texts are several lines: ^ and $
+ * are the ends of a line, and "." is any byte, a line end as well. A scan takes time that
  * grows with the text alone, whatever the patterns are. */
 
 struct patterns;        /* compiled: one database */
 struct pattern_scratch; /* what a scan works in */
-
-enum pattern_form {
-	PATTERN_EXACT, /* of one value: ^ and $ are its ends */
-	PATTERN_LINES, /* of several, each behind a line end: ^ and $ are ends of lines, too */
-};
 
 /* How the library takes a pattern. */
 enum pattern_kind {
@@ -34,7 +30,7 @@ bool patterns_are_possible(void);
 /* Why it is BAD goes to err. */
 enum pattern_kind pattern_check(const char *text, bool cased, struct err *err);
 /* NULL: err says why, and *bad which of the sources it is, or n where it is none of them. */
-struct patterns *patterns_new(const struct pattern_source *sources, size_t n, enum pattern_form form,
+struct patterns *patterns_new(const struct pattern_source *sources, size_t n,
 			      size_t *bad, struct err *err);
 void patterns_free(struct patterns *patterns);
 

@@ -28,7 +28,7 @@ struct lines {
 struct rule_scratch {
 	struct pattern_scratch *patterns;
 	struct confirm_scratch *confirm;
-	struct lines lines[GROUP_COUNT];
+	struct lines lines[GROUP_COUNT][2]; /* of plain values, of others */
 	char *a, *b;     /* for transformations */
 	uint64_t *seen;  /* conditions with negated patterns that matched the value in hand */
 	size_t seen_words;
@@ -42,8 +42,8 @@ struct rule_scratch *rule_scratch_new(void)
 	bool ok = (scratch->patterns = pattern_scratch_new()) != NULL &&
 		  (scratch->confirm = confirm_scratch_new()) != NULL &&
 		  (scratch->a = malloc(RULE_VALUE_MAX)) != NULL && (scratch->b = malloc(RULE_VALUE_MAX)) != NULL;
-	for (int g = 0; g < GROUP_COUNT && ok; g++)
-		ok = (scratch->lines[g].text = malloc(LINES_ROOM)) != NULL;
+	for (int i = 0; i < 2 * GROUP_COUNT && ok; i++)
+		ok = (scratch->lines[i / 2][i % 2].text = malloc(LINES_ROOM)) != NULL;
 	if (ok)
 		return scratch;
 	rule_scratch_free(scratch);
@@ -56,8 +56,8 @@ void rule_scratch_free(struct rule_scratch *scratch)
 		return;
 	pattern_scratch_free(scratch->patterns);
 	confirm_scratch_free(scratch->confirm);
-	for (int g = 0; g < GROUP_COUNT; g++)
-		free(scratch->lines[g].text);
+	for (int i = 0; i < 2 * GROUP_COUNT; i++)
+		free(scratch->lines[i / 2][i % 2].text);
 	free(scratch->a);
 	free(scratch->b);
 	free(scratch->seen);
@@ -66,11 +66,8 @@ void rule_scratch_free(struct rule_scratch *scratch)
 
 static bool fit_group(struct rule_scratch *scratch, const struct group *group, struct err *err)
 {
-	if (group->filter && !pattern_scratch_fit(scratch->patterns, group->filter, err))
-		return false;
-	for (size_t i = 0; i < group->lane_count; i++) {
-		if (group->lanes[i].patterns &&
-		    !pattern_scratch_fit(scratch->patterns, group->lanes[i].patterns, err))
+	for (int i = PLAIN; i <= MARKED; i++) {
+		if (group->filter[i] && !pattern_scratch_fit(scratch->patterns, group->filter[i], err))
 			return false;
 	}
 	return true;
@@ -95,12 +92,13 @@ bool rule_scratch_fit(struct rule_scratch *scratch, const struct rule_set *set, 
 
 /* ---- what matched ---- */
 
-/* One value while one lane looks at it. */
+/* One value while some lanes look at it, all of which see the same. */
 struct look {
 	struct rule_scan *scan;
 	const struct rule_value *value;
-	const struct lane *lane;
-	struct span text; /* the value as the lane sees it */
+	enum rule_group group;
+	uint64_t lanes;   /* 1 << index in the group */
+	struct span text; /* the value as they see it */
 	bool changed;     /* that is not how it came */
 };
 
@@ -183,13 +181,20 @@ static void note(const struct look *look, const struct condition *condition, siz
 		tally->hits[last] = hit;
 }
 
+/* What the filter says of one line, it says of a value without line ends, too. */
+static bool is_sure(const struct condition *condition, const struct look *look)
+{
+	return !condition->confirm ||
+	       (condition->minds_lines && span_find(look->text, '\n') == look->text.len);
+}
+
 static void on_pattern(void *context, unsigned id, size_t end)
 {
 	const struct look *look = context;
 	struct rule_scratch *scratch = look->scan->scratch;
 	const struct condition *condition = &look->scan->set->conditions[id];
-	if (!selects(condition, look->value) ||
-	    (condition->confirm &&
+	if (!(look->lanes >> condition->lanes[look->group] & 1) || !selects(condition, look->value) ||
+	    (!is_sure(condition, look) &&
 	     !confirm_match(condition->confirm, scratch->confirm, look->text, &end)))
 		return;
 	if (condition->spec->negated)
@@ -227,10 +232,10 @@ static bool holds_directly(const struct look *look, uint32_t id)
 	}
 }
 
-static void look_directly(const struct look *look)
+static void look_directly(const struct look *look, const struct lane *lane)
 {
-	for (uint32_t i = 0; i < look->lane->direct_count; i++) {
-		uint32_t id = look->lane->direct[i];
+	for (uint32_t i = 0; i < lane->direct_count; i++) {
+		uint32_t id = lane->direct[i];
 		const struct condition *condition = &look->scan->set->conditions[id];
 		if (selects(condition, look->value) &&
 		    holds_directly(look, id) != condition->spec->negated)
@@ -238,37 +243,52 @@ static void look_directly(const struct look *look)
 	}
 }
 
-/* ---- lanes ---- */
-
-static void look_in_lane(struct look *look)
+static void ask_directly(const struct look *look)
 {
-	struct rule_scratch *scratch = look->scan->scratch;
-	if (look->lane->direct_count > 0)
-		memset(scratch->seen, 0, scratch->seen_words * sizeof(*scratch->seen));
-	if (look->lane->patterns &&
-	    !patterns_scan(look->lane->patterns, scratch->patterns, look->text, on_pattern, look))
-		look->scan->tally->broken = true;
-	look_directly(look);
+	const struct group *group = &look->scan->set->groups[look->group];
+	for (size_t i = 0; i < group->lane_count && group->has_direct; i++) {
+		if (look->lanes >> i & 1)
+			look_directly(look, &group->lanes[i]);
+	}
 }
 
-static void look_at(struct rule_scan *scan, const struct group *group, const struct entry *entry,
-		    uint64_t wanted)
+/* ---- lanes ---- */
+
+static void look_in_lanes(struct look *look)
+{
+	struct rule_scratch *scratch = look->scan->scratch;
+	const struct group *group = &look->scan->set->groups[look->group];
+	if (group->always)
+		memset(scratch->seen, 0, scratch->seen_words * sizeof(*scratch->seen));
+	if (group->filter[MARKED] && !patterns_scan(group->filter[MARKED], scratch->patterns, look->text,
+						    on_pattern, look))
+		look->scan->tally->broken = true;
+	ask_directly(look);
+}
+
+/* The lanes that see the value as it is look at it together, where one of them must. */
+static void look_at(struct rule_scan *scan, enum rule_group g, const struct entry *entry, uint64_t wanted)
 {
 	struct rule_scratch *scratch = scan->scratch;
+	const struct group *group = &scan->set->groups[g];
+	const struct span value = entry->value.value;
+	struct look plain = {scan, &entry->value, g, 0, value, false};
 	for (size_t i = 0; i < group->lane_count; i++) {
 		const struct lane *lane = &group->lanes[i];
-		struct look look = {scan, &entry->value, lane, entry->value.value, false};
-		bool is_wanted = wanted >> i & 1;
-		bool may_change = lane->kinds == KIND_ANY || lane->kinds & entry->kinds;
-		if (!(lane->targets >> entry->value.target & 1) || (!is_wanted && !may_change))
+		struct look look = {scan, &entry->value, g, UINT64_C(1) << i, value, true};
+		if (!(lane->targets >> entry->value.target & 1))
 			continue;
-		if (may_change)
-			look.text = transform_chain(lane->chain, look.text, scratch->a, scratch->b);
-		look.changed = look.text.ptr != entry->value.value.ptr ||
-			       look.text.len != entry->value.value.len;
-		if (is_wanted || look.changed)
-			look_in_lane(&look);
+		if (lane->kinds == KIND_ANY || lane->kinds & entry->kinds)
+			look.text = transform_chain(lane->chain, value, scratch->a, scratch->b);
+		if (look.text.ptr != value.ptr || look.text.len != value.len)
+			look_in_lanes(&look);
+		else
+			plain.lanes |= UINT64_C(1) << i;
 	}
+	if (plain.lanes & wanted)
+		look_in_lanes(&plain);
+	else
+		ask_directly(&plain);
 }
 
 /* ---- groups ---- */
@@ -294,17 +314,19 @@ static uint64_t lanes_that_always_look(const struct group *group)
 	return lanes;
 }
 
-static void run_group(struct rule_scan *scan, enum rule_group g)
+static void run_lines(struct rule_scan *scan, enum rule_group g, int i)
 {
 	const struct group *group = &scan->set->groups[g];
-	struct lines *lines = &scan->scratch->lines[g];
+	struct lines *lines = &scan->scratch->lines[g][i];
+	const struct patterns *filter = group->filter[i];
 	struct wanted wanted = {scan->set, g, lanes_that_always_look(group)};
-	if (group->filter && !patterns_scan(group->filter, scan->scratch->patterns,
+	if (filter && !patterns_scan(filter, scan->scratch->patterns,
 					    span_of(lines->text, lines->len), on_candidate, &wanted))
 		scan->tally->broken = true;
-	bool may_change = group->kinds & lines->kinds || group->kinds == KIND_ANY;
-	for (size_t i = 0; i < lines->n && (wanted.lanes != 0 || may_change); i++)
-		look_at(scan, group, &lines->entries[i], wanted.lanes);
+	bool must = wanted.lanes != 0 || group->has_direct || group->kinds & lines->kinds ||
+		    group->kinds == KIND_ANY;
+	for (size_t j = 0; j < lines->n && must; j++)
+		look_at(scan, g, &lines->entries[j], wanted.lanes);
 	lines->n = lines->len = 0;
 	lines->kinds = 0;
 }
@@ -320,9 +342,10 @@ void rule_scan_begin(struct rule_scan *scan, const struct rule_set *set, struct 
 		     struct rule_tally *tally, const uint8_t *modes)
 {
 	*scan = (struct rule_scan){set, scratch, tally, modes};
-	for (int g = 0; g < GROUP_COUNT; g++) {
-		scratch->lines[g].n = scratch->lines[g].len = 0;
-		scratch->lines[g].kinds = 0;
+	for (int i = 0; i < 2 * GROUP_COUNT; i++) {
+		struct lines *lines = &scratch->lines[i / 2][i % 2];
+		lines->n = lines->len = 0;
+		lines->kinds = 0;
 	}
 }
 
@@ -333,13 +356,12 @@ static void look_alone(struct rule_scan *scan, enum rule_group g, const struct r
 	if (value->value.len > RULE_VALUE_MAX)
 		scan->tally->broken = true;
 	else
-		look_at(scan, &scan->set->groups[g], &entry, UINT64_MAX);
+		look_at(scan, g, &entry, UINT64_MAX);
 }
 
 void rule_scan_add(struct rule_scan *scan, const struct rule_value *value)
 {
 	enum rule_group g = rule_group_of(value->target);
-	struct lines *lines = &scan->scratch->lines[g];
 	size_t len = value->value.len;
 	if (!rule_set_wants(scan->set, value->target))
 		return;
@@ -347,21 +369,23 @@ void rule_scan_add(struct rule_scan *scan, const struct rule_value *value)
 		look_alone(scan, g, value);
 		return;
 	}
+	unsigned kinds = kinds_of(value->value);
+	int i = kinds & KIND_MARK ? MARKED : PLAIN;
+	struct lines *lines = &scan->scratch->lines[g][i];
 	if (lines->n == ENTRIES_MAX || lines->len + len >= LINES_ROOM)
-		run_group(scan, g);
+		run_lines(scan, g, i);
 	struct entry *entry = &lines->entries[lines->n++];
-	*entry = (struct entry){.value = *value};
+	*entry = (struct entry){.value = *value, .kinds = kinds};
 	entry->value.value.ptr = memcpy(lines->text + lines->len, value->value.ptr, len);
-	entry->kinds = scan->set->groups[g].kinds ? kinds_of(entry->value.value) : 0;
-	lines->kinds |= entry->kinds;
+	lines->kinds |= kinds;
 	lines->text[lines->len + len] = '\n';
 	lines->len += len + 1;
 }
 
 void rule_scan_run(struct rule_scan *scan)
 {
-	for (int g = 0; g < GROUP_COUNT; g++) {
-		if (scan->scratch->lines[g].n > 0)
-			run_group(scan, (enum rule_group)g);
+	for (int i = 0; i < 2 * GROUP_COUNT; i++) {
+		if (scan->scratch->lines[i / 2][i % 2].n > 0)
+			run_lines(scan, (enum rule_group)(i / 2), i % 2);
 	}
 }

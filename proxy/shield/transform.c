@@ -4,19 +4,27 @@
 
 #include "shield/unescape.h"
 
-const uint8_t byte_kinds[256] = {
-    ['%'] = KIND_PERCENT,  ['&'] = KIND_AMPERSAND, ['\\'] = KIND_BACKSLASH, ['\0'] = KIND_NULL,
-    ['*'] = KIND_STAR,     ['\''] = KIND_SHELL,    ['"'] = KIND_SHELL,      ['^'] = KIND_SHELL,
-    ['`'] = KIND_SHELL,    ['$'] = KIND_SHELL,     [' '] = KIND_SPACE,      ['\t'] = KIND_SPACE,
-    ['\n'] = KIND_SPACE,   ['\r'] = KIND_SPACE,    ['\f'] = KIND_SPACE,     ['\v'] = KIND_SPACE,
-    ['A'] = KIND_UPPER,    ['B'] = KIND_UPPER,     ['C'] = KIND_UPPER,      ['D'] = KIND_UPPER,
-    ['E'] = KIND_UPPER,    ['F'] = KIND_UPPER,     ['G'] = KIND_UPPER,      ['H'] = KIND_UPPER,
-    ['I'] = KIND_UPPER,    ['J'] = KIND_UPPER,     ['K'] = KIND_UPPER,      ['L'] = KIND_UPPER,
-    ['M'] = KIND_UPPER,    ['N'] = KIND_UPPER,     ['O'] = KIND_UPPER,      ['P'] = KIND_UPPER,
-    ['Q'] = KIND_UPPER,    ['R'] = KIND_UPPER,     ['S'] = KIND_UPPER,      ['T'] = KIND_UPPER,
-    ['U'] = KIND_UPPER,    ['V'] = KIND_UPPER,     ['W'] = KIND_UPPER,      ['X'] = KIND_UPPER,
-    ['Y'] = KIND_UPPER,    ['Z'] = KIND_UPPER,
+#define M KIND_MARK
+#define C (KIND_MARK | KIND_CONTROL)
+#define W (KIND_MARK | KIND_CONTROL | KIND_SPACE)
+#define S (KIND_MARK | KIND_SHELL)
+#define U KIND_UPPER
+
+const uint16_t byte_kinds[256] = {
+    C, C, C, C, C, C, C, C, C, W, W, W, W, W, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C,
+    [' '] = KIND_SPACE, ['!'] = M, ['"'] = S, ['#'] = M, ['$'] = S, ['%'] = M | KIND_PERCENT,
+    ['&'] = M | KIND_AMPERSAND, ['\''] = S, ['('] = M, [')'] = M, ['*'] = M | KIND_STAR, ['+'] = M,
+    ['/'] = M, [':'] = M, [';'] = M, ['<'] = M, ['='] = M, ['>'] = M, ['?'] = M, ['@'] = M,
+    ['A'] = U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U,
+    ['['] = M, ['\\'] = M | KIND_BACKSLASH, [']'] = M, ['^'] = S, ['`'] = S, ['{'] = M, ['|'] = M,
+    ['}'] = M, ['~'] = M, [0x7f] = M,
 };
+
+#undef M
+#undef C
+#undef W
+#undef S
+#undef U
 
 static bool is_space(char c)
 {
@@ -35,6 +43,16 @@ static struct span remove_nulls(struct span in, char *out)
 	size_t len = 0;
 	for (size_t i = 0; i < in.len; i++) {
 		if (in.ptr[i] != '\0')
+			out[len++] = in.ptr[i];
+	}
+	return span_of(out, len);
+}
+
+static struct span remove_controls(struct span in, char *out)
+{
+	size_t len = 0;
+	for (size_t i = 0; i < in.len; i++) {
+		if (!(byte_kinds[(unsigned char)in.ptr[i]] & KIND_CONTROL))
 			out[len++] = in.ptr[i];
 	}
 	return span_of(out, len);
@@ -187,7 +205,8 @@ static const struct transformation transformations[TRANSFORM_COUNT] = {
     [TRANSFORM_HTML] = {KIND_AMPERSAND, unescape_html},
     [TRANSFORM_JS] = {KIND_BACKSLASH, unescape_js},
     [TRANSFORM_CSS] = {KIND_BACKSLASH, unescape_css},
-    [TRANSFORM_NULLS] = {KIND_NULL, remove_nulls},
+    [TRANSFORM_NULLS] = {KIND_CONTROL, remove_nulls},
+    [TRANSFORM_CONTROLS] = {KIND_CONTROL, remove_controls},
     [TRANSFORM_SPACES] = {KIND_SPACE, compress_spaces},
     [TRANSFORM_NO_SPACES] = {KIND_SPACE, remove_spaces},
     [TRANSFORM_COMMENTS] = {KIND_STAR, replace_comments},

@@ -11,15 +11,16 @@ enum byte_kind {
 	KIND_PERCENT = 1 << 0,
 	KIND_AMPERSAND = 1 << 1,
 	KIND_BACKSLASH = 1 << 2,
-	KIND_NULL = 1 << 3,
+	KIND_CONTROL = 1 << 3, /* below 0x20 */
 	KIND_STAR = 1 << 4,  /* of comments, also "#" and "-" */
 	KIND_SHELL = 1 << 5, /* ' " ^ ` $ */
 	KIND_UPPER = 1 << 6,
 	KIND_SPACE = 1 << 7,
-	KIND_ANY = 0xff,
+	KIND_MARK = 1 << 8, /* all but letters, digits, bytes from 0x80 on, space and . , - _ */
+	KIND_ANY = 0xffff,
 };
 
-extern const uint8_t byte_kinds[256];
+extern const uint16_t byte_kinds[256];
 
 /* The kinds of bytes in s. */
 static inline unsigned kinds_of(struct span s)
