@@ -258,11 +258,28 @@ static struct patterns *compile(struct builder *builder, enum rule_group g, int 
 	return patterns;
 }
 
+/* Where most patterns may match plain values, two scans cost more than they save. */
+static bool is_plain_worth(const struct rule_set *set, enum rule_group g)
+{
+	size_t plain = 0, marked = 0;
+	for (size_t i = 0; i < set->condition_count; i++) {
+		const struct condition *condition = &set->conditions[i];
+		size_t texts = 0;
+		while (condition->lanes[g] != LANES_MAX && !condition->is_direct &&
+		       condition->spec->texts[texts])
+			texts++;
+		*(condition->needs_marks ? &marked : &plain) += texts;
+	}
+	return plain < marked;
+}
+
 static void compile_all(struct builder *builder)
 {
 	for (int g = 0; g < GROUP_COUNT; g++) {
 		struct group *group = &builder->set->groups[g];
-		group->filter[PLAIN] = compile(builder, (enum rule_group)g, PLAIN);
+		group->has_plain = is_plain_worth(builder->set, (enum rule_group)g);
+		if (group->has_plain)
+			group->filter[PLAIN] = compile(builder, (enum rule_group)g, PLAIN);
 		group->filter[MARKED] = compile(builder, (enum rule_group)g, MARKED);
 	}
 }

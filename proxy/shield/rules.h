@@ -57,6 +57,7 @@ struct group {
 	struct lane lanes[LANES_MAX];
 	size_t lane_count;
 	unsigned kinds;  /* some lane's chain may change values with such bytes */
+	bool has_plain;  /* the plain filter is worth a scan of its own */
 	bool always;     /* of some lane */
 	bool has_direct; /* some lane has direct conditions */
 };

@@ -370,7 +370,7 @@ void rule_scan_add(struct rule_scan *scan, const struct rule_value *value)
 		return;
 	}
 	unsigned kinds = kinds_of(value->value);
-	int i = kinds & KIND_MARK ? MARKED : PLAIN;
+	int i = kinds & KIND_MARK || !scan->set->groups[g].has_plain ? MARKED : PLAIN;
 	struct lines *lines = &scan->scratch->lines[g][i];
 	if (lines->n == ENTRIES_MAX || lines->len + len >= LINES_ROOM)
 		run_lines(scan, g, i);

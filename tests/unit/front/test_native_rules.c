@@ -56,6 +56,33 @@ static size_t write_head(const struct vector_file *row, char *text, size_t room)
 	return len + (size_t)snprintf(text + len, room - len, "\r\n");
 }
 
+/* A value that no head has: its target's word with "=", and the value. */
+static bool is_content(const struct vector_file *row)
+{
+	return row->n > 4 && span_ends(row->columns[3], SPAN("="));
+}
+
+static const char *judge_content(const struct vector_file *row)
+{
+	struct rule_scratch *memory = rule_scratch_new();
+	static struct rule_tally tally;
+	struct rule_scan scan;
+	struct err err;
+	struct span word = row->columns[3];
+	word.len--;
+	const struct rule_value value = {
+	    .target = rule_target_of(word), .value = row->columns[4], .raw = row->columns[4]};
+	assert_int_not_equal(value.target, TARGET_UNSET);
+	assert_true(rule_scratch_fit(memory, settings->rule_set, &err));
+	rule_tally_begin(&tally);
+	rule_scan_begin(&scan, settings->rule_set, memory, &tally, NULL);
+	rule_scan_add(&scan, &value);
+	rule_scan_run(&scan);
+	rule_scratch_free(memory);
+	assert_false(tally.broken);
+	return tally.hit_count > 0 ? settings->rule_specs[tally.hits[0].rule].id : "pass";
+}
+
 /* What the table calls it: a rule's id, a reason's name, or "pass". */
 static const char *judge_row(const struct vector_file *row, struct verdict *verdict)
 {
@@ -65,6 +92,8 @@ static const char *judge_row(const struct vector_file *row, struct verdict *verd
 	struct subject subject;
 	struct span evidence;
 	enum reason reason = REASON_UNSET;
+	if (is_content(row))
+		return judge_content(row);
 	size_t len = write_head(row, text, sizeof(text));
 	rule_tally_begin((struct rule_tally *)(uintptr_t)shield_tally(scratch));
 	if (http_parse_request(text, len, 0, &limits, &head, &reason, &evidence) != HTTP_PARSE_DONE)
@@ -75,7 +104,7 @@ static const char *judge_row(const struct vector_file *row, struct verdict *verd
 	judge_verdict(&head, &subject, scratch, buf, verdict);
 	if (verdict->action == VERDICT_ALLOW)
 		return "pass";
-	return verdict->rule ? verdict->rule : reason_name(verdict->reason);
+	return verdict->reason == REASON_RULE ? verdict->rule : reason_name(verdict->reason);
 }
 
 static bool has_hit(struct span id)
