@@ -170,6 +170,10 @@ void rule_scan_run(struct rule_scan *scan);
 /* Does any rule look at such values? Others need not be added. */
 bool rule_set_wants(const struct rule_set *set, enum rule_target target);
 
+struct strbuf;
+/* Targets, transformations and these rules as Markdown, for conf/README.md. */
+void rule_document(const struct rule_spec *rules, size_t n, struct strbuf *out);
+
 /* "argument" */
 const char *rule_target_word(enum rule_target target);
 const char *rule_transform_word(enum rule_transform transform);

@@ -167,6 +167,8 @@ struct settings *settings_load_text(const char *text, const struct settings_over
 void settings_free(struct settings *settings);
 /* conf/README.md's tables: of settings, and of reasons; that of findings is the shield's. */
 void settings_document(struct strbuf *out);
+/* Of what rules may say, and of those that come with the program. */
+void settings_document_rules(struct strbuf *out);
 void settings_document_reasons(struct strbuf *out);
 
 #endif

@@ -223,6 +223,36 @@ static void say_verdict(struct explain *e, const struct verdict *v)
 	strbuf_release(&text);
 }
 
+/* Each rule that matched, refusing or not: where, through what, and the bytes. */
+static void say_rules(struct explain *e, const struct rule_tally *tally)
+{
+	for (uint32_t i = 0; i < tally->hit_count; i++) {
+		const struct rule_hit *hit = &tally->hits[i];
+		const struct rule_spec *rule = rule_set_get(e->settings->rule_set, hit->rule);
+		const uint8_t *chain = rule->conditions[hit->condition].chain;
+		struct strbuf text;
+		strbuf_init(&text, 4 * SHOWN_MAX + 1024);
+		strbuf_addf(&text, "%s (%s, ", rule->id, rule_severity_word((enum rule_severity)rule->severity));
+		if (rule->mode == SHIELD_MONITOR)
+			strbuf_add_str(&text, "only watched");
+		else if (rule->score > 0)
+			strbuf_addf(&text, "score %u", rule->score);
+		else
+			strbuf_add_str(&text, "refuses");
+		strbuf_addf(&text, ") in %s ", rule_target_word(hit->target));
+		explain_add_shown(&text, hit->name);
+		strbuf_addf(&text, ": %s; evidence ", rule->message);
+		explain_add_shown(&text, hit->evidence);
+		for (size_t j = 0; j < RULE_CHAIN_MAX && chain[j]; j++)
+			strbuf_addf(&text, "%s %s", j == 0 ? "; seen through" : ",",
+				    rule_transform_word((enum rule_transform)chain[j]));
+		if (rule->where.file)
+			strbuf_addf(&text, "; %s:%u", rule->where.file, rule->where.line);
+		explain_say(e, "rule", NULL, &text);
+		strbuf_release(&text);
+	}
+}
+
 static struct verdict refusal(const struct settings *settings, enum reason reason, struct span evidence)
 {
 	struct verdict verdict = {
@@ -260,6 +290,7 @@ static bool judge_site(struct explain *e, const struct http_head *head, const st
 	bool ok = scratch && buf;
 	if (ok) {
 		judge_verdict(head, s, scratch, buf, verdict);
+		say_rules(e, shield_tally(scratch));
 		say_verdict(e, verdict);
 	}
 	shield_scratch_free(scratch);

@@ -112,7 +112,7 @@ static void read_file(struct settings *settings, const char *path, size_t own,
 		add_rules(settings, &file.rules, own, context);
 }
 
-static int is_policy(const struct dirent *entry)
+static int is_rules(const struct dirent *entry)
 {
 	return entry->d_name[0] != '.' && span_ends(span_from_str(entry->d_name), SPAN(".cfg"));
 }
@@ -122,18 +122,14 @@ static void read_directory(struct settings *settings, const char *directory, siz
 			   struct policy_context *context)
 {
 	struct dirent **entries;
-	int n = scandir(directory, &entries, is_policy, alphasort);
+	int n = scandir(directory, &entries, is_rules, alphasort);
 	if (n < 0)
 		policy_error(context, settings->rule_files.where, "rule_files: %s: %s", directory,
 			     strerror(errno));
 	for (int i = 0; i < n; i++) {
-		char path[DATA_PATH_SIZE];
-		int len = snprintf(path, sizeof(path), "%s/%s", directory, entries[i]->d_name);
-		if (len > 0 && len < DATA_PATH_SIZE)
-			read_file(settings, path, own, context);
-		else
-			policy_error(context, settings->rule_files.where, "rule_files: %s: the name is too long",
-				     entries[i]->d_name);
+		char path[DATA_PATH_SIZE + sizeof(entries[i]->d_name)];
+		snprintf(path, sizeof(path), "%s/%s", directory, entries[i]->d_name);
+		read_file(settings, path, own, context);
 		free(entries[i]);
 	}
 	if (n >= 0)
@@ -199,4 +195,17 @@ void settings_rules_compile(struct settings *settings, struct policy_context *co
 		read_named(settings, settings->rule_count, context);
 	settings->rule_set =
 	    rule_set_new(settings->rule_specs, settings->rule_count, report, &reporter);
+}
+
+void settings_document_rules(struct strbuf *out)
+{
+	const struct settings_overrides overrides = {.listen = ":8080", .origin = "http://192.0.2.1"};
+	struct policy_errors *errors = policy_errors_new();
+	struct settings *settings = errors ? settings_load(NULL, &overrides, errors) : NULL;
+	if (settings)
+		rule_document(settings->rule_specs, settings->rule_count, out);
+	else
+		out->truncated = true;
+	settings_free(settings);
+	policy_errors_free(errors);
 }

@@ -1,5 +1,5 @@
-/* One pattern at a time, by PCRE2. Native code is made for it where memory may be executable,
- * which is before the sandbox closes; elsewhere it is interpreted, with the same answers. */
+/* One pattern at a time, by PCRE2, interpreted: its native code would lie in memory that workers could
+ * both write and execute, and a confirmation is too rare to be worth that. */
 #include "shield/rules_confirm.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -34,8 +34,6 @@ struct confirm *confirm_new(const char *text, bool cased, struct err *err)
 		err_set(err, "%s at index %zu.", (const char *)message, (size_t)at);
 		return NULL;
 	}
-	/* Without native code it is interpreted: nothing to be told of. */
-	(void)pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
 	return (struct confirm *)(void *)code;
 }
 

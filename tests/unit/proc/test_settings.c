@@ -385,6 +385,17 @@ static void the_readme_has_every_finding(void **state)
 	strbuf_release(&expected);
 }
 
+static void the_readme_has_every_rule(void **state)
+{
+	struct strbuf expected;
+
+	(void)state;
+	strbuf_init(&expected, 1 << 20);
+	settings_document_rules(&expected);
+	assert_between_markers("rules", &expected);
+	strbuf_release(&expected);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -410,6 +421,7 @@ int main(void)
 	    cmocka_unit_test(the_readme_has_every_setting),
 	    cmocka_unit_test(the_readme_has_every_reason),
 	    cmocka_unit_test(the_readme_has_every_finding),
+	    cmocka_unit_test(the_readme_has_every_rule),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, NULL);
