@@ -117,9 +117,18 @@ struct rule_set;
  * CPU without SSSE3. */
 typedef void rule_report(void *context, size_t rule, const char *text);
 
-/* Compiles. NULL: something was reported, all that is wrong of it. specs is borrowed. */
-struct rule_set *rule_set_new(const struct rule_spec *specs, size_t n, rule_report *report,
-			      void *context);
+enum { RULE_KEY_SIZE = 32 };
+
+/* Where compiled databases may be kept, by the digest of all that goes into them. All NULL: nowhere. */
+struct rule_cache {
+	/* To be freed; NULL: it is not there. */
+	char *(*load)(const uint8_t key[RULE_KEY_SIZE], size_t *len);
+	void (*store)(const uint8_t key[RULE_KEY_SIZE], const char *bytes, size_t len);
+};
+
+/* Compiles. NULL: something was reported, all that is wrong of it. specs is borrowed; cache may be NULL. */
+struct rule_set *rule_set_new(const struct rule_spec *specs, size_t n, const struct rule_cache *cache,
+			      rule_report *report, void *context);
 void rule_set_free(struct rule_set *set);
 size_t rule_set_count(const struct rule_set *set);
 const struct rule_spec *rule_set_get(const struct rule_set *set, size_t index);
@@ -140,7 +149,7 @@ struct rule_hit {
 	struct span evidence; /* the value as it was sent, up to the match where that can be told */
 };
 
-enum { RULE_HITS_MAX = 16, RULE_MET_WORDS = 8 };
+enum { RULE_HITS_MAX = 16, RULE_MET_WORDS = 8, RULE_TEXT_MAX = 512, RULE_EXCERPT_MAX = 96 };
 
 /* What the rules found in one request, from its first byte to its last: small, and kept while the
  * request lasts. Begins zeroed. */
@@ -149,6 +158,9 @@ struct rule_tally {
 	struct rule_hit hits[RULE_HITS_MAX]; /* the first match of each rule, as they were met */
 	uint64_t met[RULE_MET_WORDS];        /* conditions of rules that have several */
 	bool broken; /* something could not be scanned: what is not judged is not allowed */
+	/* Excerpts of values whose bytes are gone by the time of the verdict, as evidence. */
+	uint16_t text_len;
+	char text[RULE_TEXT_MAX];
 };
 
 /* Looking at the values of one request. Values are gathered and looked at together:

@@ -270,6 +270,26 @@ enum shield_mode shield_mode_at(const struct shield *shield, const struct url_ca
  * rules that match, the first in the policy's order is named. */
 void shield_judge(const struct shield *shield, struct shield_scratch *scratch,
 		  const struct shield_request *request, struct verdict *verdict);
+/* Rules over the values that content is taken apart into, after its head was judged; kept with the request.
+ *
+ *   head judged ─► shield_content_begin ─► { shield_content_scan ─► rule_scan_add … ─► rule_scan_run
+ *                                            ─► shield_content_judge } as often as content comes */
+struct shield_content {
+	const struct shield *shield;
+	enum shield_mode mode;
+	uint32_t score; /* of the head's findings */
+	struct rule_tally tally;
+};
+/* Right after shield_judge with that scratch; score: its verdict's. The shield has rules. */
+void shield_content_begin(struct shield_content *content, const struct shield *shield,
+			  struct shield_scratch *scratch, enum shield_mode mode, uint32_t score);
+/* Begins a scan of values, which ends before the scratch is used for anything else. Values need
+ * not stay behind rule_scan_run; without `raw`, an excerpt is kept as evidence. */
+void shield_content_scan(struct shield_content *content, struct shield_scratch *scratch,
+			 struct rule_scan *scan);
+/* The verdict on all of the request so far; true where it refuses, or would in monitor mode. Its evidence
+ * lives as long as *content. */
+MUST_CHECK bool shield_content_judge(struct shield_content *content, struct verdict *verdict);
 /* Gives a refusal that was made elsewhere for this site (an address, a rate, content that is
  * longer than was said) the site's answer to its reason. */
 void shield_answer(const struct shield *shield, struct verdict *verdict);

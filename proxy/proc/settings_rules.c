@@ -1,6 +1,7 @@
 /* The rules of a policy: its own, and those of the files it names, or that come with the program where
  * it says nothing of rules at all. One set for all sites, so that a hundred sites cost
  * one compilation. */
+#include "proc/rule_cache.h"
 #include "proc/settings_schema.h"
 
 #include <dirent.h>
@@ -186,6 +187,7 @@ static void report(void *context, size_t rule, const char *text)
 void settings_rules_compile(struct settings *settings, struct policy_context *context)
 {
 	struct reporter reporter = {settings, context};
+	const struct rule_cache cache = rule_cache_open();
 	bool says_nothing = !settings->rules.items && settings->rules.where.line == 0 &&
 			    !settings->rule_files.items && settings->rule_files.where.line == 0;
 	add_rules(settings, &settings->rules, 0, context);
@@ -194,7 +196,7 @@ void settings_rules_compile(struct settings *settings, struct policy_context *co
 	else
 		read_named(settings, settings->rule_count, context);
 	settings->rule_set =
-	    rule_set_new(settings->rule_specs, settings->rule_count, report, &reporter);
+	    rule_set_new(settings->rule_specs, settings->rule_count, &cache, report, &reporter);
 }
 
 void settings_document_rules(struct strbuf *out)

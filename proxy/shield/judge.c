@@ -156,6 +156,7 @@ void shield_judge(const struct shield *shield, struct shield_scratch *scratch,
 	struct judging judging = {
 	    .shield = shield,
 	    .scratch = scratch,
+	    .tally = &scratch->tally,
 	    .request = request,
 	    .verdict = verdict,
 	    .mode = request->mode ? request->mode : (enum shield_mode)site_mode,

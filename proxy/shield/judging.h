@@ -8,6 +8,7 @@
 struct judging {
 	const struct shield *shield;
 	struct shield_scratch *scratch;
+	struct rule_tally *tally;
 	const struct shield_request *request;
 	struct verdict *verdict;
 	enum shield_mode mode; /* of the path, or the site */

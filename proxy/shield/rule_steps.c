@@ -13,10 +13,16 @@ static const struct rule_set *rules_of(const struct judging *judging)
 	return judging->always_allowed ? NULL : judging->shield->settings.rules;
 }
 
+/* Content is judged when the head is no longer at hand. */
+static struct span target_of(const struct judging *judging)
+{
+	return judging->request ? http_target(judging->request->head) : (struct span){0};
+}
+
 static void begin(const struct judging *judging, struct rule_scan *scan)
 {
 	rule_scan_begin(scan, judging->shield->settings.rules, judging->scratch->rules,
-			&judging->scratch->tally, judging->shield->settings.rule_modes);
+			judging->tally, judging->shield->settings.rule_modes);
 }
 
 /* ---- what matched ---- */
@@ -42,7 +48,7 @@ static bool refuse_by_hit(struct judging *judging, const struct rule_hit *hit)
 /* The first in the policy's order that refuses by itself, or that is only watched. */
 static const struct rule_hit *first_hit(const struct judging *judging, int mode)
 {
-	const struct rule_tally *tally = &judging->scratch->tally;
+	const struct rule_tally *tally = judging->tally;
 	const struct rule_hit *first = NULL;
 	for (uint32_t i = 0; i < tally->hit_count; i++) {
 		const struct rule_hit *hit = &tally->hits[i];
@@ -57,8 +63,8 @@ static const struct rule_hit *first_hit(const struct judging *judging, int mode)
 static bool refuse_hits(struct judging *judging)
 {
 	const struct rule_hit *hit = first_hit(judging, SHIELD_ENFORCE);
-	if (judging->scratch->tally.broken) { /* unjudged is not allowed */
-		refuse(judging, REASON_RULE, http_target(judging->request->head));
+	if (judging->tally->broken) { /* unjudged is not allowed */
+		refuse(judging, REASON_RULE, target_of(judging));
 		judging->verdict->rule = SHIELD_RULE_BROKEN;
 		return true;
 	}
@@ -190,7 +196,7 @@ bool judge_values(struct judging *judging)
 /* Adds what matches weigh; gives the heaviest. */
 static const struct rule_hit *add_scores(struct judging *judging)
 {
-	const struct rule_tally *tally = &judging->scratch->tally;
+	const struct rule_tally *tally = judging->tally;
 	const struct rule_hit *heaviest = NULL;
 	uint32_t most = 0;
 	for (uint32_t i = 0; i < tally->hit_count; i++) {
@@ -212,7 +218,7 @@ bool judge_score(struct judging *judging)
 		judging->verdict->score += findings_weight(URL_NAME_CONTROL);
 	const struct rule_hit *hit = add_scores(judging);
 	if (!refuse_over(judging, LIMIT_score, judging->verdict->score,
-			 hit ? hit->evidence : http_target(judging->request->head)))
+			 hit ? hit->evidence : target_of(judging)))
 		return false;
 	if (hit) {
 		judging->verdict->rule = rule_set_get(judging->shield->settings.rules, hit->rule)->id;
@@ -230,4 +236,37 @@ bool judge_watched(struct judging *judging)
 	refuse_by_hit(judging, hit);
 	judging->verdict->enforced = false;
 	return true;
+}
+
+/* ---- content ---- */
+
+void shield_content_begin(struct shield_content *content, const struct shield *shield,
+			  struct shield_scratch *scratch, enum shield_mode mode, uint32_t score)
+{
+	struct verdict ignored = {0};
+	struct judging judging = {
+	    .shield = shield, .scratch = scratch, .tally = &scratch->tally, .verdict = &ignored};
+	add_scores(&judging);
+	content->shield = shield;
+	content->mode = mode;
+	content->score = score - (ignored.score < score ? ignored.score : score);
+	content->tally = scratch->tally;
+}
+
+void shield_content_scan(struct shield_content *content, struct shield_scratch *scratch,
+			 struct rule_scan *scan)
+{
+	const struct shield_settings *settings = &content->shield->settings;
+	rule_scan_begin(scan, settings->rules, scratch->rules, &content->tally, settings->rule_modes);
+}
+
+bool shield_content_judge(struct shield_content *content, struct verdict *verdict)
+{
+	struct judging judging = {.shield = content->shield,
+				  .tally = &content->tally,
+				  .verdict = verdict,
+				  .mode = content->mode};
+	*verdict = (struct verdict){
+	    .action = VERDICT_ALLOW, .enforced = true, .score = content->score};
+	return refuse_hits(&judging) || judge_score(&judging) || judge_watched(&judging);
 }

@@ -8,6 +8,7 @@
 
 struct builder {
 	struct rule_set *set;
+	const struct rule_cache *cache;
 	rule_report *report;
 	void *context;
 	bool failed;
@@ -239,7 +240,7 @@ static struct patterns *compile(struct builder *builder, enum rule_group g, int 
 	struct err err;
 	struct pattern_source *sources = sources_of(builder, g, filter, &texts, &n);
 	while (sources && n > 0 && !patterns) {
-		patterns = patterns_new(sources, n, &bad, &err);
+		patterns = patterns_new(sources, n, builder->cache, &bad, &err);
 		if (patterns)
 			break;
 		if (bad >= n) {
@@ -316,11 +317,13 @@ static bool make_room(struct builder *builder)
 	return !builder->failed;
 }
 
-struct rule_set *rule_set_new(const struct rule_spec *specs, size_t n, rule_report *report,
-			      void *context)
+struct rule_set *rule_set_new(const struct rule_spec *specs, size_t n, const struct rule_cache *cache,
+			      rule_report *report, void *context)
 {
 	struct rule_set *set = calloc(1, sizeof(*set));
-	struct builder builder = {.set = set, .report = report, .context = context};
+	static const struct rule_cache none;
+	struct builder builder = {
+	    .set = set, .cache = cache ? cache : &none, .report = report, .context = context};
 	if (!set) {
 		report(context, n, "no memory for rules");
 		return NULL;

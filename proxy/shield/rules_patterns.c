@@ -5,6 +5,8 @@
 #include <hs.h>
 #include <stdlib.h>
 
+#include "sallyport/crypto.h"
+
 struct pattern_scratch {
 	hs_scratch_t *memory;
 };
@@ -75,8 +77,51 @@ static void batch_release(struct batch *batch)
 	free(batch->ids);
 }
 
-struct patterns *patterns_new(const struct pattern_source *sources, size_t n,
-			      size_t *bad, struct err *err)
+/* All that decides what comes out. */
+static void write_key(const struct pattern_source *sources, size_t n, uint8_t key[RULE_KEY_SIZE])
+{
+	struct digest *digest = digest_new();
+	hs_platform_info_t platform = {0};
+	memset(key, 0, RULE_KEY_SIZE);
+	if (!digest || hs_populate_platform(&platform) != HS_SUCCESS) {
+		digest_free(digest);
+		return;
+	}
+	digest_begin(digest);
+	digest_add(digest, hs_version(), strlen(hs_version()));
+	digest_add(digest, &platform, sizeof(platform));
+	for (size_t i = 0; i < n; i++) {
+		const unsigned numbers[] = {flags_of(&sources[i]), sources[i].id};
+		digest_add(digest, numbers, sizeof(numbers));
+		digest_add(digest, sources[i].text, strlen(sources[i].text) + 1);
+	}
+	digest_end(digest, key);
+	digest_free(digest);
+}
+
+static hs_database_t *load(const struct rule_cache *cache, const uint8_t key[RULE_KEY_SIZE])
+{
+	hs_database_t *database = NULL;
+	size_t len;
+	char *bytes = cache->load ? cache->load(key, &len) : NULL;
+	if (bytes && hs_deserialize_database(bytes, len, &database) != HS_SUCCESS)
+		database = NULL; /* another version's, or damaged: it is compiled anew */
+	free(bytes);
+	return database;
+}
+
+static void store(const struct rule_cache *cache, const uint8_t key[RULE_KEY_SIZE],
+		  const hs_database_t *database)
+{
+	char *bytes;
+	size_t len;
+	if (!cache->store || hs_serialize_database(database, &bytes, &len) != HS_SUCCESS)
+		return;
+	cache->store(key, bytes, len);
+	free(bytes);
+}
+
+static hs_database_t *compile(const struct pattern_source *sources, size_t n, size_t *bad, struct err *err)
 {
 	hs_compile_error_t *error = NULL;
 	hs_database_t *database = NULL;
@@ -93,6 +138,20 @@ struct patterns *patterns_new(const struct pattern_source *sources, size_t n,
 		database = NULL;
 	}
 	batch_release(&batch);
+	return database;
+}
+
+struct patterns *patterns_new(const struct pattern_source *sources, size_t n,
+			      const struct rule_cache *cache, size_t *bad, struct err *err)
+{
+	uint8_t key[RULE_KEY_SIZE];
+	write_key(sources, n, key);
+	hs_database_t *database = load(cache, key);
+	if (!database) {
+		database = compile(sources, n, bad, err);
+		if (database)
+			store(cache, key, database);
+	}
 	return (struct patterns *)(void *)database;
 }
 

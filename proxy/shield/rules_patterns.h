@@ -1,8 +1,7 @@
 #ifndef SALLYPORT_SHIELD_RULES_PATTERNS_H
 #define SALLYPORT_SHIELD_RULES_PATTERNS_H
 
-#include "sallyport/err.h"
-#include "sallyport/span.h"
+#include "sallyport/rule.h"
 
 /* Many patterns at once, by vectorscan; the only module that knows it. Texts are several lines: ^ and $
  * are the ends of a line, and "." is any byte, a line end as well. A scan takes time that
@@ -29,9 +28,9 @@ struct pattern_source {
 bool patterns_are_possible(void);
 /* Why it is BAD goes to err. */
 enum pattern_kind pattern_check(const char *text, bool cased, struct err *err);
-/* NULL: err says why, and *bad which of the sources it is, or n where it is none of them. */
+/* Out of the cache where they are there. NULL: err says why, and *bad which of the sources it is, or n where it is none of them. */
 struct patterns *patterns_new(const struct pattern_source *sources, size_t n,
-			      size_t *bad, struct err *err);
+			      const struct rule_cache *cache, size_t *bad, struct err *err);
 void patterns_free(struct patterns *patterns);
 
 struct pattern_scratch *pattern_scratch_new(void);

@@ -120,11 +120,25 @@ static bool selects(const struct condition *condition, const struct rule_value *
 	return selected || !condition->is_named;
 }
 
+/* The bytes before `end`, kept; none where there is no more room. */
+static struct span keep(struct rule_tally *tally, struct span text, size_t end)
+{
+	size_t room = RULE_TEXT_MAX - tally->text_len;
+	size_t len = end < text.len ? end : text.len, from = len;
+	len = len < RULE_EXCERPT_MAX ? len : RULE_EXCERPT_MAX;
+	len = len < room ? len : room;
+	char *kept = memcpy(tally->text + tally->text_len, text.ptr + from - len, len);
+	tally->text_len = (uint16_t)(tally->text_len + len);
+	return span_of(kept, len);
+}
+
 /* Up to the match, where the raw bytes are the value, or the value is them with escapes decoded. */
 static struct span evidence_of(const struct look *look, size_t end)
 {
 	const struct rule_value *value = look->value;
-	if (look->changed || !value->raw.ptr)
+	if (!value->raw.ptr)
+		return keep(look->scan->tally, look->text, end);
+	if (look->changed)
 		return value->raw;
 	if (value->raw.len == value->value.len)
 		return span_of(value->raw.ptr, end < value->raw.len ? end : value->raw.len);
@@ -153,6 +167,14 @@ static bool is_noted(const struct rule_tally *tally, uint32_t rule)
 	return false;
 }
 
+static struct span name_of(const struct look *look)
+{
+	const struct rule_value *value = look->value;
+	if (value->raw_name.ptr || value->raw.ptr || !value->name.ptr)
+		return value->raw_name;
+	return keep(look->scan->tally, value->name, value->name.len);
+}
+
 /* A rule counts once in a request. Of more than there is room for, the first in order stay. */
 static void note(const struct look *look, const struct condition *condition, size_t end)
 {
@@ -167,7 +189,7 @@ static void note(const struct look *look, const struct condition *condition, siz
 	    .rule = condition->rule,
 	    .condition = condition->index,
 	    .target = look->value->target,
-	    .name = look->value->raw_name,
+	    .name = name_of(look),
 	    .evidence = evidence_of(look, end),
 	};
 	if (tally->hit_count < RULE_HITS_MAX) {
@@ -335,6 +357,7 @@ void rule_tally_begin(struct rule_tally *tally)
 {
 	tally->hit_count = 0; /* hits lie behind it and are not read */
 	tally->broken = false;
+	tally->text_len = 0;
 	memset(tally->met, 0, sizeof(tally->met));
 }
 

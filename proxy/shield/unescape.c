@@ -104,6 +104,8 @@ static const struct reference references[] = {
 
 static size_t named_reference(struct span rest, uint32_t *value)
 {
+	if (rest.len < 2 || !strchr("lgaqcrtnbsepd", ascii_lower(rest.ptr[0])) || rest.ptr[0] == '\0')
+		return 0;
 	for (size_t i = 0; i < sizeof(references) / sizeof(references[0]); i++) {
 		if (!span_istarts(rest, references[i].name))
 			continue;

@@ -91,12 +91,19 @@ def place(error):
                      for frame in frames)
 
 
+def use_rule_cache(folder):
+    """Rules are compiled once for all servers of a run, as for all starts of an installed one."""
+    folder.mkdir(exist_ok=True)
+    os.environ.setdefault("SALLYPORT_CACHE", str(folder))
+
+
 def run_file(path, options):
     """Loads a file and runs its tests; tells the parent in lines of JSON."""
     def tell(**news):
         print(json.dumps(news), flush=True)
 
     server.BINARY = options.binary.resolve()
+    use_rule_cache(server.BINARY.parent / "rule-cache")
     if not server.BINARY.is_relative_to(server.ROOT):  # built elsewhere: it can't find its files by itself
         os.environ.setdefault("SALLYPORT_DATADIR", str(server.ROOT))
     signal.signal(signal.SIGALRM, ring)

@@ -34,7 +34,7 @@ static inline void note_complaint(void *context, size_t rule, const char *text)
 static inline struct rule_set *rules_compiled(const struct rule_spec *rules, size_t n)
 {
 	struct rule_complaints complaints = {0};
-	struct rule_set *set = rule_set_new(rules, n, note_complaint, &complaints);
+	struct rule_set *set = rule_set_new(rules, n, NULL, note_complaint, &complaints);
 	if (!set)
 		fail_msg("%s", complaints.texts[0]);
 	return set;

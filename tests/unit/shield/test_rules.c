@@ -131,7 +131,7 @@ static void bad_rule_is_named_with_what_is_wrong(void **state)
 		const struct rule_spec rules[] = {
 		    RULE_OF("good", TARGET_PATH, "a"), RULE_OF("fine", TARGET_URL, "b"), rows[i].rule};
 		struct rule_complaints complaints = {0};
-		if (rule_set_new(rules, 3, note_complaint, &complaints))
+		if (rule_set_new(rules, 3, NULL, note_complaint, &complaints))
 			fail_msg("row %zu compiles", i);
 		assert_int_equal(complaints.n, 1);
 		assert_int_equal(complaints.rules[0], 2);
@@ -147,7 +147,7 @@ static void all_bad_rules_are_named_at_once(void **state)
 					  RULE_OF("2", TARGET_QUERY, "["), RULE_OF("3", TARGET_PATH, "b"),
 					  RULE_OF("4", TARGET_FIELD, ")")};
 	struct rule_complaints complaints = {0};
-	assert_null(rule_set_new(rules, 5, note_complaint, &complaints));
+	assert_null(rule_set_new(rules, 5, NULL, note_complaint, &complaints));
 	assert_int_equal(complaints.n, 3);
 	assert_int_equal(complaints.rules[0], 1);
 	assert_int_equal(complaints.rules[1], 2);
@@ -188,6 +188,216 @@ static void rules_that_cannot_be_matched_refuse(void **state)
 	bench_free(&bench);
 }
 
+/* ---- what a condition may ask ---- */
+
+struct value_row {
+	enum rule_target target;
+	const char *name, *value;
+	const char *rule; /* that matches; NULL: none */
+};
+
+/* Each value by itself, and then all of them at once: the same rules must match. */
+static void expect_matches(const struct rule_spec *rules, size_t n, const struct value_row *rows, size_t row_count)
+{
+	struct bench bench = bench_new(rules, n);
+	struct rule_scratch *scratch = rule_scratch_new();
+	struct rule_tally tally;
+	struct rule_scan scan;
+	struct err err;
+	uint64_t alone = 0, together = 0;
+	assert_true(rule_scratch_fit(scratch, bench.set, &err));
+	for (size_t i = 0; i <= row_count; i++) {
+		rule_tally_begin(&tally);
+		rule_scan_begin(&scan, bench.set, scratch, &tally, NULL);
+		for (size_t j = 0; j < row_count; j++) {
+			const struct rule_value value = {.target = rows[j].target,
+							 .name = span_from_str(rows[j].name),
+							 .value = span_from_str(rows[j].value),
+							 .raw = span_from_str(rows[j].value)};
+			if (i == row_count || i == j)
+				rule_scan_add(&scan, &value);
+		}
+		rule_scan_run(&scan);
+		for (uint32_t hit = 0; hit < tally.hit_count; hit++)
+			*(i == row_count ? &together : &alone) |= UINT64_C(1) << tally.hits[hit].rule;
+		const char *got = tally.hit_count > 0 ? rules[tally.hits[0].rule].id : "-";
+		if (i < row_count && strcmp(got, rows[i].rule ? rows[i].rule : "-") != 0)
+			fail_msg("row %zu, '%s': %s", i, rows[i].value, got);
+	}
+	assert_int_equal(alone, together);
+	rule_scratch_free(scratch);
+	bench_free(&bench);
+}
+
+#define ONE(id_, ...) {.id = (id_), .message = "", .condition_count = 1, .conditions = (const struct rule_condition[]){__VA_ARGS__}}
+
+static void each_operator_asks_what_it_says(void **state)
+{
+	(void)state;
+	const struct rule_spec rules[] = {
+	    ONE("contains", RULE_LOOKS_FOR(TARGET_ARG, OPERATOR_CONTAINS, "a.b", "c+d")),
+	    ONE("word", RULE_LOOKS_FOR(TARGET_COOKIE, OPERATOR_WORD, "cat")),
+	    ONE("prefix", RULE_LOOKS_FOR(TARGET_FORM, OPERATOR_PREFIX, "/x")),
+	    ONE("suffix", RULE_LOOKS_FOR(TARGET_JSON, OPERATOR_SUFFIX, ".y")),
+	    ONE("equals", RULE_LOOKS_FOR(TARGET_XML, OPERATOR_EQUALS, "z")),
+	    ONE("longer", {.selectors = (const struct rule_selector[]){{TARGET_FILE_NAME, NULL, false}},
+			   .selector_count = 1, .op = OPERATOR_LONGER, .number = 3}),
+	    ONE("bytes", {.selectors = (const struct rule_selector[]){{TARGET_METHOD, NULL, false}},
+			  .selector_count = 1, .op = OPERATOR_BYTES, .bytes = {[8] = 0xfe, [9] = 0xff, [10] = 0xff, [11] = 0x07}}),
+	    ONE("ahead", RULE_LOOKS_FOR(TARGET_FIELD, OPERATOR_PATTERN, "a(?=b)")),
+	    ONE("again", RULE_LOOKS_FOR(TARGET_FIELD_NAME, OPERATOR_PATTERN, "(x.)\\1")),
+	};
+	static const struct value_row rows[] = {
+	    {TARGET_ARG, "q", "xxA.Bxx", "contains"}, {TARGET_ARG, "q", "axb", NULL}, {TARGET_ARG, "q", "c+d", "contains"},
+	    {TARGET_COOKIE, "q", "a cat.", "word"},   {TARGET_COOKIE, "q", "concat", NULL}, {TARGET_COOKIE, "q", "cat_", NULL},
+	    {TARGET_FORM, "q", "/xy", "prefix"},      {TARGET_FORM, "q", "a/x", NULL},      {TARGET_FORM, "q", "a\n/x", NULL},
+	    {TARGET_JSON, "q", "x.Y", "suffix"},      {TARGET_JSON, "q", "x.y\n", NULL},    {TARGET_JSON, "q", "x.y\nz", NULL},
+	    {TARGET_XML, "q", "Z", "equals"},         {TARGET_XML, "q", "zz", NULL},        {TARGET_XML, "q", "z\n", NULL},
+	    {TARGET_FILE_NAME, "q", "1234", "longer"}, {TARGET_FILE_NAME, "q", "123", NULL},
+	    {TARGET_METHOD, "", "GET", NULL},         {TARGET_METHOD, "", "GeT", "bytes"},
+	    {TARGET_FIELD, "A", "xab", "ahead"},      {TARGET_FIELD, "A", "xac", NULL},
+	    {TARGET_FIELD_NAME, "", "x1x1", "again"}, {TARGET_FIELD_NAME, "", "x1x2", NULL},
+	};
+	expect_matches(rules, sizeof(rules) / sizeof(rules[0]), rows, sizeof(rows) / sizeof(rows[0]));
+}
+
+static void ends_are_those_of_a_value_and_not_of_its_lines(void **state)
+{
+	(void)state;
+	const struct rule_spec rules[] = {RULE_OF("both", TARGET_ARG, "^a$"), RULE_OF("begin", TARGET_ARG, "\\Ab"),
+					  RULE_OF("end", TARGET_ARG, "c\\z"), RULE_OF("across", TARGET_ARG, "d.e")};
+	static const struct value_row rows[] = {
+	    {TARGET_ARG, "q", "a", "both"},   {TARGET_ARG, "q", "x\na", NULL}, {TARGET_ARG, "q", "a\nx", NULL},
+	    {TARGET_ARG, "q", "bx", "begin"}, {TARGET_ARG, "q", "x\nb", NULL}, {TARGET_ARG, "q", "xc", "end"},
+	    {TARGET_ARG, "q", "c\nx", NULL},  {TARGET_ARG, "q", "d", NULL},    {TARGET_ARG, "q", "e", NULL},
+	    {TARGET_ARG, "q", "d\ne", "across"},
+	};
+	expect_matches(rules, 4, rows, sizeof(rows) / sizeof(rows[0]));
+}
+
+static void selectors_choose_by_name(void **state)
+{
+	(void)state;
+	static const struct rule_selector chosen[] = {
+	    {TARGET_ARG, "id", false}, {TARGET_FIELD, NULL, false}, {TARGET_FIELD, "Referer", true}};
+	const char *const texts[] = {"<", NULL};
+	const struct rule_condition condition = {.selectors = chosen, .selector_count = 3, .op = OPERATOR_CONTAINS, .texts = texts};
+	const struct rule_spec rules[] = {{.id = "r", .message = "", .conditions = &condition, .condition_count = 1}};
+	static const struct value_row rows[] = {
+	    {TARGET_ARG, "ID", "<", "r"},   {TARGET_ARG, "x", "<", NULL},        {TARGET_FIELD, "A", "<", "r"},
+	    {TARGET_FIELD, "referer", "<", NULL}, {TARGET_COOKIE, "id", "<", NULL},
+	};
+	expect_matches(rules, 1, rows, 5);
+}
+
+static void negated_condition_means_a_value_of_which_it_is_not_so(void **state)
+{
+	(void)state;
+	const struct rule_condition condition = {
+	    .selectors = (const struct rule_selector[]){{TARGET_ARG, "n", false}}, .selector_count = 1,
+	    .op = OPERATOR_PATTERN, .negated = true, .texts = (const char *const[]){"^[0-9]+$", NULL}};
+	const struct rule_spec rules[] = {{.id = "r", .message = "", .conditions = &condition, .condition_count = 1}};
+	static const struct value_row rows[] = {
+	    {TARGET_ARG, "n", "12", NULL}, {TARGET_ARG, "n", "12x", "r"}, {TARGET_ARG, "m", "x", NULL}};
+	expect_matches(rules, 1, rows, 3);
+}
+
+static void transformations_apply_to_the_rules_that_ask_for_them(void **state)
+{
+	(void)state;
+	struct rule_condition conditions[] = {RULE_LOOKS_FOR(TARGET_ARG, OPERATOR_CONTAINS, "<b>"),
+					      RULE_LOOKS_FOR(TARGET_ARG, OPERATOR_CONTAINS, "%3ci%3e")};
+	conditions[0].chain[0] = TRANSFORM_URL;
+	conditions[0].chain[1] = TRANSFORM_HTML;
+	const struct rule_spec rules[] = {{.id = "seen", .message = "", .conditions = &conditions[0], .condition_count = 1},
+					  {.id = "raw", .message = "", .conditions = &conditions[1], .condition_count = 1}};
+	static const struct value_row rows[] = {
+	    {TARGET_ARG, "q", "<b>", "seen"},       {TARGET_ARG, "q", "%3cb%3e", "seen"}, {TARGET_ARG, "q", "%26lt;b&gt;", "seen"},
+	    {TARGET_ARG, "q", "%3ci%3e", "raw"},    {TARGET_ARG, "q", "<i>", NULL},
+	};
+	expect_matches(rules, 2, rows, 5);
+}
+
+/* ---- what a match leads to ---- */
+
+static void all_conditions_of_a_rule_must_hold_in_one_request(void **state)
+{
+	(void)state;
+	const struct rule_spec rules[] = {
+	    {.id = "r", .message = "", .condition_count = 2,
+	     .conditions = (const struct rule_condition[]){RULE_LOOKS_FOR(TARGET_FIELD, OPERATOR_EQUALS, "x"),
+							   RULE_LOOKS_FOR(TARGET_PATH, OPERATOR_PREFIX, "/a")}}};
+	struct bench bench = bench_new(rules, 1);
+	assert_string_equal(request_judge_with(bench.shield, bench.scratch, "GET", "/ab", "A: x\r\n").rule, "r");
+	assert_null(request_judge_with(bench.shield, bench.scratch, "GET", "/b", "A: x\r\n").rule);
+	assert_null(request_judge_with(bench.shield, bench.scratch, "GET", "/ab", "A: y\r\n").rule);
+	bench_free(&bench);
+}
+
+static void scores_add_up_and_only_watched_rules_do_not_count(void **state)
+{
+	(void)state;
+	struct rule_spec rules[] = {RULE_OF("a", TARGET_ARG, "a"), RULE_OF("b", TARGET_ARG, "b"),
+				    RULE_OF("w", TARGET_ARG, "w"), RULE_OF("o", TARGET_ARG, "o")};
+	rules[0].score = 3;
+	rules[1].score = 2;
+	rules[2].mode = SHIELD_MONITOR;
+	rules[3].mode = SHIELD_OFF;
+	struct bench bench = bench_new(rules, 4);
+	struct verdict v = request_judge(bench.shield, bench.scratch, "GET", "/?q=aaa&r=a");
+	assert_int_equal(v.action, VERDICT_ALLOW);
+	assert_int_equal(v.score, 3);
+	v = request_judge(bench.shield, bench.scratch, "GET", "/?q=a&r=xb");
+	assert_int_equal(v.reason, REASON_SCORE);
+	assert_int_equal(v.score, 5);
+	assert_string_equal(v.rule, "a");
+	assert_true(span_eq(v.evidence, SPAN("a")));
+	v = request_judge(bench.shield, bench.scratch, "GET", "/?q=aw");
+	assert_string_equal(v.rule, "w");
+	assert_false(v.enforced);
+	assert_int_equal(v.score, 3);
+	assert_null(request_judge(bench.shield, bench.scratch, "GET", "/?q=o").rule);
+	bench_free(&bench);
+}
+
+static void content_goes_on_where_the_head_ended(void **state)
+{
+	(void)state;
+	struct rule_spec rules[] = {RULE_OF("a", TARGET_ARG, "a"), RULE_OF("j", TARGET_JSON, "x+"),
+				    RULE_OF("k", TARGET_JSON, "kill")};
+	rules[0].score = rules[1].score = 3;
+	struct bench bench = bench_new(rules, 3);
+	struct shield_content content;
+	struct rule_scan scan;
+	struct verdict v = request_judge(bench.shield, bench.scratch, "GET", "/?q=a");
+	char gone[] = "some xx and kill", name[] = "order.sku";
+	struct rule_value value = {
+	    .target = TARGET_JSON, .name = span_from_str(name), .value = SPAN("nothing")};
+	shield_content_begin(&content, bench.shield, bench.scratch, SHIELD_ENFORCE, v.score);
+	shield_content_scan(&content, bench.scratch, &scan);
+	rule_scan_add(&scan, &value);
+	rule_scan_run(&scan);
+	assert_false(shield_content_judge(&content, &v));
+	assert_int_equal(v.score, 3);
+	value.value = span_of(gone, 7);
+	shield_content_scan(&content, bench.scratch, &scan);
+	rule_scan_add(&scan, &value);
+	rule_scan_run(&scan);
+	assert_true(shield_content_judge(&content, &v));
+	assert_int_equal(v.reason, REASON_SCORE);
+	value.value = span_from_str(gone);
+	shield_content_scan(&content, bench.scratch, &scan);
+	rule_scan_add(&scan, &value);
+	rule_scan_run(&scan);
+	memset(gone, '-', sizeof(gone));
+	memset(name, '-', sizeof(name));
+	assert_true(shield_content_judge(&content, &v));
+	assert_string_equal(v.rule, "k");
+	assert_true(span_eq(v.evidence, SPAN("some xx and kill")));
+	assert_true(span_eq(v.name, SPAN("order.sku")));
+	bench_free(&bench);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -198,6 +408,14 @@ int main(void)
 	    cmocka_unit_test(all_bad_rules_are_named_at_once),
 	    cmocka_unit_test(scratch_serves_many_shields),
 	    cmocka_unit_test(rules_that_cannot_be_matched_refuse),
+	    cmocka_unit_test(each_operator_asks_what_it_says),
+	    cmocka_unit_test(ends_are_those_of_a_value_and_not_of_its_lines),
+	    cmocka_unit_test(selectors_choose_by_name),
+	    cmocka_unit_test(negated_condition_means_a_value_of_which_it_is_not_so),
+	    cmocka_unit_test(transformations_apply_to_the_rules_that_ask_for_them),
+	    cmocka_unit_test(all_conditions_of_a_rule_must_hold_in_one_request),
+	    cmocka_unit_test(scores_add_up_and_only_watched_rules_do_not_count),
+	    cmocka_unit_test(content_goes_on_where_the_head_ended),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
