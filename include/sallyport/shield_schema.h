@@ -43,6 +43,13 @@ struct shield_policy_answer {
 	struct policy_where where;
 };
 
+/* One of `rules` of a site. */
+struct shield_policy_rule_mode {
+	struct policy_strings rules;
+	int mode; /* enum shield_mode */
+	struct policy_where where;
+};
+
 /* The group `shield` of a site. */
 struct shield_policy {
 	int mode; /* enum shield_mode; enforce */
@@ -55,6 +62,7 @@ struct shield_policy {
 	struct throttle_policy throttle;
 	struct shield_policy_deny deny;
 	struct shield_policy_allow allow;
+	struct policy_list rule_modes; /* struct shield_policy_rule_mode */
 	struct policy_list fields; /* struct shield_policy_field */
 	struct field_rule *field_rules; /* the same as the shield takes them */
 	struct policy_list answers; /* struct shield_policy_answer */
@@ -90,6 +98,9 @@ extern const struct schema rule_schema;
 /* The same as shield_new takes it. The result borrows the methods and the rules. */
 void shield_policy_settings(const struct shield_policy *policy, const struct rule_set *rules,
 			    struct shield_settings *out);
+/* By rule; NULL: as the rules say, or memory was short, which was reported. A name of no rule is reported. */
+const uint8_t *shield_policy_rule_modes(const struct shield_policy *policy, const struct rule_set *rules,
+					struct policy_context *context);
 /* Two sites of one policy may share a shield: all but where they stand is equal. */
 bool shield_policy_eq(const struct shield_policy *a, const struct shield_policy *b);
 

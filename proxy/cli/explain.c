@@ -287,9 +287,13 @@ static bool judge_site(struct explain *e, const struct http_head *head, const st
 	const struct shield *shield = s->site->shield;
 	struct shield_scratch *scratch = shield_scratch_new(&shield, 1, err);
 	char *buf = malloc((size_t)head->target_len + 1);
+	struct subject asked = *s;
+	char client[ADDR_TEXT_SIZE];
 	bool ok = scratch && buf;
+	if (e->from)
+		asked.client = span_of(client, addr_format_ip(&e->visitor, client));
 	if (ok) {
-		judge_verdict(head, s, scratch, buf, verdict);
+		judge_verdict(head, &asked, scratch, buf, verdict);
 		say_rules(e, shield_tally(scratch));
 		say_verdict(e, verdict);
 	}

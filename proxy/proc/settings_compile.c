@@ -216,6 +216,8 @@ static bool compile_shield(struct settings *settings, struct site *site,
 	struct err err = {0};
 
 	shield_policy_settings(&site->shield_policy, settings->rule_set, &site->shield_settings);
+	site->shield_settings.rule_modes =
+	    shield_policy_rule_modes(&site->shield_policy, settings->rule_set, context);
 	for (uint32_t i = 0; i < site->index; i++) {
 		if (shield_policy_eq(&sites[i].shield_policy, &site->shield_policy)) {
 			site->shield = sites[i].shield;

@@ -92,7 +92,7 @@ bool judge_rules(struct judging *judging)
 	add_line(&scan, TARGET_METHOD, http_method(request->head), http_method(request->head));
 	add_line(&scan, TARGET_URL, target, target);
 	add_line(&scan, TARGET_PATH, request->canon->decoded, request->canon->decoded);
-	add_line(&scan, TARGET_CLIENT, request->client, request->client);
+	add_line(&scan, TARGET_CLIENT, request->client, SPAN("")); /* it does not outlive the verdict */
 	if (query.ptr && rule_set_wants(rules, TARGET_QUERY))
 		add_line(&scan, TARGET_QUERY, url_decode_query(query, request->buf), query);
 	rule_scan_run(&scan);
