@@ -195,6 +195,10 @@ void settings_rules_compile(struct settings *settings, struct policy_context *co
 		read_built_in(settings, context);
 	else
 		read_named(settings, settings->rule_count, context);
+	if (settings->rule_count > 0 && !rule_matching_is_sound())
+		policy_warning(context, settings->rules.where,
+			       "rules: the vectorscan of this machine misses matches in long texts; Hyperscan "
+			       "(libhyperscan5) does not");
 	settings->rule_set =
 	    rule_set_new(settings->rule_specs, settings->rule_count, &cache, report, &reporter);
 }

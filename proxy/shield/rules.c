@@ -78,8 +78,7 @@ static void check_texts(struct builder *builder, struct condition *condition, en
 	}
 	*kind = spec->op == OPERATOR_PATTERN ? pattern_check(spec->texts[0], spec->cased, &err)
 					     : PATTERN_WHOLE;
-	condition->minds_lines = *kind == PATTERN_WHOLE && expression_minds_lines(spec);
-	if (*kind == PATTERN_FILTER || condition->minds_lines) {
+	if (*kind != PATTERN_BAD && !expression_is_sure(spec)) {
 		condition->confirm = expression_confirm(spec, &err);
 		*kind = condition->confirm ? *kind : PATTERN_BAD;
 	}
@@ -188,7 +187,7 @@ static void enter_lane(struct builder *builder, enum rule_group g, size_t index)
 	bool direct = condition->is_direct || condition->spec->negated;
 	condition->lanes[g] = (uint8_t)at;
 	lane->targets |= targets;
-	lane->always |= condition->spec->negated || expression_says_lines(condition->spec);
+	lane->always |= condition->spec->negated;
 	if (direct)
 		add_direct(builder, lane, index);
 }
@@ -361,6 +360,11 @@ void rule_set_free(struct rule_set *set)
 		confirm_free(set->conditions[i].confirm);
 	free(set->conditions);
 	free(set);
+}
+
+bool rule_matching_is_sound(void)
+{
+	return patterns_are_sound();
 }
 
 size_t rule_set_count(const struct rule_set *set)

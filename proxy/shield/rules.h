@@ -8,16 +8,16 @@
 
 /* A compiled set, as it is scanned.
  *
- * Targets are looked at in groups. In each group, values are gathered in one text, line by line:
+ * Targets are looked at in groups. In each group, values are gathered in one text, between NUL bytes:
  *
- *   GROUP  ── filter: every pattern of the group, over the lines as they are; one scan
- *          ── plain filter: those that may match plain values (rules_needs.h), over lines of such
+ *   GROUP  ── filter: every pattern of the group, over the values as they are; one scan
+ *          ── plain filter: those that may match plain values (rules_needs.h), over such
  *     └ LANE (one for each chain) ── its conditions, over one value at a time, by the filter again
  *
  * A value that a chain leaves as it is, which is nearly every value of nearly every chain, is
  * looked at with the others alone; a lane is asked where the filter found one of its patterns, or where
- * its chain changes the value. So ordinary requests cost one scan a group, and answers are exact:
- * what depends on where a line ends is confirmed where a value has line ends. */
+ * its chain changes the value. So ordinary requests cost one scan a group; what the filter
+ * finds in a value is a candidate, and PCRE2 confirms it. */
 
 enum rule_group {
 	GROUP_LINE,    /* method, target, path, query, client */
@@ -39,8 +39,7 @@ struct condition {
 	bool is_direct;    /* no pattern */
 	bool needs_marks;  /* no plain value matches */
 	uint8_t lanes[GROUP_COUNT];
-	bool minds_lines;        /* ^ or $ in it: a line's ends are not always the value's */
-	struct confirm *confirm; /* NULL: a pattern's match is a match */
+	struct confirm *confirm; /* says whether a candidate is a match; NULL: it is */
 };
 
 struct lane {

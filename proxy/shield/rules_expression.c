@@ -1,6 +1,9 @@
-/* From what a condition looks for to regular expressions. Texts are escaped byte by byte; a pattern
- * is taken as it is, but that its absolute anchors become a line's where several values are looked
- * at as lines. */
+/* From what a condition looks for to regular expressions: one for many patterns at once, over values between NUL
+ * bytes, and one for a single value.
+ *
+ * For many at once the ends of a value are these bytes: ^ and $ become \x00. (They could be ends of lines, but
+ * vectorscan 5.4.9 misses /^\w*\s*or/m in lines where \s takes a line end.) So it may find more than
+ * there is, since a class may take a NUL, and never less. */
 #include "shield/rules_expression.h"
 
 enum { EXPRESSION_MAX = 64 << 10 };
@@ -29,39 +32,67 @@ static void write_word(struct strbuf *out, struct span text)
 		strbuf_add_str(out, "\\b");
 }
 
-/* \A is ^, \z and \Z are $ where the value is a line. */
-static void write_pattern(struct strbuf *out, const char *text, bool as_line)
+/* Behind "[", up to the "]" that closes it: nothing in it is an end of a value. */
+static const char *write_class(struct strbuf *out, const char *text)
 {
+	const char *at = text + (*text == '^');
+	at += *at == ']';
+	while (*at && *at != ']') {
+		const char *end = at[0] == '[' && at[1] == ':' ? strstr(at + 2, ":]") : NULL;
+		at = end ? end + 2 : at[0] == '\\' && at[1] ? at + 2 : at + 1;
+	}
+	strbuf_add(out, text, (size_t)(at - text));
+	return at;
+}
+
+/* "(?m", also among other flags: there ^ and $ are ends of lines, too. */
+static bool has_lines(const char *text)
+{
+	while ((text = strstr(text, "(?")) != NULL) {
+		text += 2;
+		if (memchr(text, 'm', strspn(text, "imsx-")))
+			return true;
+	}
+	return false;
+}
+
+static void write_pattern(struct strbuf *out, const char *text)
+{
+	const char *end = has_lines(text) ? "[\\x00\\n]" : "\\x00";
 	for (; *text; text++) {
-		char next = text[0] == '\\' ? text[1] : '\0';
-		if (as_line && next == 'A') {
-			strbuf_add_char(out, '^');
-			text++;
-		} else if (as_line && (next == 'z' || next == 'Z')) {
-			strbuf_add_char(out, '$');
+		bool is_escape = text[0] == '\\' && text[1];
+		if (*text == '^' || *text == '$') {
+			strbuf_add_str(out, end);
+		} else if (is_escape && strchr("AzZ", text[1])) {
+			strbuf_add_str(out, "\\x00");
 			text++;
 		} else {
 			strbuf_add_char(out, *text);
-			if (next)
+			if (is_escape)
 				strbuf_add_char(out, *++text);
+			else if (*text == '[')
+				text = write_class(out, text + 1) - 1;
 		}
 	}
 }
 
 static void write_expression(struct strbuf *out, const struct rule_condition *condition,
-			     const char *text, bool as_line)
+			     const char *text, bool among_others)
 {
+	const char *begin = among_others ? "\\x00" : "\\A", *end = among_others ? "\\x00" : "\\z";
 	struct span bytes = span_from_str(text);
-	switch (condition->op) {
-	case OPERATOR_PATTERN: write_pattern(out, text, as_line); break;
-	case OPERATOR_WORD: write_word(out, bytes); break;
-	case OPERATOR_CONTAINS: write_text(out, bytes); break;
-	default:
-		if (condition->op != OPERATOR_SUFFIX)
-			strbuf_add_char(out, '^');
+	if (condition->op == OPERATOR_PATTERN && among_others)
+		write_pattern(out, text);
+	else if (condition->op == OPERATOR_PATTERN)
+		strbuf_add_str(out, text);
+	else if (condition->op == OPERATOR_WORD)
+		write_word(out, bytes);
+	else {
+		if (condition->op == OPERATOR_PREFIX || condition->op == OPERATOR_EQUALS)
+			strbuf_add_str(out, begin);
 		write_text(out, bytes);
-		if (condition->op != OPERATOR_PREFIX)
-			strbuf_add_str(out, as_line ? "$" : "\\z");
+		if (condition->op == OPERATOR_SUFFIX || condition->op == OPERATOR_EQUALS)
+			strbuf_add_str(out, end);
 	}
 }
 
@@ -102,30 +133,9 @@ void expressions_release(struct expressions *expressions)
 	free(expressions->sources);
 }
 
-bool expression_minds_lines(const struct rule_condition *condition)
+bool expression_is_sure(const struct rule_condition *condition)
 {
-	if (condition->op != OPERATOR_PATTERN)
-		return condition->op >= OPERATOR_PREFIX && condition->op <= OPERATOR_EQUALS;
-	for (const char *at = condition->texts[0]; *at; at++) {
-		if (*at == '^' || *at == '$' || (at[0] == '\\' && at[1] && strchr("AzZ", at[1])))
-			return true;
-	}
-	return false;
-}
-
-/* "(?-m)" and the like. */
-bool expression_says_lines(const struct rule_condition *condition)
-{
-	if (condition->op != OPERATOR_PATTERN)
-		return false;
-	const char *at = condition->texts && condition->texts[0] ? condition->texts[0] : "";
-	while ((at = strstr(at, "(?")) != NULL) {
-		at += 2;
-		at += strspn(at, "imsx");
-		if (*at == '-')
-			return true;
-	}
-	return false;
+	return condition->op == OPERATOR_CONTAINS || condition->op == OPERATOR_WORD;
 }
 
 struct confirm *expression_confirm(const struct rule_condition *condition, struct err *err)

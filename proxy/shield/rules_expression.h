@@ -19,10 +19,8 @@ void expressions_add(struct expressions *expressions, const struct rule_conditio
 		     enum pattern_kind kind);
 void expressions_release(struct expressions *expressions);
 
-/* Are there ends of a value in it, which are ends of lines to many patterns at once? */
-bool expression_minds_lines(const struct rule_condition *condition);
-/* Does it say itself what such ends are, so that it may match a value and not the same as a line? */
-bool expression_says_lines(const struct rule_condition *condition);
+/* Is what is found among others surely there? */
+bool expression_is_sure(const struct rule_condition *condition);
 /* The same expression for one value alone. NULL: err says why. */
 struct confirm *expression_confirm(const struct rule_condition *condition, struct err *err);
 

@@ -18,13 +18,48 @@ static const hs_database_t *database_of(const struct patterns *patterns)
 
 static unsigned flags_of(const struct pattern_source *source)
 {
-	return HS_FLAG_SINGLEMATCH | HS_FLAG_DOTALL | HS_FLAG_MULTILINE | (source->cased ? 0 : HS_FLAG_CASELESS) |
+	return HS_FLAG_SINGLEMATCH | HS_FLAG_DOTALL | (source->cased ? 0 : HS_FLAG_CASELESS) |
 	       (source->kind == PATTERN_FILTER ? HS_FLAG_PREFILTER : 0);
 }
 
 bool patterns_are_possible(void)
 {
 	return hs_valid_platform() == HS_SUCCESS;
+}
+
+static int note_match(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
+		      void *context)
+{
+	(void)id;
+	(void)from;
+	(void)to;
+	(void)flags;
+	*(bool *)context = true;
+	return 0;
+}
+
+/* vectorscan 5.4.9 looks back from a literal for where its prefix may begin, and does not get as far as
+ * the NUL here. Hyperscan 5.4.0 does. */
+bool patterns_are_sound(void)
+{
+	char text[160];
+	bool found = false;
+	hs_database_t *database = NULL;
+	hs_scratch_t *memory = NULL;
+	hs_compile_error_t *error = NULL;
+	memset(text, 'x', sizeof(text));
+	memcpy(text + 120, "\0or 1=1", 8);
+	if (hs_compile("\\x00[\\w.]*\\s*(?:or|and)\\s*\\d+\\s*=", HS_FLAG_DOTALL, HS_MODE_BLOCK, NULL, &database,
+		       &error) != HS_SUCCESS) {
+		hs_free_compile_error(error);
+		return false;
+	}
+	if (hs_alloc_scratch(database, &memory) == HS_SUCCESS &&
+	    hs_scan(database, text, sizeof(text), 0, memory, note_match, &found) != HS_SUCCESS)
+		found = false;
+	hs_free_scratch(memory);
+	hs_free_database(database);
+	return found;
 }
 
 enum pattern_kind pattern_check(const char *text, bool cased, struct err *err)

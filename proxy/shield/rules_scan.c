@@ -1,4 +1,4 @@
-/* Matches rules: values are gathered by group, line by line; the group's filter looks at all of them
+/* Matches rules: values are gathered by group, between NUL bytes; the group's filter looks at all of them
  * in one scan, and its lanes at single values where it must be. Allocates nothing and makes
  * no system call. Time grows with the bytes of the values alone: each value is scanned at most
  * once by each lane, and patterns that are matched one at a time have a limit of steps. */
@@ -14,6 +14,7 @@ enum {
 struct entry {
 	struct rule_value value; /* .value lies in the lines, or stands alone */
 	unsigned kinds;
+	bool alone; /* not in the lines */
 };
 
 /* What was gathered of one group. */
@@ -30,6 +31,7 @@ struct rule_scratch {
 	struct confirm_scratch *confirm;
 	struct lines lines[GROUP_COUNT][2]; /* of plain values, of others */
 	char *a, *b;     /* for transformations */
+	char *framed;    /* for a value between NUL bytes */
 	uint64_t *seen;  /* conditions with negated patterns that matched the value in hand */
 	size_t seen_words;
 };
@@ -41,7 +43,8 @@ struct rule_scratch *rule_scratch_new(void)
 		return NULL;
 	bool ok = (scratch->patterns = pattern_scratch_new()) != NULL &&
 		  (scratch->confirm = confirm_scratch_new()) != NULL &&
-		  (scratch->a = malloc(RULE_VALUE_MAX)) != NULL && (scratch->b = malloc(RULE_VALUE_MAX)) != NULL;
+		  (scratch->a = malloc(RULE_VALUE_MAX)) != NULL && (scratch->b = malloc(RULE_VALUE_MAX)) != NULL &&
+		  (scratch->framed = malloc(RULE_VALUE_MAX + 2)) != NULL;
 	for (int i = 0; i < 2 * GROUP_COUNT && ok; i++)
 		ok = (scratch->lines[i / 2][i % 2].text = malloc(LINES_ROOM)) != NULL;
 	if (ok)
@@ -60,6 +63,7 @@ void rule_scratch_free(struct rule_scratch *scratch)
 		free(scratch->lines[i / 2][i % 2].text);
 	free(scratch->a);
 	free(scratch->b);
+	free(scratch->framed);
 	free(scratch->seen);
 	free(scratch);
 }
@@ -100,6 +104,7 @@ struct look {
 	uint64_t lanes;   /* 1 << index in the group */
 	struct span text; /* the value as they see it */
 	bool changed;     /* that is not how it came */
+	bool alone;       /* it does not lie among others */
 };
 
 static bool selects(const struct condition *condition, const struct rule_value *value)
@@ -203,22 +208,17 @@ static void note(const struct look *look, const struct condition *condition, siz
 		tally->hits[last] = hit;
 }
 
-/* What the filter says of one line, it says of a value without line ends, too. */
-static bool is_sure(const struct condition *condition, const struct look *look)
-{
-	return !condition->confirm ||
-	       (condition->minds_lines && span_find(look->text, '\n') == look->text.len);
-}
-
 static void on_pattern(void *context, unsigned id, size_t end)
 {
 	const struct look *look = context;
 	struct rule_scratch *scratch = look->scan->scratch;
 	const struct condition *condition = &look->scan->set->conditions[id];
 	if (!(look->lanes >> condition->lanes[look->group] & 1) || !selects(condition, look->value) ||
-	    (!is_sure(condition, look) &&
+	    (condition->confirm &&
 	     !confirm_match(condition->confirm, scratch->confirm, look->text, &end)))
 		return;
+	if (!condition->confirm)
+		end--; /* of the NUL before it */
 	if (condition->spec->negated)
 		scratch->seen[id / 64] |= UINT64_C(1) << id % 64;
 	else
@@ -276,13 +276,24 @@ static void ask_directly(const struct look *look)
 
 /* ---- lanes ---- */
 
+/* The text between NUL bytes, as the filter wants it. Values among others have them. */
+static struct span framed(const struct look *look)
+{
+	char *room = look->scan->scratch->framed;
+	if (!look->changed && !look->alone)
+		return span_of(look->text.ptr - 1, look->text.len + 2);
+	room[0] = room[look->text.len + 1] = '\0';
+	memcpy(room + 1, look->text.ptr, look->text.len);
+	return span_of(room, look->text.len + 2);
+}
+
 static void look_in_lanes(struct look *look)
 {
 	struct rule_scratch *scratch = look->scan->scratch;
 	const struct group *group = &look->scan->set->groups[look->group];
 	if (group->always)
 		memset(scratch->seen, 0, scratch->seen_words * sizeof(*scratch->seen));
-	if (group->filter[MARKED] && !patterns_scan(group->filter[MARKED], scratch->patterns, look->text,
+	if (group->filter[MARKED] && !patterns_scan(group->filter[MARKED], scratch->patterns, framed(look),
 						    on_pattern, look))
 		look->scan->tally->broken = true;
 	ask_directly(look);
@@ -294,10 +305,10 @@ static void look_at(struct rule_scan *scan, enum rule_group g, const struct entr
 	struct rule_scratch *scratch = scan->scratch;
 	const struct group *group = &scan->set->groups[g];
 	const struct span value = entry->value.value;
-	struct look plain = {scan, &entry->value, g, 0, value, false};
+	struct look plain = {scan, &entry->value, g, 0, value, false, entry->alone};
 	for (size_t i = 0; i < group->lane_count; i++) {
 		const struct lane *lane = &group->lanes[i];
-		struct look look = {scan, &entry->value, g, UINT64_C(1) << i, value, true};
+		struct look look = {scan, &entry->value, g, UINT64_C(1) << i, value, true, false};
 		if (!(lane->targets >> entry->value.target & 1))
 			continue;
 		if (lane->kinds == KIND_ANY || lane->kinds & entry->kinds)
@@ -336,6 +347,14 @@ static uint64_t lanes_that_always_look(const struct group *group)
 	return lanes;
 }
 
+static void empty(struct lines *lines)
+{
+	lines->text[0] = '\0';
+	lines->len = 1;
+	lines->n = 0;
+	lines->kinds = 0;
+}
+
 static void run_lines(struct rule_scan *scan, enum rule_group g, int i)
 {
 	const struct group *group = &scan->set->groups[g];
@@ -349,8 +368,7 @@ static void run_lines(struct rule_scan *scan, enum rule_group g, int i)
 		    group->kinds == KIND_ANY;
 	for (size_t j = 0; j < lines->n && must; j++)
 		look_at(scan, g, &lines->entries[j], wanted.lanes);
-	lines->n = lines->len = 0;
-	lines->kinds = 0;
+	empty(lines);
 }
 
 void rule_tally_begin(struct rule_tally *tally)
@@ -366,16 +384,14 @@ void rule_scan_begin(struct rule_scan *scan, const struct rule_set *set, struct 
 {
 	*scan = (struct rule_scan){set, scratch, tally, modes};
 	for (int i = 0; i < 2 * GROUP_COUNT; i++) {
-		struct lines *lines = &scratch->lines[i / 2][i % 2];
-		lines->n = lines->len = 0;
-		lines->kinds = 0;
+		empty(&scratch->lines[i / 2][i % 2]);
 	}
 }
 
 /* Too long to be a line among others: every lane looks at it. */
 static void look_alone(struct rule_scan *scan, enum rule_group g, const struct rule_value *value)
 {
-	const struct entry entry = {.value = *value, .kinds = KIND_ANY};
+	const struct entry entry = {.value = *value, .kinds = KIND_ANY, .alone = true};
 	if (value->value.len > RULE_VALUE_MAX)
 		scan->tally->broken = true;
 	else
@@ -388,20 +404,20 @@ void rule_scan_add(struct rule_scan *scan, const struct rule_value *value)
 	size_t len = value->value.len;
 	if (!rule_set_wants(scan->set, value->target))
 		return;
-	if (len >= LINES_ROOM) {
+	if (len + 2 > LINES_ROOM) {
 		look_alone(scan, g, value);
 		return;
 	}
 	unsigned kinds = kinds_of(value->value);
 	int i = kinds & KIND_MARK || !scan->set->groups[g].has_plain ? MARKED : PLAIN;
 	struct lines *lines = &scan->scratch->lines[g][i];
-	if (lines->n == ENTRIES_MAX || lines->len + len >= LINES_ROOM)
+	if (lines->n == ENTRIES_MAX || lines->len + len + 1 > LINES_ROOM)
 		run_lines(scan, g, i);
 	struct entry *entry = &lines->entries[lines->n++];
 	*entry = (struct entry){.value = *value, .kinds = kinds};
 	entry->value.value.ptr = memcpy(lines->text + lines->len, value->value.ptr, len);
 	lines->kinds |= kinds;
-	lines->text[lines->len + len] = '\n';
+	lines->text[lines->len + len] = '\0';
 	lines->len += len + 1;
 }
 

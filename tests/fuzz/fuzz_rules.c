@@ -34,6 +34,12 @@ static uint64_t cpu_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
+static void fail(const char *what, const struct rule_hit *hit)
+{
+	fprintf(stderr, "%s: %s\n", what, settings->rule_specs[hit->rule].id);
+	abort();
+}
+
 static void scan(const struct rule_value *values, size_t n, struct rule_tally *tally)
 {
 	struct rule_scan scan;
@@ -94,7 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		scan(&values[i], 1, &alone[i]);
 		for (uint32_t j = 0; j < alone[i].hit_count; j++) {
 			if (!has(&together, alone[i].hits[j].rule))
-				abort();
+				fail("not among others", &alone[i].hits[j]);
 		}
 	}
 	for (uint32_t j = 0; j < together.hit_count; j++) {
@@ -102,7 +108,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (size_t i = 0; i < n; i++)
 			found |= has(&alone[i], together.hits[j].rule);
 		if (!found)
-			abort();
+			fail("only among others", &together.hits[j]);
 	}
 	return 0;
 }
