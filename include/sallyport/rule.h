@@ -130,8 +130,8 @@ struct rule_cache {
 struct rule_set *rule_set_new(const struct rule_spec *specs, size_t n, const struct rule_cache *cache,
 			      rule_report *report, void *context);
 void rule_set_free(struct rule_set *set);
-/* Does the library that looks for patterns find all that is there? */
-bool rule_matching_is_sound(void);
+/* Does the library that looks for patterns find all that is there? False: err says what is to be done. */
+MUST_CHECK bool rule_matching_is_sound(struct err *err);
 size_t rule_set_count(const struct rule_set *set);
 const struct rule_spec *rule_set_get(const struct rule_set *set, size_t index);
 

@@ -188,6 +188,7 @@ void settings_rules_compile(struct settings *settings, struct policy_context *co
 {
 	struct reporter reporter = {settings, context};
 	const struct rule_cache cache = rule_cache_open();
+	struct err err = {0};
 	bool says_nothing = !settings->rules.items && settings->rules.where.line == 0 &&
 			    !settings->rule_files.items && settings->rule_files.where.line == 0;
 	add_rules(settings, &settings->rules, 0, context);
@@ -195,10 +196,8 @@ void settings_rules_compile(struct settings *settings, struct policy_context *co
 		read_built_in(settings, context);
 	else
 		read_named(settings, settings->rule_count, context);
-	if (settings->rule_count > 0 && !rule_matching_is_sound())
-		policy_warning(context, settings->rules.where,
-			       "rules: the vectorscan of this machine misses matches in long texts; Hyperscan "
-			       "(libhyperscan5) does not");
+	if (settings->rule_count > 0 && !rule_matching_is_sound(&err))
+		policy_warning(context, settings->rules.where, "rules: %s", err.text);
 	settings->rule_set =
 	    rule_set_new(settings->rule_specs, settings->rule_count, &cache, report, &reporter);
 }

@@ -362,9 +362,11 @@ void rule_set_free(struct rule_set *set)
 	free(set);
 }
 
-bool rule_matching_is_sound(void)
+bool rule_matching_is_sound(struct err *err)
 {
-	return patterns_are_sound();
+	return patterns_are_sound() ||
+	       err_set(err, "the vectorscan of this machine misses matches in long texts; Hyperscan (libhyperscan5) "
+			    "does not");
 }
 
 size_t rule_set_count(const struct rule_set *set)
