@@ -28,11 +28,14 @@ RUN groupadd --gid 65532 sallyport \
 COPY --from=build /out/libraries /tmp/
 RUN export DEBIAN_FRONTEND=noninteractive \
 	&& apt-get update -q \
-	&& xargs apt-get install -y -q --no-install-recommends ca-certificates </tmp/libraries \
+	&& xargs apt-get install -y -q --no-install-recommends ca-certificates libcap2-bin </tmp/libraries \
 	&& rm -rf /tmp/libraries /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/* \
 		/var/log/apt /var/log/dpkg.log
 COPY --from=build /out/usr/local/ /usr/local/
 COPY conf/container-entry /usr/local/bin/
+# For the kernel leg of the egress guard, where an engine adds NET_ADMIN: permitted and not effective, so that
+# the program starts without it as well.
+RUN setcap cap_net_admin+p /usr/local/bin/sallyport && dpkg --purge libcap2-bin
 
 # The control socket gets a folder of its own in there: a volume that belongs to somebody else, or
 # a tmpfs that everybody may write to, will do as well.

@@ -26,11 +26,12 @@ PACKAGE_HS := $(if $(filter x86_64 i%86,$(shell uname -m)),libhyperscan-dev,libv
 # Debian packages that building, and testing, needs.
 PACKAGES      := gcc make pkg-config libc6-dev libssl-dev libmicrohttpd-dev libconfig-dev \
                  libjansson-dev libcurl4-openssl-dev libc-ares-dev libcap-ng-dev libseccomp-dev uthash-dev \
-                 $(PACKAGE_HS) libpcre2-dev zlib1g-dev libbrotli-dev libzstd-dev libexpat1-dev libsqlite3-dev
-PACKAGES_TEST := binutils cppcheck curl git libcmocka-dev openssl python3
+                 $(PACKAGE_HS) libpcre2-dev zlib1g-dev libbrotli-dev libzstd-dev libexpat1-dev libsqlite3-dev \
+                 libnftables-dev libnetfilter-log-dev libnetfilter-conntrack-dev
+PACKAGES_TEST := binutils cppcheck curl dnsmasq-base git iproute2 libcmocka-dev nftables openssl python3 python3-yaml
 PACKAGES_ALL  := chromium testssl.sh clang libclang-rt-14-dev nginx-light libnginx-mod-http-brotli-filter brotli haproxy wrk apache2-bin \
                  nodejs tomcat10-common default-jre-headless
-PACKAGES_BENCH := nginx-light haproxy wrk openssl python3
+PACKAGES_BENCH := nginx-light haproxy squid tinyproxy-bin wrk openssl python3
 PACKAGES_IMAGE := buildah debootstrap python3
 
 # What `make image` builds with: the first of these that is there.
@@ -38,7 +39,7 @@ IMAGE_TOOL ?= $(notdir $(firstword $(shell command -v docker podman buildah)))
 IMAGE      ?= sallyport:$(VERSION)
 
 LIBRARIES := openssl libmicrohttpd libcurl libconfig jansson libcares libcap-ng libseccomp libhs \
-             libpcre2-8 zlib libbrotlidec libzstd expat sqlite3
+             libpcre2-8 zlib libbrotlidec libzstd expat sqlite3 libnftables libnetfilter_log libnetfilter_conntrack
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wstrict-prototypes \
             -Wmissing-prototypes -Wvla -Werror=implicit-function-declaration
@@ -82,11 +83,14 @@ UNIT    := $(sort $(wildcard tests/unit/*/test_*.c))
 UNIT_BINARIES := $(UNIT:%.c=$(O)/%)
 FUZZERS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BINARIES := $(FUZZERS:%.c=$(O)/%)
-ALL_C   := proxy/main.c $(SOURCES) $(UNIT) $(FUZZERS) tests/fuzz/replay.c tests/bench/micro.c \
+ATTACKS := $(sort $(wildcard tests/e2e/attacks/*.c))
+ATTACK_BINARIES := $(ATTACKS:%.c=$(O)/%)
+ALL_C   := proxy/main.c $(SOURCES) $(UNIT) $(FUZZERS) $(ATTACKS) tests/fuzz/replay.c tests/bench/micro.c \
            tests/bench/rates.c
 JOBS    := -j$(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: all run test test-all test-binaries test-unit test-fuzz test-e2e test-e2e-all test-image \
+.PHONY: all run test test-all test-rest test-binaries test-unit test-kills test-fuzz test-e2e test-e2e-all \
+        test-e2e-rest test-image \
         hardening asan asan-unit asan-fuzz asan-e2e fuzz fuzz-run lint layers bench bench-micro install image \
         clean help deps deps-test deps-all FORCE
 .DELETE_ON_ERROR:
@@ -124,6 +128,11 @@ $(O)/tests/unit/%: $(O)/tests/unit/%.o $(O)/libsallyport.a
 	$(call say,link,$@)
 	$(Q)$(CC) $(LDFLAGS_BASE) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) -lcmocka -lbrotlienc
 
+# What attacks sallyport in end-to-end tests is nothing of it.
+$(O)/tests/e2e/attacks/%: $(O)/tests/e2e/attacks/%.o
+	$(call say,link,$@)
+	$(Q)$(CC) $(LDFLAGS_BASE) $(LDFLAGS) -o $@ $<
+
 # Built with clang, a target fuzzes; otherwise it replays what it is given.
 FUZZ_MAIN := $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer,$(O)/tests/fuzz/replay.o)
 $(O)/tests/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o $(O)/libsallyport.a
@@ -158,15 +167,22 @@ FORCE:
 test: deps-test
 	+@MAKE='$(MAKE)' JOBS='$(JOBS)' tests/run-suites layers lint hardening test-unit test-fuzz test-e2e
 
+# The heavy ones of test-all that come after the quick ones.
+HEAVY = MAKE='$(MAKE)' JOBS='$(JOBS)' FUZZ_SECONDS=$${FUZZ_SECONDS:-10} \
+  SALLYPORT_KILLS=$${SALLYPORT_KILLS:-1000} TEST_SECONDS=$${TEST_SECONDS:-600} tests/run-suites
+HEAVY_SUITES := test-image asan-unit asan-fuzz asan-e2e fuzz
+
 test-all: deps-all
-	+@MAKE='$(MAKE)' JOBS='$(JOBS)' FUZZ_SECONDS=$${FUZZ_SECONDS:-10} \
-	  SALLYPORT_KILLS=$${SALLYPORT_KILLS:-1000} TEST_SECONDS=$${TEST_SECONDS:-600} tests/run-suites \
-	  layers lint hardening test-unit test-fuzz test-e2e-all test-image asan-unit asan-fuzz asan-e2e fuzz
+	+@$(HEAVY) layers lint hardening test-unit test-fuzz test-e2e-all $(HEAVY_SUITES)
+
+# After `make test`, what test-all does besides: with all tools there are, and nothing that passed a second time.
+test-rest: deps-all
+	+@$(HEAVY) lint test-kills test-e2e-rest $(HEAVY_SUITES)
 
 asan: deps-test
 	+@MAKE='$(MAKE)' JOBS='$(JOBS)' tests/run-suites asan-unit asan-fuzz asan-e2e
 
-test-binaries: all $(UNIT_BINARIES) $(FUZZ_BINARIES)
+test-binaries: all $(UNIT_BINARIES) $(FUZZ_BINARIES) $(ATTACK_BINARIES)
 
 test-unit: $(UNIT_BINARIES)
 	@tests/run-programs unit $(O)/logs $(UNIT_BINARIES)
@@ -174,11 +190,17 @@ test-unit: $(UNIT_BINARIES)
 test-fuzz: $(FUZZ_BINARIES)
 	@tests/run-programs corpus $(O)/logs $(FUZZ_BINARIES)
 
-test-e2e: all
+test-kills: $(O)/tests/unit/guard/test_vault_kills
+	@tests/run-programs kills $(O)/logs $<
+
+test-e2e: all $(ATTACK_BINARIES)
 	@python3 tests/e2e/run.py --binary $(O)/sallyport
 
-test-e2e-all: all
+test-e2e-all: all $(ATTACK_BINARIES)
 	@python3 tests/e2e/run.py --all --binary $(O)/sallyport
+
+test-e2e-rest: all $(ATTACK_BINARIES)
+	@python3 tests/e2e/run.py --rest --binary $(O)/sallyport
 
 # Builds the image for real, which takes root, and runs it.
 test-image:
@@ -211,29 +233,32 @@ $(O)/tests/bench/micro $(O)/tests/bench/rates: $(O)/tests/bench/%: $(O)/tests/be
 	$(call say,link,$@)
 	$(Q)$(CC) $(LDFLAGS_BASE) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 
-# ---- lint: warnings are errors, file by file, so that only what changed is looked at ----
+# ---- lint: warnings are errors, file by file and tool by tool, so that only what changed is looked at ----
 
-LINT      := $(BUILD)/lint
-LINT_WITH := gcc $(shell command -v clang) $(shell command -v cppcheck)
-LINT_GCC   = gcc $(CPPFLAGS) -Itests/unit $(LIB_CFLAGS) $(CFLAGS_BASE) -Werror -MMD -MP -MF $(@:.ok=.d) -MT $@ -c -o /dev/null
+LINT       := $(BUILD)/lint
+LINT_TOOLS := gcc $(notdir $(shell command -v clang) $(shell command -v cppcheck))
+LINT_gcc    = gcc $(CPPFLAGS) -Itests/unit $(LIB_CFLAGS) $(CFLAGS_BASE) -Werror -c -o /dev/null \
+  -MMD -MP -MF $(@:.ok=.d) $(patsubst %,-MT $(LINT)/%/$*.ok,gcc clang cppcheck)
 # clang takes the braces in libseccomp's macros for an oversight.
-LINT_CLANG = clang $(CPPFLAGS) -Itests/unit $(LIB_CFLAGS) $(CFLAGS_BASE) -Werror -Wno-missing-field-initializers -fsyntax-only
-LINT_CPPCHECK = cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability \
+LINT_clang  = clang $(CPPFLAGS) -Itests/unit $(LIB_CFLAGS) $(CFLAGS_BASE) -Werror -Wno-missing-field-initializers -fsyntax-only
+LINT_cppcheck = cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability \
   --inline-suppr -Iinclude -Iproxy -D_GNU_SOURCE
+lint_files  = $(if $(filter cppcheck,$(1)),$(filter proxy/%,$(ALL_C)),$(ALL_C))
 
-lint: $(ALL_C:%.c=$(LINT)/%.ok)
+lint: $(foreach tool,$(LINT_TOOLS),$(patsubst %.c,$(LINT)/$(tool)/%.ok,$(call lint_files,$(tool))))
 	@tests/check-text
-	@echo "lint with $(notdir $(LINT_WITH)): 1 passed, 0 failed"
+	@echo "lint with $(LINT_TOOLS): 1 passed, 0 failed"
 
-$(LINT)/%.ok: %.c $(O)/.flags
-	@mkdir -p $(@D)
-	$(call say,lint,$<)
-	@$(LINT_GCC) $<
-	@$(if $(filter %clang,$(LINT_WITH)),$(LINT_CLANG) $<,:)
-	@$(if $(and $(filter %cppcheck,$(LINT_WITH)),$(filter proxy/%,$<)),$(LINT_CPPCHECK) $<,:)
-	@touch $@
+define lint_rule
+$(LINT)/$(1)/%.ok: %.c $(O)/.flags
+	@mkdir -p $$(@D)
+	$$(call say,lint,$$< with $(1))
+	@$$(LINT_$(1)) $$<
+	@touch $$@
+endef
+$(foreach tool,$(LINT_TOOLS),$(eval $(call lint_rule,$(tool))))
 
--include $(ALL_C:%.c=$(LINT)/%.d)
+-include $(ALL_C:%.c=$(LINT)/gcc/%.d)
 
 # ---- using ----
 
@@ -270,6 +295,7 @@ help:
 	@echo 'make run        install what is missing, build, start with the demo origin on 127.0.0.1:8080'
 	@echo 'make test       install what is missing, build, run all suites but the heavy ones'
 	@echo 'make test-all   the heavy ones too: sanitizers, more end-to-end tests, the image, a short fuzzing'
+	@echo 'make test-rest  what make test-all does besides, after make test'
 	@echo 'make test-unit, test-fuzz, test-e2e, test-image, layers, lint, hardening    one suite'
 	@echo 'make asan       unit, corpus and end-to-end tests with AddressSanitizer and UBSan'
 	@echo 'make fuzz       libFuzzer on every target, FUZZ_SECONDS=$(FUZZ_SECONDS) each'

@@ -38,6 +38,8 @@ struct throttle_policy {
 	struct policy_rate per_client; /* count 0: no rate */
 	uint64_t burst;
 	struct policy_list path_list; /* of struct throttle_path */
+	uint64_t reply_rate;  /* bytes a second; 0: any */
+	uint64_t reply_burst; /* bytes; 0: the usual */
 	struct policy_strings allow;
 	uint64_t strikes; /* 0: no bans */
 	uint64_t strike_window_ms;
@@ -49,6 +51,7 @@ struct throttle_policy {
 	bool is_on;
 	bool has_rate; /* for the client on every path */
 	struct throttle_rate rate, strike_rate;
+	struct throttle_byte_rate reply; /* per_s 0: none */
 	struct throttle_path **paths; /* path_count of them, longest first */
 	size_t path_count;
 	struct cidr_set allow_set;
@@ -84,6 +87,10 @@ struct admission_notes {
 	bool crowded; /* the table was full there */
 	bool newly_banned;
 };
+
+/* The rate that replies to this visitor are held to; NULL: none. */
+const struct throttle_byte_rate *admission_reply_rate(const struct throttle_policy *policy,
+						      const struct addr *visitor, int mode);
 
 /* False: the site leaves all that unset, and there is nothing to judge. */
 static inline bool admission_is_on(const struct address_policy *addresses,

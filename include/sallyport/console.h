@@ -1,6 +1,7 @@
 #ifndef SALLYPORT_CONSOLE_H
 #define SALLYPORT_CONSOLE_H
 
+#include "sallyport/egress_order.h"
 #include "sallyport/guard_status.h"
 #include "sallyport/loop.h"
 #include "sallyport/settings.h"
@@ -18,8 +19,13 @@
  *   GET  /api/status       JSON, see below; 503 or 504 where the master does not say
  *   GET  /metrics          the same counters, Prometheus text format 0.0.4
  *   POST /api/reload       200 {"ok":true} or 409 {"ok":false,"errors":"…"}
- *   POST /api/pause        {"leg":"shield","site":"shop","duration_ms":1800000}; 0 ends a pause.
- *                          200 {"ok":true}, 400 or 409 {"ok":false,"errors":"…"}
+ *   GET  /api/egress       JSON: how the egress legs and their origins are, see below
+ *   POST /api/egress/quarantine  {"origin":"10.0.0.5","stage":"listed-only","duration_ms":3600000}; stage may be
+ *                          left out, or be "replies-only"; duration_ms 0, or none: until released
+ *   POST /api/egress/release  {"origin":"10.0.0.5"}
+ *                          200 {"ok":true,"said":"…"}, 400 or 409 {"ok":false,"errors":"…"}
+ *   POST /api/pause        {"leg":"shield","site":"shop","duration_ms":1800000}; 0 ends a pause. The leg
+ *                          "egress" has no site. 200 {"ok":true}, 400 or 409 {"ok":false,"errors":"…"}
  *   POST /api/vault/VERB   {"site":"shop", …}, see serve/console_vault.c; the answer has "said"
  *   POST /api/demo/deface, /redirect, /stop, /restore
  *                          what becomes of the demo origin: 200, or 409 where there is none
@@ -36,10 +42,16 @@
  *   "responses": {"closed": 0, "1xx": 0, "2xx": 1, …},
  *   "guard": {"baseline": 7, "vault_ok": true, …, "sites": [{"site": "shop", "state": "guarded", …}]},
  *      where a site is guarded
+ *   "egress": what /api/egress says, where the policy has such a section:
+ *      {"mode":"enforce","gate":true,"kernel":"auto","kernel_active":false,"kernel_why":"…",
+ *       "paused":{"left_s":1795,"until":"…"}, "origins":[{"origin":"10.0.0.5","stage":"listed-only",
+ *       "offence":"scan","since":"…","until":"…","left_s":540,"convictions":1,"last_offence":"scan",
+ *       "last_offence_at":"…","counters":{"gate_requests":1,…}}]}; who is in quarantine comes first, "until" is
+ *       left out where it lasts until released
  *   "reasons": [{"name": "rule", "status": 403, "text": "…", "count": 1}], those that occurred */
 
 enum console_order {
-	CONSOLE_ORDER_UNSET = 0, CONSOLE_STATUS, CONSOLE_RELOAD, CONSOLE_STOP, CONSOLE_PAUSE, CONSOLE_VAULT,
+	CONSOLE_ORDER_UNSET = 0, CONSOLE_STATUS, CONSOLE_RELOAD, CONSOLE_STOP, CONSOLE_PAUSE, CONSOLE_VAULT, CONSOLE_EGRESS,
 	CONSOLE_DEMO_RESTORE, CONSOLE_DEMO_DEFACE, CONSOLE_DEMO_REDIRECT, CONSOLE_DEMO_STOP,
 };
 
@@ -48,6 +60,7 @@ struct console;
 struct console_setup {
 	const struct stats *stats;
 	const struct guard_status *guard; /* NULL: there is none */
+	const struct egress_states *egress; /* NULL: there are none */
 	int unix_fd;            /* listening, owned from here on */
 	int tcp_fd;             /* or -1 */
 	/* Sends an order to the master. The answer comes by console_answer with the same
@@ -57,12 +70,14 @@ struct console_setup {
 		      const struct pause_request *pause);
 	/* The same for orders about the vault. NULL: there are none. */
 	void (*order_vault)(void *context, uint64_t ticket, const struct vault_order *order);
+	/* The same for orders about egress origins. NULL: there are none. */
+	void (*order_egress)(void *context, uint64_t ticket, const struct egress_order *order);
 	void *context;
 };
 
 struct console *console_new(struct loop *loop, const struct console_setup *setup, struct err *err);
 /* text: for STATUS a JSON object of what the master knows ({"generation":3,"ready":true,
- * "uptime_s":12,"policy":"…","vault":"…","workers":2,"processes":[{"role":"worker","pid":1,"slot":0,
+ * "uptime_s":12,"policy":"…","vault":"…","gate":"127.0.0.1:3128","workers":2,"processes":[{"role":"worker","pid":1,"slot":0,
  * "restarts":0,"state":"…"}],"paused":[{"leg":"shield","site":"shop",
  * "left_s":1795,"until":"2026-11-23T21:08:24.123Z"}],"paused_count":1}),
  * for RELOAD and PAUSE the errors. A ticket that is not waiting any more is passed over. */

@@ -31,8 +31,8 @@ struct hold {
 	uint32_t room;
 };
 
-/* The largest collected content (quotas.collect) with a head and a read besides. */
-enum { HOLD_MAX = 1 << 21 };
+/* The largest collected content (shield.bodies.max) with a head and some reads besides. */
+enum { HOLD_MAX = 1 << 25 };
 
 static inline char *hold_ptr(const struct hold *hold)
 {

@@ -36,6 +36,7 @@ struct http_forward_request {
 	uint64_t content_length;
 	bool forward_expect;            /* Expect: 100-continue goes on to the origin */
 	bool bare;                      /* for a process of ours: the request line, Host, framing and request id alone */
+	bool outbound;                  /* by a forward proxy: nothing is said about who is behind us; see below */
 	bool upgrade;                   /* a WebSocket is asked for */
 	bool hide_via;                  /* no Via: loops end by CDN-Loop (RFC 8586) instead */
 	struct span accept_encoding;    /* in place of the visitor's, whose field is dropped; ptr NULL: none */
@@ -58,6 +59,9 @@ struct http_forward_request {
  *   X-Request-Id                     replaced, or dropped where request_id is NULL
  *   X-Original-URL, X-Rewrite-URL, Proxy: always dropped, since back ends that know them
  *   take them in place of the URL that was judged, or (CVE-2016-5385) as their own setting.
+ * outbound: the receiver is not ours, and what stands behind us is none of its business. Of all those fields only
+ * CDN-Loop and the sender's own X-Request-Id are kept, nothing is added but Via, and of a Via that came no element but
+ * our own (which end loops): others name hosts of the inside (RFC 9110 section 7.6.3).
  * Fields that a visitor may use to change the method (X-HTTP-Method-Override) are passed on. */
 size_t http_forward_request(const struct http_forward_request *forward, char *buf, size_t room);
 
@@ -67,9 +71,13 @@ struct http_added_field {
 	struct span line; /* "Name: value\r\n" */
 };
 
+/* Of a method CONNECT: what its tunnel begins with. No framing field, whatever else (RFC 9110 section 9.3.6). */
+#define HTTP_TUNNEL_OPEN "HTTP/1.1 200 Connection established\r\n\r\n"
+
 struct http_forward_response {
 	const struct http_head *head;   /* marked; 1xx too */
 	bool upgrade;                   /* a 101 that changes to WebSocket */
+	bool via;                       /* our name is added to Via, as a forward proxy has to (RFC 9110 section 7.6.3) */
 	enum http_framing framing;      /* towards the client: NONE, LENGTH, CHUNKED or CLOSE */
 	bool say_length;                /* framing NONE, but content_length is said (HEAD, 304; never in 204) */
 	uint64_t content_length;

@@ -45,6 +45,14 @@ bool json_is_text(struct span text);
 /* Reads one document, an object or a list; nesting is bounded. Free it with json_free.
  * NULL: *err says where it is malformed. */
 struct json_value *json_read(struct span text, struct err *err);
+/* The same, strictly, of what a stranger wrote: any value of RFC 8259, no name twice in an object,
+ * no number beyond 64 bits or a double. jansson takes up to JSON_TREE_BYTES from the heap for each
+ * value, and some lengths of the text: its caller counts values and depth beforehand. */
+enum { JSON_TREE_BYTES = 320 };
+/* NULL: *err says where it is malformed; *is_twice: by a name that stands twice. */
+struct json_value *json_read_strict(struct span text, bool *is_twice, struct err *err);
+/* Draws the seed of jansson's hash tables, for who may open no file later. */
+void json_prepare(void);
 void json_free(struct json_value *document);
 /* True for an object, as opposed to a list or NULL. */
 bool json_is_map(const struct json_value *value);
@@ -59,5 +67,16 @@ bool json_bool(const struct json_value *object, const char *key);
 /* Elements of a list. */
 size_t json_count(const struct json_value *list);
 const struct json_value *json_element(const struct json_value *list, size_t index);
+/* The same for an element that is a whole number from 0 on. False: it is none. */
+MUST_CHECK bool json_get_element_number(const struct json_value *list, size_t index, uint64_t *number);
+
+enum json_kind { JSON_KIND_UNSET = 0, JSON_KIND_MAP, JSON_KIND_LIST, JSON_KIND_SCALAR };
+enum json_kind json_kind_of(const struct json_value *value);
+/* Members in their order; or elements, whose key.ptr is NULL. True: all were visited. */
+bool json_each(const struct json_value *container,
+	       bool (*visit)(void *context, struct span key, const struct json_value *value), void *context);
+/* Of a scalar: a text, "true", "null"; a number is written into buf. */
+enum { JSON_NUMBER_MAX = 32 };
+struct span json_scalar(const struct json_value *scalar, char buf[JSON_NUMBER_MAX]);
 
 #endif

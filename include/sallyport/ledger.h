@@ -80,6 +80,7 @@ struct page {
 	bool was_published;         /* in the window that is open */
 	uint64_t published_s;
 	uint32_t looks;             /* turns through origins and agents */
+	uint32_t links_plan;        /* the number of the plan by which its links were read, 0: none */
 	uint64_t due_ms;
 	uint32_t heap_pos;          /* 0: not in the heap */
 	bool in_flight, again;      /* again: at once when it has landed */
@@ -94,7 +95,7 @@ struct sitemap {
 	char *target;
 	enum job_links links; /* ROBOTS or SITEMAP */
 	uint64_t due_ms;
-	bool in_flight;
+	bool in_flight, again; /* again: at once when it has landed */
 	bool done;            /* once at least */
 };
 
@@ -148,6 +149,7 @@ struct ledger {
 	size_t n_buckets, n_pages;  /* buckets: a power of two */
 	uint64_t seed;              /* of the hash: keys are chosen by visitors */
 	size_t turn;                /* of sites, for fairness */
+	uint32_t plans;             /* that were taken over */
 };
 
 MUST_CHECK bool ledger_init(struct ledger *ledger, uint64_t seed);

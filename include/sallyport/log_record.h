@@ -27,6 +27,7 @@ enum log_text {
 	LOG_TEXT_SETTING,   /* that decided, or whose limit was hit */
 	LOG_TEXT_SNI,       /* the name in the TLS handshake */
 	LOG_TEXT_CIPHER,    /* of TLS */
+	LOG_TEXT_EGRESS,    /* the egress origin whose request it was, or that an event is about */
 	LOG_TEXT_COUNT
 };
 
@@ -45,7 +46,7 @@ struct log_record {
 	uint16_t slot;
 	uint64_t wall_us;   /* when the first byte of the head came */
 	uint64_t request_id[2];
-	uint32_t total_us;  /* first byte of the head to last byte of the answer */
+	uint64_t total_us;  /* first byte of the head to last byte of the answer; a tunnel may last for days */
 	uint32_t head_us;   /* until the head was complete */
 	uint32_t connect_us;   /* to get an origin connection */
 	uint32_t first_byte_us; /* request sent to first byte of the response */
@@ -57,6 +58,8 @@ struct log_record {
 	uint32_t folded;     /* events: how many more like this were folded into it */
 	uint16_t tls;        /* 12, 13: the version of TLS; 0: plain */
 	uint16_t tls_resumed; /* its session is an older one's */
+	uint32_t news;       /* events about an egress origin: enum egress_news; else 0 */
+	uint32_t pad;
 };
 
 /* Builds a record with its texts into buf; returns its length (<= LOG_RECORD_MAX). */

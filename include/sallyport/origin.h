@@ -41,6 +41,8 @@ struct origins_setup {
 	struct stats_slot *stats;
 	struct memory *memory;
 	struct resolver *resolver;
+	/* The gate's: no origin of the policy is known here, only places. NULL: there are none of these. */
+	const struct route *anywhere;
 	/* An origin went down or came up. sentence: without control bytes. folded: how many were left out before. */
 	void (*on_change)(void *context, const struct origin_spec *spec, bool is_down, const char *sentence,
 			  uint32_t folded);
@@ -72,9 +74,20 @@ struct origin_conn {
 	void *owner;
 };
 
+/* A place that no policy names: an address that was judged by whoever asks. Its connections are
+ * shared by requests of the same owner for the same host there, and nobody else's: what an answer says, and
+ * whom a connection was logged in as, stays with those who caused it. */
+struct origin_place {
+	uint64_t owner;
+	struct span host;
+	struct addr addr;
+	bool is_single; /* one connection, never pooled */
+};
+
 /* What an exchange wants of a route. Embedded in its owner. */
 struct origin_claim {
 	const struct route *route;
+	const struct origin_place *place;    /* of setup.anywhere, in place of the route's origins; NULL: none */
 	void (*on_event)(struct origin_conn *conn, unsigned events); /* for the connection claimed */
 	void (*on_turn)(struct origin_claim *claim); /* QUEUED: try origin_take again */
 	void *owner;

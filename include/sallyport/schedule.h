@@ -38,6 +38,9 @@ enum {
 /* Seeds, robots.txt and sitemap.xml of a site that is new, or to be enrolled again: all due now. Seeds that
  * have become pages are left alone. */
 void schedule_enrol(struct ledger_site *site, uint64_t now_ms);
+/* The same for a site that has another plan now: it may name seeds that nobody asked for yet, and let links lead
+ * elsewhere. Those of known pages are read once more when they are looked at next. */
+void schedule_new_plan(struct ledger_site *site, uint64_t now_ms);
 /* Another sitemap, once. */
 void schedule_sitemap(struct ledger_site *site, struct span target, enum job_links links,
 		      uint64_t now_ms);

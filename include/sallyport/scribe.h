@@ -14,7 +14,7 @@
 struct scribe;
 
 struct scribe_setup {
-	struct log_ring *rings;     /* STATS_SLOTS of them */
+	struct log_ring *rings;     /* LOG_RINGS of them */
 	int event_fd;               /* workers wake us by it; borrowed */
 	const struct log_settings *log; /* copied */
 	/* Says which rings were ever in use, so that the pages of the others are never

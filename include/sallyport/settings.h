@@ -1,6 +1,7 @@
 #ifndef SALLYPORT_SETTINGS_H
 #define SALLYPORT_SETTINGS_H
 
+#include "sallyport/egress.h"
 #include "sallyport/error_page.h"
 #include "sallyport/site.h"
 
@@ -30,6 +31,10 @@ struct listen_settings {
 	size_t proxy_from_count;
 	struct listen_tls tls;
 	bool redirect_https;
+	bool gate;                    /* the gate's, for origins; the workers' otherwise. Comes after those of `listen` */
+	bool transparent;             /* the gate's: connections that the kernel leg redirects to it */
+	bool dns;                     /* the gate's: questions for names, nothing of HTTP */
+	bool is_datagram;             /* UDP */
 	struct policy_where where;
 };
 
@@ -107,7 +112,7 @@ struct alert_settings {        /* who is told at once */
 
 struct settings {
 	struct arena *arena;
-	struct policy_list listens;   /* of struct listen_settings */
+	struct policy_list listens;   /* of struct listen_settings, the gate's among them */
 	struct policy_list sites;     /* of struct site */
 	const char *default_site;     /* name; NULL: unknown hosts are refused */
 	struct policy_strings trusted_proxies;
@@ -127,8 +132,10 @@ struct settings {
 	struct console_settings console;
 	struct vault_settings vault;
 	struct alert_settings alerts;
+	struct egress_policy egress;  /* mode EGRESS_UNSET: there is no such section */
 	struct site_table *table;
 	size_t origin_count, route_count; /* internal ones too */
+	struct site *egress_site;     /* whose requests the gate's are; NULL: there is no gate */
 	struct route *internals[INTERNAL_COUNT]; /* NULL where there is none; internal_count of them */
 	size_t internal_count;
 	struct rule_spec *rule_specs; /* rule_count of them, those of files behind the policy's own */
@@ -145,7 +152,7 @@ struct settings_overrides {
 	 * every host. */
 	const char *origin;
 	bool demo;               /* that site is guarded, and learns within seconds */
-	const char *demo_vault;  /* … in a vault of its own */
+	const char *demo_vault;  /* … in a vault of its own, with a gate for it; NULL where there is a policy */
 	const char *console;  /* SALLYPORT_CONSOLE */
 	const char *log;      /* SALLYPORT_LOG: access log */
 	bool leaves_files;    /* certificates and keys are not read: to ask, not to serve */
@@ -165,6 +172,9 @@ struct settings *settings_load(const char *path, const struct settings_overrides
 struct settings *settings_load_text(const char *text, const struct settings_overrides *overrides,
 				    struct policy_errors *errors);
 void settings_free(struct settings *settings);
+/* Frees every private key, and what could use one, and the secret of alerts: for a process that was forked with all
+ * of it and has no use for any. Nothing of the policy speaks TLS afterwards, and it is never freed. */
+void settings_forget_keys(struct settings *settings);
 /* conf/README.md's tables: of settings, and of reasons; that of findings is the shield's. */
 void settings_document(struct strbuf *out);
 /* Of what rules may say, and of those that come with the program. */

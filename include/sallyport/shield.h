@@ -2,6 +2,7 @@
 #define SALLYPORT_SHIELD_H
 
 #include "sallyport/arena.h"
+#include "sallyport/body.h"
 #include "sallyport/err.h"
 #include "sallyport/http_head.h"
 #include "sallyport/policy.h"
@@ -199,6 +200,18 @@ struct field_rule {
 
 enum cookie_syntax { COOKIE_SYNTAX_UNSET = 0, COOKIE_SYNTAX_ANY, COOKIE_SYNTAX_RFC6265 };
 
+/* What is done with content: body.h. */
+enum body_codings { BODY_CODINGS_UNSET = 0, BODY_CODINGS_DECODE, BODY_CODINGS_REFUSE };
+enum body_larger { BODY_LARGER_UNSET = 0, BODY_LARGER_STREAM, BODY_LARGER_REFUSE };
+struct shield_bodies {
+	unsigned kinds; /* 1 << enum body_kind: those that are looked into */
+	uint64_t max;   /* what is held until it is read to its end */
+	struct body_limits limits;
+	int codings; /* enum body_codings; UNSET decodes */
+	int larger;  /* enum body_larger: uploads above `max`; UNSET streams */
+	const char **skip_paths, **skip_types; /* NULL-terminated or NULL: not looked into */
+};
+
 /* A site's own answer to a reason; verdict_answer.h says to which. */
 struct reason_answer {
 	enum reason reason;
@@ -212,6 +225,7 @@ struct shield_settings {
 	int origin_kind; /* enum origin_kind */
 	struct finding_actions findings;
 	struct shield_limits limits;
+	struct shield_bodies bodies;
 	struct shield_lists lists;
 	const struct field_rule *field_rules;
 	size_t field_rule_count;
@@ -270,9 +284,27 @@ enum shield_mode shield_mode_at(const struct shield *shield, const struct url_ca
  * rules that match, the first in the policy's order is named. */
 void shield_judge(const struct shield *shield, struct shield_scratch *scratch,
 		  const struct shield_request *request, struct verdict *verdict);
+/* What is to be done with the content that follows a head which was allowed. */
+struct body_plan {
+	bool inspect; /* false: nothing; it passes within limits.body */
+	bool streams; /* what is over `hold` goes on as it comes, and is looked into on the way */
+	uint64_t hold; /* bytes that are kept until all is read */
+	uint64_t max;  /* of body_setup */
+	const char *max_setting;
+	unsigned findings;
+	struct body_type type;
+	struct coding_list codings;
+};
+/* True: *plan says what to do. False: *verdict refuses, or notes, and nothing is to be done. Looks at
+ * request->head, canon and mode only. */
+MUST_CHECK bool shield_plan_body(const struct shield *shield, const struct shield_request *request,
+				 struct body_plan *plan, struct verdict *verdict);
+/* The verdict on content that is at fault; score is kept. */
+void shield_refuse_body(const struct shield *shield, enum shield_mode mode, const struct body_fault *fault,
+			struct verdict *verdict);
 /* Rules over the values that content is taken apart into, after its head was judged; kept with the request.
  *
- *   head judged ─► shield_content_begin ─► { shield_content_scan ─► rule_scan_add … ─► rule_scan_run
+ *   head judged ─► shield_content_begin ─► { shield_content_scan ─► shield_content_add … ─► rule_scan_run
  *                                            ─► shield_content_judge } as often as content comes */
 struct shield_content {
 	const struct shield *shield;
@@ -280,13 +312,16 @@ struct shield_content {
 	uint32_t score; /* of the head's findings */
 	struct rule_tally tally;
 };
-/* Right after shield_judge with that scratch; score: its verdict's. The shield has rules. */
-void shield_content_begin(struct shield_content *content, const struct shield *shield,
-			  struct shield_scratch *scratch, enum shield_mode mode, uint32_t score);
+/* Right after shield_judge with that scratch; score: its verdict's. False: no rule is asked about this request. */
+MUST_CHECK bool shield_content_begin(struct shield_content *content, const struct shield *shield,
+				     const struct shield_scratch *scratch, enum shield_mode mode,
+				     uint32_t score);
 /* Begins a scan of values, which ends before the scratch is used for anything else. Values need
  * not stay behind rule_scan_run; without `raw`, an excerpt is kept as evidence. */
 void shield_content_scan(struct shield_content *content, struct shield_scratch *scratch,
 			 struct rule_scan *scan);
+/* Adds what one value of a body is to rules. */
+void shield_content_add(struct rule_scan *scan, const struct body_value *value);
 /* The verdict on all of the request so far; true where it refuses, or would in monitor mode. Its evidence
  * lives as long as *content. */
 MUST_CHECK bool shield_content_judge(struct shield_content *content, struct verdict *verdict);

@@ -28,6 +28,13 @@ struct shield_policy_allow {
 	struct policy_strings extensions, content_types, urls, queries;
 };
 
+/* The group `bodies`. */
+struct shield_policy_bodies {
+	struct policy_strings inspect, skip_paths, skip_types;
+	struct shield_bodies bodies; /* its lists point to those above */
+	struct policy_where where;
+};
+
 /* One of `fields`. */
 struct shield_policy_field {
 	const char *name;
@@ -56,6 +63,7 @@ struct shield_policy {
 	struct policy_list paths; /* of struct shield_path */
 	int profile, origin_kind, cookie_syntax;
 	struct shield_policy_limits limits;
+	struct shield_policy_bodies bodies;
 	struct shield_policy_findings findings, query_findings, cookie_findings, field_findings;
 	struct policy_strings methods; /* GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH */
 	struct address_policy addresses; /* who may ask at all, and how often: admission.h */

@@ -15,8 +15,8 @@
  * A slot may be given to another site once neither the serving nor the coming policy has the first
  * one. A reader that still holds it compares the id, so it never takes one site's pause for another's. */
 
-/* The legs that can be paused. */
-enum leg { LEG_UNSET = 0, LEG_SHIELD, LEG_GUARD, LEG_COUNT };
+/* The legs that can be paused: of a site, and egress, which is of the server as a whole. */
+enum leg { LEG_UNSET = 0, LEG_SHIELD, LEG_GUARD, LEG_EGRESS, LEG_COUNT };
 
 /* How far the guard of a site is, as the keeper reports it. */
 enum guard_state {
@@ -57,7 +57,7 @@ struct pause_request {
 	uint32_t leg; /* enum leg */
 	uint32_t pad;
 	uint64_t duration_ms; /* at most PAUSE_MAX_MS; 0: ends a pause */
-	char site[SITE_NAME_SIZE];
+	char site[SITE_NAME_SIZE]; /* empty: LEG_EGRESS */
 };
 
 /* A reader's way to one site's state. state NULL: there is none, nothing is paused. */

@@ -32,7 +32,7 @@
 	STAT(tls_failed, "TLS handshakes with clients that failed")                                \
 	STAT(handed_over, "idle connections given to the next generation")                         \
 	STAT(adopted, "idle connections taken over from the last generation")                      \
-	STAT(tunnels, "connections that became WebSockets")                                        \
+	STAT(tunnels, "connections that became WebSockets, or tunnels of the egress proxy")                                        \
 	GAUGE(connections, "client connections open")                                              \
 	GAUGE(connections_idle, "client connections between requests")                             \
 	GAUGE(connections_tarpit, "refused connections that are held without a word")              \
@@ -48,6 +48,9 @@ enum {
 	STATS_STATUS_CLASSES = 6,   /* by status / 100 */
 	STATS_CENSUS_ENTRIES = 32768, /* client addresses one worker can count, a power of two */
 };
+
+/* The log's rings: one per slot, and those of processes that tell news and have no counters here. */
+enum log_ring_of { LOG_RING_WARDEN = STATS_SLOTS, LOG_RING_MASTER, LOG_RINGS };
 
 struct stats_slot {
 #define STAT_MEMBER(name, help) _Atomic uint64_t name;

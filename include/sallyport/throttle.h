@@ -19,7 +19,7 @@
  *
  *   header      seed, how far it was swept                                       1 line
  *   buckets     2^18 of 64 bytes (a line of the cache), 8 cells each             16 MiB
- *   crowds      2^12 cells for each of 4 ranges of rates; see below              128 KiB
+ *   crowds      2^12 cells for each of 4 ranges of rates, and for rates of bytes 160 KiB
  *
  * A cell is 64 bits and changes by one compare-and-swap, so that what two workers let pass at
  * the same time is counted twice, exactly:
@@ -106,6 +106,31 @@ struct throttle_result {
 /* One more request: counted where it passes. */
 struct throttle_result throttle_ask(const struct throttle_client *client,
 				    const struct throttle_rate *rate, uint64_t now_us);
+
+/* Bytes a second: the same cells, whose TAT moves on by what the bytes take at the rate. What has
+ * passed is charged whatever it comes to, since it cannot be called back: who asks before he passes
+ * goes over the burst by what others of the same client passed meanwhile, and waits longer for it. */
+struct throttle_byte_rate {
+	uint64_t id;
+	uint64_t per_s;
+	uint64_t burst_us; /* what the burst takes */
+	uint64_t piece_us; /* what is worth waking up for */
+};
+
+#define THROTTLE_BYTES_MAX (UINT64_C(1) << 30) /* of a rate, and of a burst */
+
+/* Both up to THROTTLE_BYTES_MAX, and above 0. False where the burst takes longer than the horizon. */
+bool throttle_byte_rate_of(uint64_t per_s, uint64_t burst, struct throttle_byte_rate *out);
+
+struct throttle_allowance {
+	uint64_t bytes;   /* that may pass now; 0: not even a piece */
+	uint64_t wait_us; /* until a piece may, where bytes is 0 */
+};
+
+/* These bytes have passed (0: only looks), and what may follow. */
+struct throttle_allowance throttle_charge(const struct throttle_client *client,
+					  const struct throttle_byte_rate *rate, uint64_t bytes,
+					  uint64_t now_us);
 
 /* Strikes are counted in a cell of their own, which becomes the ban where there are too many.
  * The rate `strikes` says how many that is (its burst) and how fast they are forgotten. A cell

@@ -9,11 +9,11 @@
  * section 6). Pure: bytes go in, spans and findings come out; nothing is
  * allocated and nothing is read past the end. */
 
-enum url_form { URL_FORM_UNSET = 0, URL_ORIGIN, URL_ABSOLUTE, URL_ASTERISK };
+enum url_form { URL_FORM_UNSET = 0, URL_ORIGIN, URL_ABSOLUTE, URL_ASTERISK, URL_AUTHORITY };
 
 struct url_target {
 	enum url_form form;
-	struct span authority; /* absolute-form only, raw */
+	struct span authority; /* absolute- and authority-form only, raw */
 	struct span path;      /* raw; "/" for an absolute-form without one; "*" in asterisk-form */
 	struct span query;     /* raw, without "?"; ptr NULL where there is no "?" */
 };
@@ -152,6 +152,11 @@ struct url_host {
  * is none.
  * False: *reason is HOST_USERINFO or HOST_INVALID. */
 bool url_parse_host(struct span host, struct url_host *out, enum reason *reason);
+
+/* The authority-form of CONNECT (RFC 9110 section 9.3.6, RFC 9112 section 3.2.3): uri-host ":" port, both
+ * there, and nothing else; the port of plain digits without a leading zero. False: *reason is TARGET_BYTE,
+ * FRAGMENT, HOST_USERINFO, HOST_INVALID, or EGRESS_TARGET where the port is missing or none. */
+bool url_split_authority(struct span target, struct url_target *out, struct url_host *host, enum reason *reason);
 
 /* "http://host:port" or "https://…" as an origin is written in a policy: nothing after the
  * authority but an optional "/". */

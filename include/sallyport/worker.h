@@ -3,6 +3,7 @@
 
 #include "sallyport/census.h"
 #include "sallyport/crypto.h"
+#include "sallyport/egress_state.h"
 #include "sallyport/log_ring.h"
 #include "sallyport/loop.h"
 #include "sallyport/origin.h"
@@ -23,6 +24,7 @@ struct worker_memory {
 	void *tickets;                  /* tls_tickets_bytes(); NULL: sessions are not resumed */
 	struct origin_health *health;   /* ORIGIN_SLOTS, of the generation */
 	const struct site_states *sites; /* read-only; NULL: no site is ever paused */
+	struct egress_states *egress;   /* the gate's; NULL: this worker has nothing to do with it */
 	struct log_ring *nominations;   /* this slot's, nomination.h; NULL: none are made */
 };
 
@@ -30,7 +32,9 @@ struct worker_setup {
 	const struct settings *settings;
 	struct worker_memory memory;
 	unsigned slot;
-	const int *listen_fds;          /* one per settings->listens, in order; borrowed */
+	bool is_gate;                   /* serves egress origins, not visitors: then of memory there are stats, ring, census
+					 * and egress only */
+	const int *listen_fds;          /* one per settings->listens, in order, -1: another's; borrowed */
 	int log_event_fd;               /* the scribe's eventfd */
 	int nomination_event_fd;        /* the keeper's */
 	int adopt_fd;                   /* idle connections of older generations come here; -1: none */

@@ -5,6 +5,8 @@
  * Does not stream: a document is a tree in memory until it is printed. */
 #include "sallyport/json.h"
 
+#include <stdio.h>
+
 #include <jansson.h>
 
 enum { PRINT_FLAGS = JSON_COMPACT | JSON_ENSURE_ASCII };
@@ -191,10 +193,24 @@ static size_t utf8_sequence(const unsigned char *p, size_t left)
 	return len;
 }
 
+/* Eight bytes at a time, as nearly all text is. */
+static bool is_ascii_word(const unsigned char *p, size_t left)
+{
+	uint64_t word;
+	if (left < sizeof(word))
+		return false;
+	memcpy(&word, p, sizeof(word));
+	return (word & UINT64_C(0x8080808080808080)) == 0;
+}
+
 bool json_is_text(struct span text)
 {
 	const unsigned char *p = (const unsigned char *)text.ptr;
 	for (size_t i = 0; i < text.len;) {
+		if (is_ascii_word(p + i, text.len - i)) {
+			i += 8;
+			continue;
+		}
 		size_t len = utf8_sequence(p + i, text.len - i);
 		if (len == 0)
 			return false;
@@ -211,6 +227,22 @@ struct json_value *json_read(struct span text, struct err *err)
 		err_set(err, "not JSON: line %d, column %d: %s", error.line, error.column,
 			error.text);
 	return value_of(tree);
+}
+
+struct json_value *json_read_strict(struct span text, bool *is_twice, struct err *err)
+{
+	const size_t flags = JSON_ALLOW_NUL | JSON_DECODE_ANY | JSON_REJECT_DUPLICATES;
+	json_error_t error;
+	json_t *tree = json_loadb(text.len ? text.ptr : "", text.len, flags, &error);
+	*is_twice = !tree && json_error_code(&error) == json_error_duplicate_key;
+	if (!tree)
+		err_set(err, "line %d, column %d: %s", error.line, error.column, error.text);
+	return value_of(tree);
+}
+
+void json_prepare(void)
+{
+	json_object_seed(0);
 }
 
 void json_free(struct json_value *document)
@@ -264,4 +296,59 @@ size_t json_count(const struct json_value *list)
 const struct json_value *json_element(const struct json_value *list, size_t index)
 {
 	return value_of(json_array_get(tree_of(list), index));
+}
+
+bool json_get_element_number(const struct json_value *list, size_t index, uint64_t *number)
+{
+	const json_t *element = json_array_get(tree_of(list), index);
+	if (!json_is_integer(element) || json_integer_value(element) < 0)
+		return false;
+	*number = (uint64_t)json_integer_value(element);
+	return true;
+}
+
+enum json_kind json_kind_of(const struct json_value *value)
+{
+	const json_t *tree = tree_of(value);
+	return !tree ? JSON_KIND_UNSET
+	       : json_is_object(tree) ? JSON_KIND_MAP
+	       : json_is_array(tree)  ? JSON_KIND_LIST
+				      : JSON_KIND_SCALAR;
+}
+
+static bool each_member(json_t *object, bool (*visit)(void *, struct span, const struct json_value *), void *context)
+{
+	for (void *at = json_object_iter(object); at; at = json_object_iter_next(object, at)) {
+		if (!visit(context, span_from_str(json_object_iter_key(at)), value_of(json_object_iter_value(at))))
+			return false;
+	}
+	return true;
+}
+
+bool json_each(const struct json_value *container,
+	       bool (*visit)(void *context, struct span key, const struct json_value *value), void *context)
+{
+	json_t *tree = tree_of(container);
+	if (json_is_object(tree))
+		return each_member(tree, visit, context);
+	for (size_t i = 0; i < json_array_size(tree); i++) {
+		if (!visit(context, (struct span){0}, value_of(json_array_get(tree, i))))
+			return false;
+	}
+	return true;
+}
+
+struct span json_scalar(const struct json_value *scalar, char buf[JSON_NUMBER_MAX])
+{
+	const json_t *tree = tree_of(scalar);
+	int len;
+	switch (json_typeof(tree)) {
+	case JSON_STRING: return span_of(json_string_value(tree), json_string_length(tree));
+	case JSON_TRUE: return SPAN("true");
+	case JSON_FALSE: return SPAN("false");
+	case JSON_INTEGER: len = snprintf(buf, JSON_NUMBER_MAX, "%" JSON_INTEGER_FORMAT, json_integer_value(tree)); break;
+	case JSON_REAL: len = snprintf(buf, JSON_NUMBER_MAX, "%.17g", json_real_value(tree)); break;
+	default: return SPAN("null");
+	}
+	return span_of(buf, (size_t)len);
 }

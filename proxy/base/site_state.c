@@ -7,7 +7,8 @@
 
 _Static_assert((int)LEG_COUNT <= (int)SITE_LEGS_ROOM, "every leg has its room");
 
-static const char *const names[LEG_COUNT] = {[LEG_SHIELD] = "shield", [LEG_GUARD] = "guard"};
+static const char *const names[LEG_COUNT] = {[LEG_SHIELD] = "shield", [LEG_GUARD] = "guard",
+						[LEG_EGRESS] = "egress"};
 static const char *const guard_states[GUARD_STATE_COUNT] = {
     [GUARD_LEARNING] = "learning",
     [GUARD_GUARDED] = "guarded",

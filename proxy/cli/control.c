@@ -9,7 +9,7 @@
 
 #include "sallyport/cli.h"
 
-enum { ANSWER_BYTES = 4 << 20, CONNECT_WAIT_S = 5 };
+enum { ANSWER_BYTES = 8 << 20, CONNECT_WAIT_S = 5 };
 
 /* ---- options ---- */
 
@@ -117,17 +117,25 @@ int control_read_options(int argc, char **argv, bool as_json_known, struct contr
 	return find_server(argv[0], options);
 }
 
-int control_read_operands(int argc, char **argv, const char *synopsis, const char *operands[],
-			  int n, struct control_options *options)
+int control_read_some_operands(int argc, char **argv, const char *synopsis, const char *operands[], int least,
+			       int most, int *n, struct control_options *options)
 {
 	int status = read_options(argc, argv, false, options);
 	if (status != CLI_DONE)
 		return status;
-	if (argc - optind != n)
+	*n = argc - optind;
+	if (*n < least || *n > most)
 		return cli_wrong_use(argv[0], "it takes %s, and nothing else", synopsis);
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < *n; i++)
 		operands[i] = argv[optind + i];
 	return find_server(argv[0], options);
+}
+
+int control_read_operands(int argc, char **argv, const char *synopsis, const char *operands[],
+			  int n, struct control_options *options)
+{
+	int unused;
+	return control_read_some_operands(argc, argv, synopsis, operands, n, n, &unused, options);
 }
 
 /* ---- the call ---- */

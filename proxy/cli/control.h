@@ -27,6 +27,10 @@ int control_read_options(int argc, char **argv, bool as_json_known,
 int control_read_operands(int argc, char **argv, const char *synopsis, const char *operands[],
 			  int n, struct control_options *options);
 
+/* The same with `least` to `most` operands; *n: how many there are. */
+int control_read_some_operands(int argc, char **argv, const char *synopsis, const char *operands[], int least,
+			       int most, int *n, struct control_options *options);
+
 /* The same for commands that read their options themselves; socket and policy may be NULL. */
 int control_find_server(const char *command, const char *socket, const char *policy,
 			struct control_options *options);

@@ -17,7 +17,7 @@ enum { OPTION_JSON = 256, OPTION_FROM };
 static const struct option options[] = {
     {"config", required_argument, NULL, 'c'}, {"request", required_argument, NULL, 'X'},
     {"header", required_argument, NULL, 'H'}, {"json", no_argument, NULL, OPTION_JSON},
-    {"from", required_argument, NULL, OPTION_FROM},
+    {"from", required_argument, NULL, OPTION_FROM}, {"data", required_argument, NULL, 'd'},
     {NULL, 0, NULL, 0},
 };
 
@@ -28,10 +28,11 @@ static int read_options(int argc, char **argv, struct explain *e)
 	optind = 1;
 	settings_overrides_from_environment(&e->overrides);
 	e->overrides.leaves_files = true;
-	while ((option = getopt_long(argc, argv, ":c:X:H:", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":c:X:H:d:", options, NULL)) != -1) {
 		switch (option) {
 		case 'c': e->path = optarg; break;
 		case 'X': e->method = optarg; break;
+		case 'd': e->data = optarg; break;
 		case 'H':
 			if (e->field_count == FIELDS_GIVEN)
 				return cli_wrong_use("explain", "at most %d fields", FIELDS_GIVEN);
@@ -45,6 +46,8 @@ static int read_options(int argc, char **argv, struct explain *e)
 	}
 	if (e->from && !addr_parse_ip(span_from_str(e->from), 0, &e->visitor))
 		return cli_wrong_use("explain", "\"%s\" is no address", e->from);
+	if (!explain_read_content(e))
+		return cli_wrong_use("explain", "%s cannot be read, or is larger than 16 MiB", e->data + 1);
 	if (optind + 1 != argc)
 		return cli_wrong_use("explain", "one URL is needed");
 	e->url = argv[optind];
@@ -89,7 +92,7 @@ static void write_head(struct explain *e)
 		host = span_of(rest.ptr, end);
 		url = span_from(rest, end);
 	}
-	strbuf_addf(&e->head, "%s ", e->method ? e->method : "GET");
+	strbuf_addf(&e->head, "%s ", e->method ? e->method : e->data ? "POST" : "GET");
 	if (url.len == 0 || url.ptr[0] == '?')
 		strbuf_add_char(&e->head, '/');
 	strbuf_add_span(&e->head, url);
@@ -101,6 +104,10 @@ static void write_head(struct explain *e)
 	}
 	for (size_t i = 0; i < e->field_count; i++)
 		strbuf_addf(&e->head, "%s\r\n", e->fields[i]);
+	if (e->data && !is_given(e, "Content-Type"))
+		strbuf_add_str(&e->head, "Content-Type: application/x-www-form-urlencoded\r\n");
+	if (e->data && !is_given(e, "Content-Length") && !is_given(e, "Transfer-Encoding"))
+		strbuf_addf(&e->head, "Content-Length: %zu\r\n", e->content_len);
 	strbuf_add_str(&e->head, "\r\n");
 }
 
@@ -224,9 +231,9 @@ static void say_verdict(struct explain *e, const struct verdict *v)
 }
 
 /* Each rule that matched, refusing or not: where, through what, and the bytes. */
-static void say_rules(struct explain *e, const struct rule_tally *tally)
+void explain_rules(struct explain *e, const struct rule_tally *tally, uint32_t first)
 {
-	for (uint32_t i = 0; i < tally->hit_count; i++) {
+	for (uint32_t i = first; i < tally->hit_count; i++) {
 		const struct rule_hit *hit = &tally->hits[i];
 		const struct rule_spec *rule = rule_set_get(e->settings->rule_set, hit->rule);
 		const uint8_t *chain = rule->conditions[hit->condition].chain;
@@ -294,8 +301,11 @@ static bool judge_site(struct explain *e, const struct http_head *head, const st
 		asked.client = span_of(client, addr_format_ip(&e->visitor, client));
 	if (ok) {
 		judge_verdict(head, &asked, scratch, buf, verdict);
-		say_rules(e, shield_tally(scratch));
-		say_verdict(e, verdict);
+		explain_rules(e, shield_tally(scratch), 0);
+		if (verdict->action == VERDICT_ALLOW)
+			ok = explain_content(e, head, s, scratch, verdict, say_verdict);
+		else
+			say_verdict(e, verdict);
 	}
 	shield_scratch_free(scratch);
 	free(buf);
@@ -422,12 +432,15 @@ int cli_explain(int argc, char **argv)
 {
 	struct explain e = {0};
 	int status = read_options(argc, argv, &e);
-	if (status != CLI_DONE)
+	if (status != CLI_DONE) {
+		free(e.content);
 		return status;
+	}
 	strbuf_init(&e.head, HTTP_HEAD_MAX);
 	strbuf_init(&e.out, OUTPUT_MAX);
 	status = load(&e) ? explain(&e) : CLI_NO;
 	settings_free(e.settings);
+	free(e.content);
 	strbuf_release(&e.head);
 	strbuf_release(&e.out);
 	return status;

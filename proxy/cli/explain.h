@@ -19,6 +19,9 @@ struct explain {
 	bool is_tls;      /* an https URL */
 	const char *from; /* the visitor's address as given; NULL: not known */
 	struct addr visitor;
+	const char *data; /* as given; NULL: no content */
+	char *content;    /* owned */
+	size_t content_len;
 
 	struct settings *settings;
 	struct strbuf head;
@@ -34,6 +37,17 @@ void explain_say(struct explain *e, const char *step, const char *setting, const
 void explain_sayf(struct explain *e, const char *step, const char *setting, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 void explain_span(struct explain *e, const char *step, struct span s);
+
+/* explain_content.c */
+/* What --data says, or the file that it names. False: it cannot be read. */
+MUST_CHECK bool explain_read_content(struct explain *e);
+/* What becomes of it, where the head was allowed; then says the verdict. False: no memory. */
+typedef void explain_verdict(struct explain *e, const struct verdict *verdict);
+MUST_CHECK bool explain_content(struct explain *e, const struct http_head *head, const struct subject *s,
+				struct shield_scratch *scratch, struct verdict *verdict, explain_verdict *say);
+
+/* Each rule that matched, but the first so many. */
+void explain_rules(struct explain *e, const struct rule_tally *tally, uint32_t first);
 
 /* explain_site.c */
 /* Each finding of path, query, cookies and fields, and what the site does about it. */

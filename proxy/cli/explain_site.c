@@ -106,11 +106,18 @@ static void say_ban(struct explain *e, const struct throttle_policy *policy)
 		     ban);
 }
 
+static void say_reply_rate(struct explain *e, const struct throttle_policy *policy)
+{
+	char rate[UNITS_TEXT_SIZE];
+	units_format(SETTING_BYTE_RATE, policy->reply_rate, rate);
+	explain_sayf(e, "throttle", "sites[].shield.throttle.reply_rate", "each client gets %s of replies", rate);
+}
+
 static void say_throttle(struct explain *e, const struct subject *s)
 {
 	const struct throttle_policy *policy = &s->site->shield_policy.throttle;
 	const struct throttle_path *rule = throttle_path_of(policy, s->canon.path);
-	if (!policy->is_on)
+	if (!policy->is_on && policy->reply_rate == 0)
 		return;
 	say_networks(e, "sites[].shield.throttle.allow", &policy->allow, "not throttled");
 	if (policy->has_rate)
@@ -118,6 +125,8 @@ static void say_throttle(struct explain *e, const struct subject *s)
 	if (rule)
 		say_rate(e, "sites[].shield.throttle.paths[].per_client", &rule->per_client, rule->burst,
 			 rule->path);
+	if (policy->reply_rate > 0)
+		say_reply_rate(e, policy);
 	if (policy->strikes > 0)
 		say_ban(e, policy);
 	if (policy->dry_run)

@@ -26,6 +26,23 @@
 	"  --socket PATH       the control socket of the server whose vault it is\n"                \
 	"  --json              for programs: list, show, verify\n"
 
+#define EGRESS_CHECK_HELP                                                                          \
+	"Inside of an origin, where no server needs to run:\n"                                     \
+	"  check               try to break out, in harmless ways, and say what got through\n"     \
+	"  --proxy URL         the gate, http://HOST:PORT; else that of HTTP_PROXY or http_proxy\n" \
+	"  --target HOST       an address, or ADDRESS:PORT, that you may connect to and the policy\n" \
+	"                      does not list; may be repeated. Without any, only addresses that\n"   \
+	"                      nobody has are tried, and nobody is touched. A network, such as\n"    \
+	"                      198.51.100.0/24: whose addresses the burst tries\n"                   \
+	"  --allowed HOST:PORT what the policy lists: it has to get through\n"                       \
+	"  --isolated          this network has no exit but the gate: nothing may pass beside it\n"    \
+	"  --burst N           new destinations that are tried at once, 20; 0: none\n"               \
+	"  --timeout TIME      for each try, 3s\n"                                                  \
+	"  --json              for programs\n"                                                      \
+	"Exit status 1: something got through that should not have, or what is listed did not. Sallyport\n" \
+	"counts the tries as it would count an intruder's: they are refusals and strikes in its log, and\n" \
+	"may put the origin in quarantine ('sallyport egress release ORIGIN' ends that).\n"
+
 static const struct cli_command commands[] = {
     {"run", cli_run, "[-c FILE] [--listen ADDR] [--origin URL] [--demo]",
      "start the proxy; it stays in the foreground",
@@ -46,11 +63,12 @@ static const struct cli_command commands[] = {
      "  --rules             print what rules may say, and those that come with sallyport, as Markdown\n"
      "  --findings          print the table of findings by profile and kind of origin, as Markdown\n"
      "  --reasons           print the table of all reasons, as Markdown\n"},
-    {"explain", cli_explain, "[-c FILE] [-X METHOD] [-H FIELD]... [--from ADDRESS] [--json] URL",
+    {"explain", cli_explain, "[-c FILE] [-X METHOD] [-H FIELD]... [-d DATA] [--from ADDRESS] [--json] URL",
      "show step by step what would become of a request; asks no server",
      POLICY_HELP
      "  -X, --request NAME  the method; else GET\n"
      "  -H, --header FIELD  a field, \"Name: value\"; may be repeated\n"
+     "  -d, --data DATA     content, or @FILE; of a form, where no Content-Type is given\n"
      "  --from ADDRESS      the visitor's address, for lists of addresses\n"
      "  --json              for programs\n"
      "\nThe URL, \"/path?query\" or \"http://host/path?query\", is taken byte for byte. Exit status 0: it\n"
@@ -61,14 +79,30 @@ static const struct cli_command commands[] = {
      "make the running server read its policy again",
      SOCKET_HELP
      "\nA policy with errors is refused, they are printed, and the server goes on unchanged.\n"},
-    {"pause", cli_pause, "[--socket PATH | -c FILE] shield|guard SITE DURATION",
-     "let a site's shield or guard only watch for a while",
+    {"pause", cli_pause, "[--socket PATH | -c FILE] shield SITE | guard SITE | egress  DURATION",
+     "let a site's shield or guard, or egress, only watch for a while",
      SOCKET_HELP
      "\nDURATION is a number and a unit: 90s, 30min, 2h; at most 7d. 0 ends a pause. Meanwhile the\n"
-     "site is as in monitor mode, and the log says what would have been refused or held. A\n"
-     "reload changes nothing about it; a restart of the server ends it.\n"},
-    {"resume", cli_resume, "[--socket PATH | -c FILE] shield|guard SITE", "end a pause before its time",
-     SOCKET_HELP},
+     "site is as in monitor mode, and the log says what would have been refused or held. egress has no\n"
+     "site: what all origins send is only reported, quarantines included. A reload changes nothing about\n"
+     "a pause; a restart of the server ends it.\n"
+     "\n  sallyport pause shield shop 30min\n"
+     "  sallyport pause egress 30min\n"},
+    {"resume", cli_resume, "[--socket PATH | -c FILE] shield SITE | guard SITE | egress",
+     "end a pause before its time", SOCKET_HELP},
+    {"egress", cli_egress, "VERB [OPTIONS]", "see and decide what may leave; try to break out",
+     "Of the running server:\n"
+     "  list                               how egress origins stand, those in quarantine first\n"
+     "  quarantine ORIGIN                  only what egress.allow lists may leave, and replies to visitors\n"
+     "    --stage 2                        only replies to visitors may\n"
+     "    --for 1h                         for so long; else until it is released\n"
+     "  release ORIGIN                     end a quarantine. The same behaviour brings the next, and longer\n"
+     "  learned                            what egress.learning has of them, and whether it counts\n"
+     "  approve ORIGIN HOST:PORT           from now on it counts as listed, for that origin\n"
+     "  forget ORIGIN HOST:PORT            nothing is known of it any more\n"
+     "  --json              for programs: list, learned\n" SOCKET_HELP
+     "ORIGIN is an address of egress.origins.\n"
+     "\n" EGRESS_CHECK_HELP},
     {"vault", cli_vault, "VERB [SITE] [OPTIONS]",
      "see and decide what is known to be good",
      "Reading the vault's files, whether or not a server runs; restore, rotate-key and adopt need it\n"
@@ -92,11 +126,12 @@ static const struct cli_command commands[] = {
      "  --why TEXT          for the audit\n" SOCKET_HELP},
     {"stop", cli_stop, "[--socket PATH | -c FILE]", "let the running server finish and end",
      SOCKET_HELP},
-    {"demo", cli_demo, "[--socket PATH | -c FILE] deface|redirect|stop|restore",
-     "break into the demo origin, or mend it",
+    {"demo", cli_demo, "[--socket PATH | -c FILE] deface|redirect|stop|restore|scan",
+     "break into the demo origin, mend it, or scan from it",
      SOCKET_HELP
      "\nFor a server that was started with --demo. Watch what a visitor sees of it, and what\n"
-     "'sallyport status' says.\n"},
+     "'sallyport status' says. scan tries 100 hosts through the gate that such a server has, where it\n"
+     "was started without a policy; they are addresses that nobody has.\n"},
     {"version", cli_version, "", "print the version", ""},
     {"help", cli_help, "[COMMAND]", "explain a command", ""},
     {NULL, NULL, NULL, NULL, NULL},

@@ -5,20 +5,9 @@
 #include <inttypes.h>
 
 #include "cli/control.h"
+#include "cli/egress.h"
 
 enum { WAIT_S = 10 };
-
-static void print_duration(uint64_t seconds)
-{
-	if (seconds >= 86400)
-		printf("%" PRIu64 " d %" PRIu64 " h", seconds / 86400, seconds / 3600 % 24);
-	else if (seconds >= 3600)
-		printf("%" PRIu64 " h %" PRIu64 " min", seconds / 3600, seconds / 60 % 60);
-	else if (seconds >= 60)
-		printf("%" PRIu64 " min %" PRIu64 " s", seconds / 60, seconds % 60);
-	else
-		printf("%" PRIu64 " s", seconds);
-}
 
 static void print_cell(const struct json_value *object, const char *key, int width)
 {
@@ -35,7 +24,7 @@ static void print_server(const struct json_value *status)
 	fputs("  policy        ", stdout);
 	control_print(stdout, json_text(status, "policy", "none"));
 	printf("\n  generation    %" PRIu64 ", up for ", json_number(status, "generation"));
-	print_duration(json_number(status, "uptime_s"));
+	cli_print_duration(json_number(status, "uptime_s"));
 	puts("");
 }
 
@@ -47,10 +36,12 @@ static void print_paused(const struct json_value *status)
 		const struct json_value *pause = json_element(paused, i);
 		fputs("  paused        ", stdout);
 		control_print(stdout, json_text(pause, "leg", "-"));
-		fputs(" of ", stdout);
-		control_print(stdout, json_text(pause, "site", "-"));
+		if (json_member(pause, "site")) {
+			fputs(" of ", stdout);
+			control_print(stdout, json_text(pause, "site", "-"));
+		}
 		fputs(" for another ", stdout);
-		print_duration(json_number(pause, "left_s"));
+		cli_print_duration(json_number(pause, "left_s"));
 		fputs(", until ", stdout);
 		control_print(stdout, json_text(pause, "until", "-"));
 		puts("");
@@ -170,6 +161,7 @@ static int print_status(const struct control_options *options, const struct cont
 	} else if (answer->status == 200 && status) {
 		print_server(status);
 		print_paused(status);
+		egress_cli_print(json_member(status, "egress"));
 		print_guard(json_member(status, "guard"));
 		print_counters(json_member(status, "counters"));
 		print_processes(json_member(status, "processes"));

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#include "front/gate.h"
 #include "front/guard.h"
 
 enum { ORIGIN_ATTEMPTS = 3, ATTEMPT_MIN_MS = 500, RECENT_EVENTS = 32 };
@@ -52,7 +53,20 @@ static bool looks_stale(const struct exchange *x)
 /* Another origin, or another address of the same name: not the same door again. */
 static bool is_there_another(const struct exchange *x, const struct origin *than)
 {
+	if (x->visit)
+		return x->visit->search && x->visit->search->next_addr < x->visit->search->count;
 	return x->claim.route->origin_count > 1 || (than && origin_addresses(than) > 1);
+}
+
+/* A place may be forgotten when the exchange lets go of it. */
+static void note_failed(struct exchange *x, const struct origin_conn *conn)
+{
+	x->claim.failed = x->visit ? NULL : conn->origin;
+}
+
+static enum exchange_step first_step(const struct exchange *x)
+{
+	return x->visit ? STEP_ADMIT : STEP_ORIGIN;
 }
 
 static bool may_try_another(struct exchange *x)
@@ -65,7 +79,7 @@ static enum step_result try_another(struct exchange *x, enum reason reason)
 {
 	if (!may_try_another(x))
 		return exchange_refuse(x, reason);
-	x->step = STEP_ORIGIN;
+	x->step = (uint8_t)first_step(x);
 	return STEP_MORE;
 }
 
@@ -84,11 +98,11 @@ static void introduce_visitor(struct exchange *x)
 
 bool ask_another(struct exchange *x)
 {
-	x->claim.failed = x->claim.conn->origin;
+	note_failed(x, x->claim.conn);
 	if (!may_try_another(x))
 		return false;
 	exchange_leave_origin(x, false);
-	x->step = STEP_ORIGIN;
+	x->step = (uint8_t)first_step(x);
 	return true;
 }
 
@@ -99,6 +113,20 @@ static void limit_attempt(struct exchange *x)
 	uint64_t until_ms = now_ms(x) + (share_ms > ATTEMPT_MIN_MS ? share_ms : ATTEMPT_MIN_MS);
 	bool is_last = x->attempts + 1 >= ORIGIN_ATTEMPTS || !is_there_another(x, x->claim.conn->origin);
 	x->attempt_until_ms = is_last || until_ms > x->connect_until_ms ? x->connect_until_ms : until_ms;
+}
+
+/* The gate looks once more whom it has come to. */
+static enum step_result connected(struct exchange *x)
+{
+	enum reason reason;
+	if (x->visit) {
+		gate_end_search(x->visit);
+		if (!gate_peer_is_good(x, &reason))
+			return exchange_refuse(x, reason);
+		gate_learn_use(x->visit);
+	}
+	x->step = x->visit && x->visit->is_tunnel ? STEP_OPEN : STEP_SEND;
+	return STEP_MORE;
 }
 
 enum step_result step_origin(struct exchange *x)
@@ -117,8 +145,7 @@ enum step_result step_origin(struct exchange *x)
 			exchange_leave_origin(x, false);
 			return STEP_MORE;
 		}
-		x->step = STEP_SEND;
-		return STEP_MORE;
+		return connected(x);
 	case ORIGIN_CONNECTING:
 		if (x->queued)
 			x->connect_until_ms = now_ms(x) + x->front->settings->timeouts.connect;
@@ -151,10 +178,10 @@ enum step_result step_connect(struct exchange *x)
 	const char *text;
 	switch (origin_connect(conn, &reason, &text)) {
 	case ORIGIN_CONNECTING: return STEP_WAIT;
-	case ORIGIN_READY: x->step = STEP_SEND; return STEP_MORE;
+	case ORIGIN_READY: return connected(x);
 	default: break;
 	}
-	x->claim.failed = conn->origin;
+	note_failed(x, conn);
 	x->origin_evidence = text;
 	exchange_leave_origin(x, false);
 	return try_another(x, reason);
@@ -196,9 +223,10 @@ static size_t write_head(struct exchange *x)
 	    .peer_trusted = x->client->peer_trusted,
 	    .upgrade = x->upgrade && x->claim.spec->internal == INTERNAL_NONE,
 	    .hide_via = !x->subject.site->via,
+	    .outbound = x->visit != NULL,
 	    .tls = stream_is_tls(&x->client->stream),
 	    .client_fields = tls_client_fields(&x->client->stream),
-	    .request_id = id,
+	    .request_id = x->visit ? NULL : id,
 	    .bare = x->claim.spec->internal != INTERNAL_NONE,
 	    .accept_encoding = guard_ask_plainly(x, codings),
 	};

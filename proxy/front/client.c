@@ -6,7 +6,8 @@
  * ─┬─┬─────────────► IDLE ──────────► HEAD ───────────► EXCHANGE ───────► IDLE
  *  │ ▼                 ▲               └── refused ───────┘├── closing ─► LINGER ─► gone
  *  │ HANDSHAKE ────────┘ TLS: see handshake.c              └── held ────► TARPIT ─► gone
- *  └► PROXY ─► …         behind a balancer: see proxied.c
+ *  ├► PROXY ─► …         behind a balancer: see proxied.c
+ *  └► HELLO ─► EXCHANGE  an origin's that was redirected: see redirected.c
  *
  * LINGER: the answer was sent and our side is shut; what the client still sends
  * is thrown away, for a while, because closing with unread bytes would reset the
@@ -119,6 +120,8 @@ void client_begin(struct client *c)
 			handshake_go_on(c);
 		return;
 	}
+	if (c->listen->transparent && !redirected_begin(c))
+		return;
 	become_idle(c);
 	if (c->stream.readable)
 		read_head(c);
@@ -321,6 +324,11 @@ static bool parse_head(struct client *c, const char *bytes, size_t len, bool in_
 	return true;
 }
 
+void client_take(struct client *c, const char *head, size_t len)
+{
+	(void)parse_head(c, head, len, false);
+}
+
 /* The connection ended between requests, or within a head. */
 static void peer_left(struct client *c, ssize_t result)
 {
@@ -403,6 +411,8 @@ static void client_event(struct watch *watch, unsigned events)
 		linger_read(c);
 	else if (c->state == CLIENT_PROXY)
 		proxied_read(c);
+	else if (c->state == CLIENT_HELLO)
+		redirected_read(c);
 	else if (c->state == CLIENT_HANDSHAKE)
 		handshake_go_on(c);
 	else if (c->exchange && (events & LOOP_ERROR) && !c->exchange->origin_ended)
@@ -426,6 +436,8 @@ static void client_expired(struct timer *timer)
 		begin_exchange(c, hold_ptr(&c->in), c->in.len, true, REASON_HEAD_TIMEOUT, (struct span){0});
 	} else if (c->state == CLIENT_PROXY) {
 		proxied_refuse(c, REASON_PROXY_TIMEOUT);
+	} else if (c->state == CLIENT_HELLO) {
+		proxied_refuse(c, REASON_HEAD_TIMEOUT);
 	} else {
 		if (c->state == CLIENT_IDLE)
 			stat_add(&f->stats->reasons[REASON_IDLE_TIMEOUT], 1);

@@ -47,23 +47,22 @@ static ssize_t move(int from, int to, size_t len)
 	return n;
 }
 
-/* Into the pipe, which is empty: so "again" can only mean that there is nothing to read. */
-static enum pump fill(struct conduit *conduit, struct stream *from, uint64_t *left)
+/* Into the pipe, which is empty: so "again" can only mean that there is nothing to read. END: nor will be. */
+static enum pump fill(struct conduit *conduit, struct stream *from, uint64_t most)
 {
-	size_t wanted = *left < CONDUIT_BYTES ? (size_t)*left : CONDUIT_BYTES;
+	size_t wanted = most < CONDUIT_BYTES ? (size_t)most : CONDUIT_BYTES;
 	if (!from->readable)
 		return PUMP_WAIT;
 	ssize_t n = move(from->fd, conduit->write_fd, wanted);
 	if (n > 0) {
 		conduit->held += (size_t)n;
-		*left -= (uint64_t)n;
 		return PUMP_AGAIN;
 	}
 	if (n < 0 && errno == EAGAIN) {
 		from->readable = false;
 		return PUMP_WAIT;
 	}
-	return PUMP_FAIL;
+	return n == 0 ? PUMP_END : PUMP_FAIL;
 }
 
 static enum pump empty(struct conduit *conduit, struct stream *to, uint64_t *moved)
@@ -83,18 +82,38 @@ static enum pump empty(struct conduit *conduit, struct stream *to, uint64_t *mov
 	return PUMP_FAIL;
 }
 
-enum pump conduit_pump(struct conduit *conduit, struct stream *from, struct stream *to, uint64_t *left,
-		       uint64_t *moved, struct stream **failed)
+enum pump conduit_pass(struct conduit *conduit, struct stream *from, struct stream *to, uint64_t room,
+		       uint64_t *read, uint64_t *moved, struct stream **failed)
 {
+	uint64_t left = room;
 	for (int i = 0; i < SPLICES_PER_TURN; i++) {
-		if (conduit->held == 0 && *left == 0)
-			return PUMP_END;
 		bool filling = conduit->held == 0;
+		if (filling && left == 0)
+			return PUMP_AGAIN;
 		enum pump result = filling ? fill(conduit, from, left) : empty(conduit, to, moved);
+		if (filling) {
+			left -= conduit->held;
+			*read += conduit->held;
+		}
 		if (result == PUMP_FAIL)
 			*failed = filling ? from : to;
 		if (result != PUMP_AGAIN)
 			return result;
 	}
 	return PUMP_AGAIN;
+}
+
+enum pump conduit_pump(struct conduit *conduit, struct stream *from, struct stream *to, uint64_t *left,
+		       uint64_t room, uint64_t *moved, struct stream **failed)
+{
+	uint64_t read = 0, most = *left < room ? *left : room;
+	if (conduit->held == 0 && *left == 0)
+		return PUMP_END;
+	enum pump result = conduit_pass(conduit, from, to, most, &read, moved, failed);
+	*left -= read;
+	if (result == PUMP_END) { /* before its length was there */
+		*failed = from;
+		return PUMP_FAIL;
+	}
+	return result != PUMP_FAIL && conduit->held == 0 && *left == 0 ? PUMP_END : result;
 }

@@ -1,6 +1,7 @@
 /* When to stop waiting, and for whom. One timer serves a connection: what it
  * stands for is worked out from the exchange's state each time, so that no
  * deadline is forgotten when the state changes. */
+#include "front/gate.h"
 #include "front/guard.h"
 
 /* However much a peer took at once, it buys no more waiting than this. */
@@ -44,10 +45,19 @@ static void sooner(struct deadline *deadline, uint64_t at_ms, enum reason reason
 		*deadline = (struct deadline){at_ms, reason};
 }
 
+/* What is not read, or sent, yet. */
+static void resume(const struct exchange *x, struct deadline *deadline)
+{
+	if (x->visit)
+		sooner(deadline, gate_resumes_ms(x->visit), REASON_UNSET);
+	if (x->reply.resume_ms != 0)
+		sooner(deadline, x->reply.resume_ms, REASON_UNSET);
+}
+
 static struct deadline relay_deadline(const struct exchange *x, const struct timeout_settings *t)
 {
 	struct deadline deadline = {UINT64_MAX, REASON_UNSET};
-	bool client_waits_for_us = true;
+	bool we_wait = x->reply.resume_ms != 0, client_waits_for_us = !we_wait;
 	if (x->down_patience.since_ms != 0) {
 		sooner(&deadline, patience_deadline(&x->down_patience, t), REASON_SEND_TIMEOUT);
 		client_waits_for_us = false;
@@ -61,8 +71,9 @@ static struct deadline relay_deadline(const struct exchange *x, const struct tim
 		sooner(&deadline, x->origin_moved_ms + t->between_bytes, REASON_ORIGIN_STALLED);
 	else if (client_waits_for_us)
 		sooner(&deadline, x->origin_moved_ms + t->first_byte, REASON_ORIGIN_TIMEOUT);
+	resume(x, &deadline);
 	/* The first byte of a page that is held leaves with its last. */
-	if (x->page && x->page->phase == PAGE_HOLDING)
+	if (x->page && x->page->phase == PAGE_HOLDING && !we_wait)
 		sooner(&deadline, x->sent_us / 1000 + t->first_byte, REASON_ORIGIN_TIMEOUT);
 	return deadline;
 }
@@ -72,10 +83,14 @@ static struct deadline tunnel_deadline(const struct exchange *x, const struct ti
 {
 	bool is_ending = x->client_ended || x->origin_ended;
 	uint64_t idle_ms = is_ending && t->stall < t->tunnel ? t->stall : t->tunnel;
-	struct deadline deadline = {x->origin_moved_ms + idle_ms, REASON_TUNNEL_IDLE};
+	uint64_t since_ms = x->origin_moved_ms > x->reply.resume_ms ? x->origin_moved_ms : x->reply.resume_ms;
+	struct deadline deadline = {since_ms + idle_ms, REASON_TUNNEL_IDLE};
+	resume(x, &deadline);
 	/* What it does not take occupies memory, which idleness does not. */
-	if (x->up_pending.len > 0)
+	if (x->up_pending.len > 0 || x->up_conduit.held > 0)
 		sooner(&deadline, x->origin_moved_ms + t->between_bytes, REASON_ORIGIN_STALLED);
+	if (x->down_conduit.held > 0)
+		sooner(&deadline, x->origin_moved_ms + t->stall, REASON_SEND_TIMEOUT);
 	if (x->down_patience.since_ms != 0)
 		sooner(&deadline, patience_deadline(&x->down_patience, t), REASON_SEND_TIMEOUT);
 	return deadline;
@@ -86,10 +101,18 @@ struct deadline exchange_deadline(const struct exchange *x)
 	const struct timeout_settings *t = &x->front->settings->timeouts;
 	struct deadline deadline = {UINT64_MAX, REASON_UNSET};
 	switch (x->step) {
+	case STEP_ADMIT:
+		sooner(&deadline, x->visit->search->place_until_ms, REASON_EGRESS_NEW_DESTINATION);
+		break;
+	case STEP_RESOLVE:
+		sooner(&deadline, x->visit->search->name_until_ms, REASON_ORIGIN_CONNECT_TIMEOUT);
+		break;
 	case STEP_COLLECT:
 		if (x->collect_until_ms != 0)
 			sooner(&deadline, x->collect_until_ms, REASON_UNSET);
-		sooner(&deadline, patience_deadline(&x->up_patience, t), REASON_BODY_TIMEOUT);
+		if (x->up_patience.since_ms != 0)
+			sooner(&deadline, patience_deadline(&x->up_patience, t), REASON_BODY_TIMEOUT);
+		resume(x, &deadline);
 		break;
 	case STEP_QUEUE:
 		sooner(&deadline, x->connect_until_ms, REASON_ORIGIN_BUSY);
@@ -102,6 +125,7 @@ struct deadline exchange_deadline(const struct exchange *x)
 	case STEP_COPY:
 		if (x->down_patience.since_ms != 0)
 			sooner(&deadline, patience_deadline(&x->down_patience, t), REASON_SEND_TIMEOUT);
+		resume(x, &deadline);
 		break;
 	case STEP_TUNNEL:
 		return tunnel_deadline(x, t);

@@ -104,6 +104,7 @@ static size_t write_head(struct exchange *x, struct http_head *head)
 	    .say_length = head->framing == HTTP_FRAMING_NONE && has_length,
 	    .content_length = head->content_length,
 	    .close = x->close,
+	    .via = x->visit != NULL,
 	    .client_version = (enum http_version)x->request.version,
 	    .date = front_date(f),
 	    .added = policy->added,
@@ -206,6 +207,7 @@ static bool send_piece(struct exchange *x, size_t head_len, const char *data, si
 	if (x->down_read && chunked)
 		iov[n++] = (struct iovec){"0\r\n\r\n", 5};
 	x->down_bytes += len;
+	reply_passed(x, head_len + len);
 	/* One buffer is cheaper to send than two, as long as copying is. */
 	if (n == 2 && !chunked && head_len > 0 && head_len < FRONT_HEAD_BYTES - SMALL_BYTES && len <= SMALL_BYTES) {
 		memcpy(x->front->out + head_len, data, len);
@@ -311,8 +313,12 @@ static enum pump read_head(struct exchange *x, enum reason *reason)
 	struct origin_conn *conn = x->claim.conn;
 	size_t seen = conn->in.len;
 	bool in_hold = seen > 0;
+	/* A page that is held is read at any rate, and waits when it is known: see guard_finish(). */
+	size_t room = guard_will_hold(x) ? sizeof(f->in) : reply_may_pass(x, sizeof(f->in));
+	if (room == 0)
+		return PUMP_WAIT;
 	if (!in_hold) {
-		ssize_t n = stream_read(&conn->stream, f->in, sizeof(f->in));
+		ssize_t n = stream_read(&conn->stream, f->in, room);
 		if (n == STREAM_AGAIN)
 			return PUMP_WAIT;
 		if (n < 0)
@@ -334,12 +340,16 @@ static enum pump read_head(struct exchange *x, enum reason *reason)
 static enum pump read_content(struct exchange *x, enum reason *reason)
 {
 	struct front *f = x->front;
-	ssize_t n = stream_read(&x->claim.conn->stream, f->in, sizeof(f->in));
+	size_t room = guard_holds(x) ? sizeof(f->in) : flow_may_read(x, GATE_IN, sizeof(f->in));
+	if (room == 0)
+		return PUMP_WAIT;
+	ssize_t n = stream_read(&x->claim.conn->stream, f->in, room);
 	if (n == STREAM_AGAIN)
 		return PUMP_WAIT;
 	if (n < 0)
 		return origin_ended(x, n, reason);
 	x->origin_moved_ms = now_ms(x);
+	flow_has_read(x, GATE_IN, (size_t)n);
 	return pass_content(x, 0, f->in, (size_t)n, reason);
 }
 
@@ -354,9 +364,14 @@ static bool may_splice(const struct exchange *x)
 static enum pump splice_down(struct exchange *x, enum reason *reason)
 {
 	struct stream *failed = NULL, *from = &x->claim.conn->stream, *to = &x->client->stream;
-	uint64_t moved = 0;
-	enum pump result = conduit_pump(&x->down_conduit, from, to, &x->down_left, &moved, &failed);
+	uint64_t moved = 0, before = x->down_left;
+	size_t room = flow_may_read(x, GATE_IN, FLOW_SPLICE_BYTES);
+	if (room == 0 && x->down_conduit.held == 0)
+		return PUMP_WAIT;
+	enum pump result = conduit_pump(&x->down_conduit, from, to, &x->down_left, room, &moved, &failed);
 	x->down_bytes += moved;
+	flow_has_read(x, GATE_IN, (size_t)(before - x->down_left));
+	reply_passed(x, (size_t)(before - x->down_left));
 	if (moved > 0)
 		x->origin_moved_ms = now_ms(x);
 	if (result == PUMP_FAIL)

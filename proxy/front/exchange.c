@@ -14,15 +14,17 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "front/gate.h"
 #include "front/guard.h"
 
 static enum step_result step_relay(struct exchange *x);
 static enum step_result step_end(struct exchange *x);
 
 static enum step_result (*const steps[STEP_COUNT])(struct exchange *) = {
-    [STEP_JUDGE] = step_judge,     [STEP_COLLECT] = step_collect, [STEP_ORIGIN] = step_origin,
-    [STEP_QUEUE] = step_queue,     [STEP_CONNECT] = step_connect, [STEP_SEND] = step_send,
-    [STEP_RELAY] = step_relay,     [STEP_TUNNEL] = step_tunnel,   [STEP_REPLY] = step_reply,
+    [STEP_JUDGE] = step_judge,     [STEP_ADMIT] = step_admit,     [STEP_RESOLVE] = step_resolve,
+    [STEP_COLLECT] = step_collect, [STEP_ORIGIN] = step_origin,   [STEP_QUEUE] = step_queue,
+    [STEP_CONNECT] = step_connect, [STEP_SEND] = step_send,       [STEP_RELAY] = step_relay,
+    [STEP_OPEN] = step_open,       [STEP_TUNNEL] = step_tunnel,   [STEP_REPLY] = step_reply,
     [STEP_COPY] = step_copy,
     [STEP_END] = step_end,
 };
@@ -48,8 +50,10 @@ static void exchange_free(struct exchange *x)
 {
 	struct front *f = x->front;
 	guard_release(x);
+	gate_visit_free(x);
 	hold_release(&x->evidence, &f->memory);
 	hold_release(&x->body, &f->memory);
+	inspect_release(x);
 	hold_release(&x->up_pending, &f->memory);
 	hold_release(&x->down_pending, &f->memory);
 	conduit_close(f, &x->up_conduit);
@@ -135,7 +139,8 @@ bool exchange_begin(struct client *c, const struct http_head *head, const char *
 static bool is_rejection(enum reason reason)
 {
 	return reason <= REASON_HOST_UNKNOWN || reason == REASON_TLS_MISDIRECTED ||
-	       (reason >= REASON_ADDRESS_DENIED && reason <= REASON_THROTTLED);
+	       (reason >= REASON_ADDRESS_DENIED && reason <= REASON_THROTTLED) ||
+	       (reason >= REASON_EGRESS_CLIENT && reason <= REASON_EGRESS_CONNECTIONS);
 }
 
 /* What was only noted about the request (monitor mode) is not why it fails now. */
@@ -152,9 +157,10 @@ static void name_limit(struct exchange *x, enum reason reason)
 		x->verdict.setting = judge_limit(x->front->settings, reason, &x->verdict.limit);
 }
 
-static bool is_silent(const struct verdict *verdict)
+static bool is_silent(const struct exchange *x)
 {
-	return verdict->action == VERDICT_CLOSE || verdict->action == VERDICT_TARPIT;
+	const struct verdict *verdict = &x->verdict;
+	return x->client->is_mute || verdict->action == VERDICT_CLOSE || verdict->action == VERDICT_TARPIT;
 }
 
 enum step_result exchange_refuse(struct exchange *x, enum reason reason)
@@ -174,20 +180,23 @@ enum step_result exchange_refuse(struct exchange *x, enum reason reason)
 	x->verdict.enforced = true;
 	if (x->verdict.action == VERDICT_UNSET || x->verdict.action == VERDICT_ALLOW) {
 		x->verdict.action = is_rejection(reason) ? VERDICT_REJECT : VERDICT_ALLOW;
-		if (x->subject.site)
+		if (x->subject.site && !f->gate)
 			shield_answer(x->subject.site->shield, &x->verdict);
 	}
 	if (x->verdict.action == VERDICT_TARPIT && !tarpit_has_room(f))
 		x->verdict.action = VERDICT_REJECT;
 	if (x->verdict.status == 0)
 		x->verdict.status = (uint16_t)reason_status(reason);
+	if (x->visit)
+		gate_end_search(x->visit);
+	gate_refused(x, reason);
 	origin_unclaim(&x->claim);
 	exchange_leave_origin(x, false);
 	/* Unread content would be taken for the next request, and a client that is
 	 * refused gets no second try on the same connection. */
 	if (!x->up_read || is_rejection(reason))
 		x->close = true;
-	if (x->head_sent || x->verdict.status == 0 || is_silent(&x->verdict)) {
+	if (x->head_sent || x->verdict.status == 0 || is_silent(x)) {
 		x->close = x->aborted = true;
 		x->step = STEP_END;
 	} else {
@@ -222,6 +231,8 @@ static enum step_result step_relay(struct exchange *x)
 {
 	enum reason reason = REASON_UNSET;
 	enum pump up = PUMP_END;
+	if (x->visit && gate_is_cut(x))
+		return exchange_refuse(x, REASON_EGRESS_QUARANTINED);
 	if (!x->up_sent && !x->up_broken)
 		up = upload_pump(x, &reason);
 	if (up == PUMP_FAIL) {
@@ -295,7 +306,8 @@ void exchange_expired(struct exchange *x)
 		return;
 	}
 	switch (deadline.reason) {
-	case REASON_UNSET: /* collected long enough: see deadline.c */
+	case REASON_UNSET: /* collected long enough, or not read for long enough: see deadline.c */
+		x->reply.resume_ms = 0;
 		exchange_run(x);
 		return;
 	case REASON_SEND_TIMEOUT:
@@ -307,7 +319,7 @@ void exchange_expired(struct exchange *x)
 	case REASON_ORIGIN_TIMEOUT:
 		if (x->claim.conn)
 			origin_failed(x->claim.conn->origin, deadline.reason);
-		if (deadline.reason == REASON_ORIGIN_CONNECT_TIMEOUT && ask_another(x)) {
+		if (deadline.reason == REASON_ORIGIN_CONNECT_TIMEOUT && x->claim.conn && ask_another(x)) {
 			exchange_run(x);
 			return;
 		}

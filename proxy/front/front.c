@@ -10,9 +10,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "front/gate.h"
 #include "front/guard.h"
 #include "sallyport/crypto.h"
 #include "sallyport/fd_pass.h"
+#include "sallyport/json.h"
 #include "sallyport/log.h"
 
 enum { LOOK_AGAIN_MS = 50, TICKETS_EVERY_MS = 60000, ADOPTIONS_PER_EVENT = 8, ACCEPT_AGAIN_MS = 50, SHED_AFTER_MS = 1000, SHED_EVERY_MS = 100, FDS_BESIDE = 64, FDS_A_CONNECTION = 2, DATE_EVERY_US = 1000000 };
@@ -100,7 +102,9 @@ static void take_connection(struct front *f, int fd, const struct addr *peer, co
 	bool is_proxied = !adopted && listen->proxy_from_count > 0;
 	/* Behind a proxy there are many visitors; and what was taken in is not thrown out. */
 	bool is_counted = !adopted && !is_proxied && !is_trusted(f->settings, peer);
-	uint32_t limit = is_counted ? (uint32_t)f->settings->quotas.per_client : UINT32_MAX;
+	uint32_t limit = f->gate      ? gate_connections(f, peer)
+			 : is_counted ? (uint32_t)f->settings->quotas.per_client
+				      : UINT32_MAX;
 	stat_add(adopted ? &f->stats->adopted : &f->stats->connections_accepted, 1);
 	if (is_proxied && !is_in(listen->proxy_from, listen->proxy_from_count, peer)) {
 		reply_refuse_connection(f, fd, peer, REASON_PROXY_SENDER, is_tls);
@@ -114,10 +118,25 @@ static void take_connection(struct front *f, int fd, const struct addr *peer, co
 	}
 }
 
+/* The gate and the workers have listeners of their own. */
+static bool is_ours(const struct front *f, size_t i)
+{
+	return f->setup.listen_fds[i] >= 0;
+}
+
+/* Questions for names are no connections of this kind. */
+static bool is_accepted_here(const struct front *f, size_t i)
+{
+	const struct listen_settings *listens = f->settings->listens.items;
+	return is_ours(f, i) && !listens[i].dns;
+}
+
 /* No descriptors left: accepting would spin. Others may have some, and time helps. */
 static void pause_accepting(struct front *f)
 {
 	for (size_t i = 0; i < f->settings->listens.n; i++) {
+		if (!is_accepted_here(f, i))
+			continue;
 		loop_unwatch(f->loop, &f->listeners[i].watch);
 		f->listeners[i].paused = true;
 	}
@@ -172,7 +191,7 @@ static const struct listen_settings *listen_of(const struct front *f, int fd)
 	struct addr local, at;
 	for (size_t i = 0; i < f->settings->listens.n; i++) {
 		socklen_t len = sizeof(ss), bound_len = sizeof(bound);
-		if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0 &&
+		if (is_accepted_here(f, i) && getsockname(fd, (struct sockaddr *)&ss, &len) == 0 &&
 		    addr_from_sockaddr((struct sockaddr *)&ss, len, &local) &&
 		    getsockname(f->setup.listen_fds[i], (struct sockaddr *)&bound, &bound_len) == 0 &&
 		    addr_from_sockaddr((struct sockaddr *)&bound, bound_len, &at) && addr_port(&local) == addr_port(&at) &&
@@ -254,6 +273,8 @@ void front_drain(struct front *f, bool hand_over, uint64_t deadline_ms)
 		loop_unwatch(f->loop, &f->listeners[i].watch);
 	loop_unwatch(f->loop, &f->adopt);
 	loop_disarm(f->loop, &f->accept_again);
+	if (f->gate)
+		gate_stop_dns(f->gate);
 	loop_arm(f->loop, &f->drain_timer, deadline_ms);
 	tarpit_empty(f);
 	hand_over_again(&f->hand_over_again);
@@ -318,7 +339,7 @@ static bool open_scratch(struct front *f, struct err *err)
 
 static bool open_origins(struct front *f, struct err *err)
 {
-	f->resolver = resolver_new(f->loop, err);
+	f->resolver = f->setup.is_gate ? resolver_new_literal(f->loop, err) : resolver_new(f->loop, err);
 	if (!f->resolver)
 		return false;
 	struct origins_setup setup = {
@@ -329,6 +350,7 @@ static bool open_origins(struct front *f, struct err *err)
 	    .stats = f->stats,
 	    .memory = &f->memory,
 	    .resolver = f->resolver,
+	    .anywhere = f->setup.is_gate ? &f->settings->egress_site->root : NULL,
 	    .on_change = record_event,
 	    .context = f,
 	};
@@ -344,6 +366,18 @@ uint64_t front_connections_possible(void)
 		return UINT64_MAX;
 	return limit.rlim_cur > 2 * FDS_BESIDE ? (limit.rlim_cur - FDS_BESIDE) / FDS_A_CONNECTION
 					       : FDS_BESIDE / FDS_A_CONNECTION;
+}
+
+/* What visitors need, and the gate has not. */
+static bool open_sites(struct front *f, struct err *err)
+{
+	bool guard_ok = true;
+	f->throttle = throttle_of(f->setup.memory.throttle);
+	f->guard = guard_side_new(f, &guard_ok, err);
+	if (!guard_ok || !link_sites(f, err) || !open_scratch(f, err) || !handshake_compile(f, err))
+		return false;
+	open_tickets(f);
+	return true;
 }
 
 struct front *front_new(struct loop *loop, const struct worker_setup *setup, struct err *err)
@@ -369,17 +403,15 @@ struct front *front_new(struct loop *loop, const struct worker_setup *setup, str
 	f->max_connections = front_connections_possible();
 	f->listeners = calloc(f->settings->listens.n, sizeof(*f->listeners));
 	f->census = census_open(setup->memory.census, setup->slot);
-	f->throttle = throttle_of(setup->memory.throttle);
 	if (!f->listeners || !f->census) {
 		err_set(err, "out of memory");
 		goto fail;
 	}
-	bool guard_ok = true;
-	f->guard = guard_side_new(f, &guard_ok, err);
-	if (!guard_ok || !crypto_random(&f->id_prefix, sizeof(f->id_prefix), err) ||
-	    !link_sites(f, err) || !open_scratch(f, err) || !handshake_compile(f, err) || !open_origins(f, err))
+	json_prepare();
+	if (!crypto_random(&f->id_prefix, sizeof(f->id_prefix), err) ||
+	    !crypto_random(&f->inspect_seed, sizeof(f->inspect_seed), err) || !open_origins(f, err) ||
+	    !(setup->is_gate ? gate_open(f, err) : open_sites(f, err)))
 		goto fail;
-	open_tickets(f);
 	return f;
 fail:
 	front_free(f);
@@ -390,6 +422,8 @@ bool front_start(struct front *f, struct err *err)
 {
 	for (size_t i = 0; i < f->settings->listens.n; i++) {
 		struct listener *listener = &f->listeners[i];
+		if (!is_accepted_here(f, i))
+			continue;
 		listener->front = f;
 		listener->watch = (struct watch){.fd = f->setup.listen_fds[i], .on_event = listener_event};
 		if (!loop_watch_listener(f->loop, &listener->watch, err))
@@ -399,7 +433,7 @@ bool front_start(struct front *f, struct err *err)
 	if (f->setup.adopt_fd >= 0 && !loop_watch_listener(f->loop, &f->adopt, err))
 		return false;
 	origins_start(f->origins);
-	return true;
+	return !f->gate || gate_start_dns(f->gate, err);
 }
 
 void front_free(struct front *f)
@@ -420,8 +454,11 @@ void front_free(struct front *f)
 	loop_disarm(f->loop, &f->drain_timer);
 	loop_disarm(f->loop, &f->hand_over_again);
 	guard_side_free(f->guard);
+	if (f->gate)
+		gate_stop_dns(f->gate);
 	origins_free(f->origins);
 	resolver_free(f->resolver);
+	gate_close(f->gate);
 	shield_scratch_free(f->scratch);
 	census_close(f->census);
 	while (f->spare) {

@@ -18,6 +18,7 @@
 #include "sallyport/shield.h"
 #include "sallyport/stats.h"
 #include "sallyport/stream.h"
+#include "sallyport/throttle.h"
 #include "sallyport/worker.h"
 
 enum {
@@ -34,6 +35,8 @@ struct client;
 struct exchange;
 struct page;
 struct guard_side;
+struct gate;
+struct visit;
 
 struct listener {
 	struct watch watch;
@@ -56,6 +59,7 @@ struct front {
 	struct census *census;
 	struct throttle_table *throttle;
 	struct guard_side *guard; /* NULL: no site is guarded */
+	struct gate *gate;        /* NULL: a worker, whose clients are visitors */
 	struct resolver *resolver;
 	struct origins *origins;
 	struct shield_scratch *scratch;
@@ -81,6 +85,7 @@ struct front {
 	struct timer hand_over_again;
 
 	uint64_t id_prefix, id_count;
+	uint64_t inspect_seed; /* of hash tables that clients fill; told to nobody */
 	char date[CLOCK_HTTP_SIZE];
 	uint64_t date_second;
 
@@ -99,6 +104,7 @@ struct front {
 enum client_state {
 	CLIENT_UNSET = 0,
 	CLIENT_PROXY,
+	CLIENT_HELLO,
 	CLIENT_HANDSHAKE,
 	CLIENT_IDLE,
 	CLIENT_HEAD,
@@ -125,6 +131,7 @@ struct client {
 	uint32_t lingered;          /* bytes thrown away after the answer */
 	uint8_t state;              /* enum client_state */
 	bool peer_trusted;
+	bool is_mute;               /* it never asked for anything: it gets bytes from where it goes, none of ours */
 	bool tls_charged;           /* CLIENT_TLS_BYTES are counted for it */
 	const struct listen_settings *listen; /* where it came in; NULL: at a listener that is gone */
 };
@@ -132,12 +139,15 @@ struct client {
 enum exchange_step {
 	STEP_UNSET = 0,
 	STEP_JUDGE,   /* head → verdict, site, route */
+	STEP_ADMIT,   /* the gate: a place in the budget of new destinations */
+	STEP_RESOLVE, /* the gate: the addresses of a name */
 	STEP_COLLECT, /* small content, before an origin is asked */
 	STEP_ORIGIN,  /* a connection to an origin */
 	STEP_QUEUE,   /* … when one becomes free */
 	STEP_CONNECT, /* … when it is through */
 	STEP_SEND,    /* the head written anew */
 	STEP_RELAY,   /* content up, response down */
+	STEP_OPEN,    /* the gate: the tunnel stands */
 	STEP_TUNNEL,  /* both ways, after the protocol was changed */
 	STEP_REPLY,   /* an answer of our own */
 	STEP_COPY,    /* a known-good copy */
@@ -153,6 +163,13 @@ struct patience {
 	uint64_t since_ms;   /* it lets us wait since; 0: it does not */
 	uint64_t bytes;      /* that have earned already */
 	int64_t balance_ms;  /* above or below the grace */
+};
+
+/* The rate that a visitor's replies are held to, and where it is counted. */
+struct reply_flow {
+	const struct throttle_byte_rate *rate; /* NULL: none, and the rest means nothing */
+	struct throttle_client who;
+	uint64_t resume_ms; /* no more is to pass before then; 0: it may */
 };
 
 /* One request and its response. Zeroed at birth up to `request`. */
@@ -182,6 +199,11 @@ struct exchange {
 	bool upgrade;               /* a WebSocket was asked for */
 	bool client_ended, origin_ended; /* of a tunnel: it sends no more */
 	struct hold body;           /* collected content */
+	struct body *inspection;    /* NULL: nobody looks into the content, or no longer */
+	struct shield_content *content_rules; /* NULL: no rule is asked about it */
+	struct rule_scan *content_scan;       /* of the piece in hand */
+	uint32_t inspect_hold;      /* bytes of it that are collected at most, until its end; 0: see quotas.collect */
+	bool inspect_streams;       /* what is more goes on as it comes */
 	struct hold up_pending;     /* for the origin, not yet taken */
 	struct conduit up_conduit;
 
@@ -215,11 +237,15 @@ struct exchange {
 	bool logged_extra;
 	struct hold down_pending;   /* for the client, not yet taken */
 	struct conduit down_conduit;
+	struct reply_flow reply;
 
 	/* the guard (front/guard.h) */
 	struct page *page;          /* NULL: the site is not guarded */
 	bool guard_enforces;
 	struct hold evidence;       /* what of the response was held against it */
+
+	/* the gate (front/gate.h) */
+	struct visit *visit;        /* NULL: a visitor's request, or one that was refused at once */
 
 	/* microseconds, monotonic; 0: has not happened */
 	uint64_t start_us, head_us, ask_us, connected_us, sent_us, first_byte_us;
@@ -233,6 +259,8 @@ struct exchange {
 
 /* client.c */
 /* Whose it is is known: its transport begins, and its first request may come. May end it. */
+/* A whole head that the client did not send. */
+void client_take(struct client *client, const char *head, size_t len);
 void client_begin(struct client *client);
 /* Two lines, and it ends. client: who it would have been. */
 void client_refuse(struct client *client, const struct addr *peer, enum reason reason);
@@ -288,6 +316,13 @@ void tarpit_empty(struct front *front);
 /* proxied.c: the PROXY header before all else. Each may end the connection. */
 void proxied_begin(struct client *client);
 void proxied_read(struct client *client);
+
+/* redirected.c: clients of egress.transparent */
+/* Where it was going. False: it was not redirected. */
+bool redirected_to(const struct client *client, struct addr *to);
+/* True: it makes requests. */
+bool redirected_begin(struct client *client);
+void redirected_read(struct client *client);
 void proxied_refuse(struct client *client, enum reason reason);
 
 /* exchange.c */
@@ -304,6 +339,9 @@ enum step_result exchange_refuse(struct exchange *x, enum reason reason);
 
 /* judge.c */
 enum step_result step_judge(struct exchange *x);
+/* The host of s->target or the Host field, which agree. */
+bool judge_authority(const struct http_head *head, struct subject *s, enum reason *reason);
+void exchange_begin_content(struct exchange *x);
 /* ask.c */
 enum step_result step_origin(struct exchange *x);
 enum step_result step_queue(struct exchange *x);
@@ -314,6 +352,12 @@ bool ask_another(struct exchange *x);
 /* True where the request was taken back and will be sent again. */
 bool ask_again(struct exchange *x);
 void exchange_leave_origin(struct exchange *x, bool reusable);
+/* inspect.c: the content, as far as the site's shield.bodies looks into it. */
+/* The head was allowed, and content follows. False: x->verdict refuses it. */
+MUST_CHECK bool inspect_begin(struct exchange *x);
+/* The next piece, decoded from its framing; x->up_read: the last one. False: x->verdict and *reason refuse it. */
+MUST_CHECK bool inspect_piece(struct exchange *x, const char *bytes, size_t len, enum reason *reason);
+void inspect_release(struct exchange *x);
 /* upload.c */
 enum step_result step_collect(struct exchange *x);
 /* What a pump did: moved something, is at its end, waits, or *reason ended it. */
@@ -342,6 +386,62 @@ void reply_refusal(struct front *front, int fd, const struct addr *peer, enum re
 /* The same to one that has said nothing yet, and its end. */
 void reply_refuse_connection(struct front *front, int fd, const struct addr *peer, enum reason reason, bool is_tls);
 
+/* reply_flow.c: what a visitor gets a second */
+void reply_flow_begin(struct exchange *x);
+/* How much may pass now, at most `wanted`; 0: the exchange's timer comes back to it. */
+size_t reply_flow_room(struct exchange *x, size_t wanted);
+void reply_flow_charge(struct exchange *x, size_t bytes);
+
+static inline size_t reply_may_pass(struct exchange *x, size_t wanted)
+{
+	return x->reply.rate ? reply_flow_room(x, wanted) : wanted;
+}
+
+static inline void reply_passed(struct exchange *x, size_t bytes)
+{
+	if (x->reply.rate)
+		reply_flow_charge(x, bytes);
+}
+
+/* gate_flow.c: what the gate lets pass a second. For all others: any amount. */
+enum gate_way { GATE_OUT, GATE_IN, GATE_WAYS }; /* what the origin sends; what it receives */
+/* How much may be read now, at most `wanted`; 0: the exchange's timer comes back to it. */
+size_t gate_may_read(struct visit *visit, enum gate_way way, size_t wanted);
+void gate_has_read(struct visit *visit, enum gate_way way, size_t bytes);
+
+/* Is what passes to be read? Then by flow_heard, and never by splice(2). */
+bool gate_listens(const struct visit *visit);
+/* gate_mail.c */
+void gate_hear(struct visit *visit, enum gate_way way, struct span bytes);
+
+/* What is asked for where bytes pass by splice(2). */
+enum { FLOW_SPLICE_BYTES = 1 << 24 };
+/* The reading waits for its time, not for the peer. */
+bool gate_is_held(const struct visit *visit, enum gate_way way);
+
+static inline bool flow_is_held(const struct exchange *x, enum gate_way way)
+{
+	return x->visit ? gate_is_held(x->visit, way) : way == GATE_IN && x->reply.resume_ms != 0;
+}
+
+static inline size_t flow_may_read(struct exchange *x, enum gate_way way, size_t wanted)
+{
+	if (x->visit)
+		return gate_may_read(x->visit, way, wanted);
+	return way == GATE_IN ? reply_may_pass(x, wanted) : wanted;
+}
+
+static inline bool flow_is_heard(const struct exchange *x)
+{
+	return x->visit && gate_listens(x->visit);
+}
+
+static inline void flow_has_read(const struct exchange *x, enum gate_way way, size_t bytes)
+{
+	if (x->visit)
+		gate_has_read(x->visit, way, bytes);
+}
+
 /* deadline.c */
 struct deadline {
 	uint64_t at_ms;
@@ -357,9 +457,13 @@ uint64_t patience_deadline(const struct patience *p, const struct timeout_settin
 enum { CONDUIT_MIN_BYTES = 1 << 18 };
 bool conduit_open(struct front *front, struct conduit *conduit);
 void conduit_close(struct front *front, struct conduit *conduit);
-/* Moves up to *left bytes from one to the other; *left and *moved follow. FAIL: *failed is who. */
+/* Moves up to *left bytes from one to the other; *left (what is still to be read) and *moved (what was written)
+ * follow. Reads at most `room` of them now: AGAIN where they are used up. FAIL: *failed is who. */
 enum pump conduit_pump(struct conduit *conduit, struct stream *from, struct stream *to, uint64_t *left,
-		       uint64_t *moved, struct stream **failed);
+		       uint64_t room, uint64_t *moved, struct stream **failed);
+/* The same for what has no length: END once `from` has ended and all of it was written. *read follows. */
+enum pump conduit_pass(struct conduit *conduit, struct stream *from, struct stream *to, uint64_t room,
+		       uint64_t *read, uint64_t *moved, struct stream **failed);
 
 /* record.c */
 void record_exchange(struct exchange *x);

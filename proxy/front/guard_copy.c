@@ -313,7 +313,7 @@ enum step_result step_copy(struct exchange *x)
 	switch (x->page->phase) {
 	case PAGE_SENDING: return finish_copy(x);
 	case PAGE_LOADING: return await_copy(x);
-	default: return begin_copy(x);
+	default: return reply_may_pass(x, 1) > 0 ? begin_copy(x) : STEP_WAIT;
 	}
 }
 

@@ -370,6 +370,8 @@ enum pump guard_finish(struct exchange *x, enum reason *reason)
 		enum pump sent = guard_send(x);
 		return sent == PUMP_FAIL ? fail(reason, REASON_CLIENT_GONE) : sent;
 	}
+	if (reply_may_pass(x, 1) == 0)
+		return PUMP_WAIT;
 	enum pump decoded = is_head ? PUMP_END : content_digest(x, digest, reason);
 	if (decoded != PUMP_END)
 		return decoded;

@@ -4,10 +4,10 @@
 
 enum { PIECE_BYTES = 64 << 10, PIECES_PER_TURN = 16 };
 
-static struct span next_piece(struct page *page)
+static struct span next_piece(struct page *page, size_t most)
 {
 	uint64_t left = page->out_end - page->out_at;
-	size_t len = left < PIECE_BYTES ? (size_t)left : PIECE_BYTES;
+	size_t len = left < most ? (size_t)left : most;
 	if (len == 0)
 		return span_of(NULL, 0);
 	struct span piece = span_of(page->out->bytes + page->out_at, len);
@@ -17,7 +17,7 @@ static struct span next_piece(struct page *page)
 
 bool guard_send_head(struct exchange *x, size_t head_len)
 {
-	return response_send(x, head_len, next_piece(x->page));
+	return response_send(x, head_len, next_piece(x->page, PIECE_BYTES));
 }
 
 enum pump guard_send(struct exchange *x)
@@ -27,9 +27,12 @@ enum pump guard_send(struct exchange *x)
 			return PUMP_FAIL;
 		if (x->down_pending.len > 0)
 			return PUMP_WAIT;
-		struct span piece = next_piece(x->page);
-		if (piece.len == 0)
+		if (x->page->out_at == x->page->out_end)
 			return PUMP_END;
+		size_t room = reply_may_pass(x, PIECE_BYTES);
+		if (room == 0)
+			return PUMP_WAIT;
+		struct span piece = next_piece(x->page, room);
 		if (!response_send(x, 0, piece))
 			return PUMP_FAIL;
 	}

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "front/gate.h"
 #include "front/guard.h"
 #include "sallyport/challenge.h"
 
@@ -13,7 +14,7 @@ enum { HOPS_MAX = 5 };
 
 /* The authority of an absolute-form target wins, and a Host field that says
  * something else is refused rather than overruled (RFC 9112 section 3.2.2). */
-static bool find_host(const struct http_head *head, struct subject *s, enum reason *reason)
+bool judge_authority(const struct http_head *head, struct subject *s, enum reason *reason)
 {
 	struct span field = http_find(head, HTTP_FIELD_HOST);
 	bool absolute = s->target.form == URL_ABSOLUTE;
@@ -111,7 +112,7 @@ enum reason judge_locate(const struct settings *settings, struct http_head *head
 	if (head->method == HTTP_CONNECT)
 		return REASON_METHOD_CONNECT;
 	if (!http_mark_hop_by_hop(head, &reason) || !url_split(http_target(head), &s->target, &reason) ||
-	    !find_host(head, s, &reason))
+	    !judge_authority(head, s, &reason))
 		return reason;
 	if (http_via_hops(head) > HOPS_MAX)
 		return REASON_LOOP;
@@ -166,6 +167,8 @@ const char *judge_limit(const struct settings *s, enum reason reason, uint64_t *
 	    {REASON_TUNNEL_IDLE, "timeouts.tunnel", s->timeouts.tunnel},
 	    {REASON_ORIGIN_STALLED, "timeouts.between_bytes", s->timeouts.between_bytes},
 	    {REASON_ORIGIN_HEAD_TOO_LARGE, "limits.response_head", s->limits.response_head_bytes},
+	    {REASON_EGRESS_CLIENT, "egress.origins", 0},
+	    {REASON_EGRESS_NEW_DESTINATION, "egress.new_destinations", s->egress.new_destinations.setting.count},
 	};
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
 		if (limits[i].reason != reason)
@@ -176,7 +179,7 @@ const char *judge_limit(const struct settings *s, enum reason reason, uint64_t *
 	return NULL;
 }
 
-static void begin_content(struct exchange *x)
+void exchange_begin_content(struct exchange *x)
 {
 	x->up_framing = x->request.framing;
 	x->up_left = x->request.framing == HTTP_FRAMING_LENGTH ? x->request.content_length : 0;
@@ -254,6 +257,8 @@ static bool is_refused(struct exchange *x)
 enum step_result step_judge(struct exchange *x)
 {
 	struct front *f = x->front;
+	if (f->gate)
+		return gate_judge(x);
 	x->visitor = x->client->peer_trusted
 			 ? visitor_of(f->settings, &x->client->peer, &x->request)
 			 : x->client->peer;
@@ -269,8 +274,10 @@ enum step_result step_judge(struct exchange *x)
 	else if (is_refused(x))
 		return exchange_refuse(x, x->verdict.reason);
 	note_monitored(x);
+	if (!x->subject.is_challenge)
+		reply_flow_begin(x);
 	if (!x->subject.is_challenge && is_redirected(x)) {
-		begin_content(x);
+		exchange_begin_content(x);
 		x->close = x->request.close;
 		return redirect(x);
 	}
@@ -278,7 +285,9 @@ enum step_result step_judge(struct exchange *x)
 		return exchange_refuse(x, REASON_UPGRADE_INVALID);
 	if (!front_has_room(f))
 		return exchange_refuse(x, REASON_OVERLOAD);
-	begin_content(x);
+	exchange_begin_content(x);
+	if (!x->up_read && !inspect_begin(x))
+		return exchange_refuse(x, x->verdict.reason);
 	x->close = x->request.close;
 	x->claim.route = x->subject.route;
 	x->step = x->up_read ? STEP_ORIGIN : STEP_COLLECT;

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "front/front.h"
+#include "front/gate.h"
 
 static void put(struct front *f, struct log_record *record, const struct span texts[LOG_TEXT_COUNT])
 {
@@ -22,7 +22,16 @@ static void put(struct front *f, struct log_record *record, const struct span te
 
 static uint32_t since(uint64_t from_us, uint64_t to_us)
 {
-	return from_us == 0 || to_us <= from_us ? 0 : (uint32_t)(to_us - from_us);
+	uint64_t us = from_us == 0 || to_us <= from_us ? 0 : to_us - from_us;
+	return us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+}
+
+/* Whose request it was, and the address that it went to. */
+static void note_visit(struct span texts[LOG_TEXT_COUNT], const struct visit *visit, char where[ADDR_TEXT_SIZE])
+{
+	texts[LOG_TEXT_EGRESS] = span_from_str(visit->origin->policy->name);
+	if (visit->place.host.ptr)
+		texts[LOG_TEXT_ORIGIN] = span_of(where, addr_format(&visit->place.addr, where));
 }
 
 static void note_tls(struct log_record *record, struct span texts[LOG_TEXT_COUNT], const struct client *c)
@@ -39,6 +48,7 @@ void record_exchange(struct exchange *x)
 	struct front *f = x->front;
 	const struct http_head *head = &x->request;
 	uint64_t now_us = loop_now_us(f->loop);
+	char where[ADDR_TEXT_SIZE];
 	struct log_record record = {
 	    .kind = LOG_RECORD_ACCESS,
 	    .version = head->version,
@@ -49,7 +59,7 @@ void record_exchange(struct exchange *x)
 	    .slot = (uint16_t)f->setup.slot,
 	    .wall_us = x->wall_us,
 	    .request_id = {x->id[0], x->id[1]},
-	    .total_us = since(x->start_us, now_us),
+	    .total_us = x->start_us != 0 && now_us > x->start_us ? now_us - x->start_us : 0,
 	    .head_us = since(x->start_us, x->head_us),
 	    .connect_us = since(x->ask_us, x->connected_us),
 	    .first_byte_us = since(x->sent_us, x->first_byte_us),
@@ -77,7 +87,9 @@ void record_exchange(struct exchange *x)
 	texts[LOG_TEXT_EVIDENCE] = x->verdict.evidence;
 	texts[LOG_TEXT_NAME] = x->verdict.name;
 	texts[LOG_TEXT_SETTING] = span_from_str(x->verdict.setting);
-	if (x->claim.spec)
+	if (x->visit)
+		note_visit(texts, x->visit, where);
+	else if (x->claim.spec)
 		texts[LOG_TEXT_ORIGIN] = span_from_str(x->claim.spec->authority);
 	note_tls(&record, texts, x->client);
 	put(f, &record, texts);

@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "front/front.h"
+#include "front/gate.h"
 
 /* A URL of the longest possible head, for a redirect, goes into it. */
 enum { REPLY_EXTRA_BYTES = HTTP_HEAD_MAX + 1024 };
@@ -15,6 +15,11 @@ static void extra_fields(const struct exchange *x, char *out, size_t room)
 	out[0] = '\0';
 	if (redirect_location(x, out, room) > 0)
 		return;
+	if (x->front->gate) {
+		size_t len = gate_status(x, out, room);
+		out += len;
+		room -= len;
+	}
 	if (x->status == 429 || x->status == 503) {
 		snprintf(out, room, "Retry-After: %u\r\n",
 			 x->verdict.retry_after_s ? x->verdict.retry_after_s : 5);
@@ -28,18 +33,29 @@ static void extra_fields(const struct exchange *x, char *out, size_t room)
 	}
 }
 
+/* The gate's clients are programs of machines that are ours; what they are told may be told. */
+static size_t render(const struct exchange *x, char *out, size_t room)
+{
+	char id[FRONT_ID_BYTES];
+	if (x->front->gate)
+		return gate_page(x, out, room);
+	log_format_request_id(x->id, id);
+	return error_page_render(&x->front->settings->error_page, x->status, id, out, room);
+}
+
 static size_t reply_head(const struct exchange *x, size_t page_len, char *out, size_t room)
 {
 	char extra[REPLY_EXTRA_BYTES];
+	const char *type = x->front->gate ? "text/plain" : "text/html";
 	struct span date = front_date(x->front);
 	const struct http_added_field *hsts = hsts_of(x);
 	extra_fields(x, extra, sizeof(extra));
 	int n = snprintf(out, room,
-			 "HTTP/1.1 %u %s\r\nDate: %.*s\r\nContent-Type: text/html; charset=utf-8\r\n"
+			 "HTTP/1.1 %u %s\r\nDate: %.*s\r\nContent-Type: %s; charset=utf-8\r\n"
 			 "Content-Length: %zu\r\nCache-Control: no-store\r\n"
 			 "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\n"
 			 "X-Content-Type-Options: nosniff\r\n%s%.*s%s\r\n",
-			 x->status, http_status_phrase(x->status), SPAN_ARG(date), page_len, extra, SPAN_ARG(hsts ? hsts->line : SPAN("")),
+			 x->status, http_status_phrase(x->status), SPAN_ARG(date), type, page_len, extra, SPAN_ARG(hsts ? hsts->line : SPAN("")),
 			 x->close ? "Connection: close\r\n"
 			 : x->request.version == HTTP_1_0 ? "Connection: keep-alive\r\n" : "");
 	return n < 0 || (size_t)n >= room ? 0 : (size_t)n;
@@ -48,12 +64,11 @@ static size_t reply_head(const struct exchange *x, size_t page_len, char *out, s
 static bool reply_begin(struct exchange *x)
 {
 	struct front *f = x->front;
-	char id[FRONT_ID_BYTES], head[REPLY_EXTRA_BYTES + 1024];
-	log_format_request_id(x->id, id);
+	char head[REPLY_EXTRA_BYTES + 1024];
 	x->status = x->verdict.status;
 	if (client_is_last(x->client))
 		x->close = true;
-	size_t page_len = error_page_render(&f->settings->error_page, x->status, id, f->out, sizeof(f->out));
+	size_t page_len = render(x, f->out, sizeof(f->out));
 	size_t head_len = reply_head(x, page_len, head, sizeof(head));
 	bool no_content = x->request.method == HTTP_HEAD;
 	struct iovec iov[2] = {{head, head_len}, {f->out, page_len}};

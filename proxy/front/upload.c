@@ -1,12 +1,12 @@
 /* Content on its way from the client to the origin. Small content is collected
- * first, so that a slow sender occupies no origin. Whatever does not fit there,
- * or comes steadily but not soon, streams. Chunked content is decoded, checked
+ * first, so that a slow sender occupies no origin, and content that is looked into (inspect.c), so that the
+ * origin gets nothing of what is refused. Whatever does not fit there, or comes steadily but not soon, streams. Chunked content is decoded, checked
  * and framed anew. */
 #include <string.h>
 
 #include "front/front.h"
 
-enum { READS_PER_TURN = 16 };
+enum { READS_PER_TURN = 16, COLLECTS_PER_TURN = 4 };
 
 static const struct settings *settings_of(const struct exchange *x)
 {
@@ -72,9 +72,8 @@ static enum pump decode(struct exchange *x, char *buf, size_t *len, size_t *used
 	return PUMP_AGAIN;
 }
 
-/* The next piece of content: *data and *len, valid until the next call. Bytes of
- * the client that belong to what follows stay in, or go to, its hold. WAIT: none now. */
-static enum pump next_content(struct exchange *x, char **data, size_t *len, enum reason *reason)
+/* Bytes of the client that belong to what follows the piece stay in, or go to, its hold. */
+static enum pump read_content(struct exchange *x, char **data, size_t *len, enum reason *reason)
 {
 	struct client *c = x->client;
 	struct front *f = x->front;
@@ -90,7 +89,10 @@ static enum pump next_content(struct exchange *x, char **data, size_t *len, enum
 	}
 	if (!c->stream.readable)
 		return PUMP_WAIT;
-	ssize_t n = stream_read(&c->stream, f->in, sizeof(f->in));
+	size_t room = flow_may_read(x, GATE_OUT, sizeof(f->in));
+	if (room == 0)
+		return PUMP_WAIT;
+	ssize_t n = stream_read(&c->stream, f->in, room);
 	if (n == STREAM_AGAIN)
 		return PUMP_WAIT;
 	if (n < 0) {
@@ -98,6 +100,7 @@ static enum pump next_content(struct exchange *x, char **data, size_t *len, enum
 		return PUMP_FAIL;
 	}
 	had = *len = (size_t)n;
+	flow_has_read(x, GATE_OUT, had);
 	enum pump result = decode(x, f->in, len, &used, reason);
 	if (result != PUMP_FAIL && !hold_add(&c->in, &f->memory, f->in + used, had - used)) {
 		x->close = true; /* a part of what follows is lost */
@@ -105,6 +108,13 @@ static enum pump next_content(struct exchange *x, char **data, size_t *len, enum
 		return PUMP_FAIL;
 	}
 	return result;
+}
+
+/* The next piece of content, looked into: *data and *len, valid until the next call. WAIT: none now. */
+static enum pump next_content(struct exchange *x, char **data, size_t *len, enum reason *reason)
+{
+	enum pump result = read_content(x, data, len, reason);
+	return result != PUMP_AGAIN || inspect_piece(x, *data, *len, reason) ? result : PUMP_FAIL;
 }
 
 /* The client waits for permission to send (RFC 9110 section 10.1.1). */
@@ -118,13 +128,29 @@ static bool say_continue(struct exchange *x)
 	return client_send(x, &iov, 1);
 }
 
+/* Content that is looked into is held to its end. Where that may stream, it is held until it is known to be
+ * larger; a length that says so is believed. */
+static bool is_held(const struct exchange *x)
+{
+	return x->inspect_hold > 0 &&
+	       !(x->inspect_streams && x->request.framing == HTTP_FRAMING_LENGTH &&
+		 x->request.content_length > x->inspect_hold);
+}
+
+static uint64_t collect_bytes(const struct exchange *x)
+{
+	if (!is_held(x))
+		return settings_of(x)->quotas.collect_bytes;
+	return x->inspect_streams ? x->inspect_hold : UINT64_MAX;
+}
+
 /* Enough was collected, or enough time was spent on it while it flowed well. */
 static bool should_stream(const struct exchange *x)
 {
 	uint64_t now_ms = loop_now_ms(x->front->loop);
-	if (x->up_bytes >= settings_of(x)->quotas.collect_bytes)
+	if (x->up_bytes >= collect_bytes(x))
 		return true;
-	if (x->collect_until_ms == 0 || now_ms < x->collect_until_ms)
+	if (is_held(x) || x->collect_until_ms == 0 || now_ms < x->collect_until_ms)
 		return false;
 	uint64_t spent_ms = now_ms - x->head_us / 1000;
 	return x->up_bytes * 1000 >= settings_of(x)->timeouts.min_rate * spent_ms;
@@ -138,16 +164,37 @@ static enum step_result collected(struct exchange *x)
 }
 
 /* Content that came with the head and is nothing but content need not be copied. */
-static void take_over(struct exchange *x)
+static bool take_over(struct exchange *x, enum reason *reason)
 {
 	struct hold *in = &x->client->in;
 	if (x->request.framing != HTTP_FRAMING_LENGTH || x->body.len > 0 || in->len == 0 || in->len > x->up_left)
-		return;
+		return true;
 	x->body = *in;
 	*in = (struct hold){0};
 	x->up_left -= x->body.len;
 	x->up_bytes += x->body.len;
 	x->up_read = x->up_left == 0;
+	return inspect_piece(x, hold_ptr(&x->body), x->body.len, reason);
+}
+
+/* As far as the client has sent it, and others may wait. */
+static enum pump collect(struct exchange *x, enum reason *reason)
+{
+	for (int i = 0; !x->up_read && x->up_bytes < collect_bytes(x); i++) {
+		char *data;
+		size_t len;
+		if (i == COLLECTS_PER_TURN)
+			return PUMP_AGAIN;
+		enum pump result = next_content(x, &data, &len, reason);
+		if (result != PUMP_AGAIN)
+			return result;
+		client_owes(x, false);
+		if (!hold_add(&x->body, &x->front->memory, data, len)) {
+			*reason = REASON_OVERLOAD;
+			return PUMP_FAIL;
+		}
+	}
+	return PUMP_END;
 }
 
 enum step_result step_collect(struct exchange *x)
@@ -160,20 +207,14 @@ enum step_result step_collect(struct exchange *x)
 	}
 	if (x->collect_until_ms == 0)
 		x->collect_until_ms = loop_now_ms(f->loop) + settings_of(x)->timeouts.collect;
-	take_over(x);
-	while (!x->up_read && x->up_bytes < settings_of(x)->quotas.collect_bytes) {
-		char *data;
-		size_t len;
-		enum pump result = next_content(x, &data, &len, &reason);
-		if (result == PUMP_FAIL) {
-			x->close = true; /* what was not understood is still there */
-			return exchange_refuse(x, reason);
-		}
-		if (result == PUMP_WAIT)
-			break;
-		client_owes(x, false);
-		if (!hold_add(&x->body, &f->memory, data, len))
-			return exchange_refuse(x, REASON_OVERLOAD);
+	enum pump result = take_over(x, &reason) ? collect(x, &reason) : PUMP_FAIL;
+	if (result == PUMP_FAIL) {
+		x->close = true; /* what was not understood is still there */
+		return exchange_refuse(x, reason);
+	}
+	if (result == PUMP_AGAIN) {
+		loop_defer(f->loop, &x->client->again);
+		return STEP_WAIT;
 	}
 	if (x->up_read || should_stream(x))
 		return collected(x);
@@ -252,15 +293,17 @@ static bool may_splice(const struct exchange *x)
 	return x->up_framing == HTTP_FRAMING_LENGTH && x->client->in.len == 0 &&
 	       x->up_left >= CONDUIT_MIN_BYTES && x->client->stream.ops->can_splice &&
 	       x->claim.conn->stream.ops->can_splice &&
-	       (limit == 0 || x->request.content_length <= limit);
+	       x->inspect_hold == 0 && (limit == 0 || x->request.content_length <= limit);
 }
 
 static enum pump splice_up(struct exchange *x, enum reason *reason)
 {
 	struct stream *failed = NULL, *from = &x->client->stream, *to = &x->claim.conn->stream;
-	uint64_t moved = 0;
-	enum pump result = conduit_pump(&x->up_conduit, from, to, &x->up_left, &moved, &failed);
+	uint64_t moved = 0, before = x->up_left;
+	size_t room = flow_may_read(x, GATE_OUT, FLOW_SPLICE_BYTES);
+	enum pump result = conduit_pump(&x->up_conduit, from, to, &x->up_left, room, &moved, &failed);
 	x->up_bytes += moved;
+	flow_has_read(x, GATE_OUT, (size_t)(before - x->up_left));
 	if (moved > 0)
 		x->origin_moved_ms = loop_now_ms(x->front->loop);
 	if (result == PUMP_FAIL && failed == to)
@@ -273,7 +316,7 @@ static enum pump splice_up(struct exchange *x, enum reason *reason)
 		x->up_read = x->up_sent = true;
 	if (moved > 0)
 		client_owes(x, false);
-	client_owes(x, result == PUMP_WAIT && x->up_conduit.held == 0);
+	client_owes(x, result == PUMP_WAIT && x->up_conduit.held == 0 && !flow_is_held(x, GATE_OUT));
 	return result;
 }
 
@@ -290,6 +333,10 @@ enum pump upload_pump(struct exchange *x, enum reason *reason)
 			x->up_sent = true;
 			client_owes(x, false);
 			return PUMP_END;
+		}
+		if (flow_may_read(x, GATE_OUT, 1) == 0 && x->up_conduit.held == 0) {
+			client_owes(x, false);
+			return PUMP_WAIT;
 		}
 		if (x->up_conduit.read_fd || (may_splice(x) && conduit_open(x->front, &x->up_conduit)))
 			return splice_up(x, reason);

@@ -420,5 +420,6 @@ bool ledger_take_plan(struct ledger *ledger, const struct plan *plan)
 	drop_others(ledger);
 	for (size_t i = 0; i < ledger->n; i++)
 		forget_excluded(ledger->sites[i]);
+	ledger->plans++;
 	return true;
 }

@@ -32,15 +32,23 @@ void schedule_enrol(struct ledger_site *site, uint64_t now_ms)
 	site->enrolled = false;
 	for (size_t i = 0; i < seeds->n; i++) {
 		struct page *page = ledger_add(site, span_from_str(seeds->items[i]), SOURCE_SEED, 0);
-		if (page && page->looked_s == 0)
+		if (page && page->looked_s == 0 && !page->in_flight)
 			ledger_due(page, now_ms);
 	}
 	if (!site->plan->policy.sitemap)
 		return;
 	schedule_sitemap(site, SPAN("/robots.txt"), JOB_LINKS_ROBOTS, now_ms);
 	schedule_sitemap(site, SPAN("/sitemap.xml"), JOB_LINKS_SITEMAP, now_ms);
-	for (unsigned i = 0; i < site->n_sitemaps; i++)
+	for (unsigned i = 0; i < site->n_sitemaps; i++) {
 		site->sitemaps[i].due_ms = now_ms;
+		site->sitemaps[i].again = site->sitemaps[i].in_flight;
+	}
+}
+
+void schedule_new_plan(struct ledger_site *site, uint64_t now_ms)
+{
+	schedule_enrol(site, now_ms);
+	site->enrolled = schedule_is_enrolled(site);
 }
 
 unsigned schedule_waiting(const struct ledger_site *site)
@@ -90,11 +98,17 @@ static void choose(struct fetch *out)
 	out->referer = agent == 0 ? JOB_REFERER_NONE : JOB_REFERER_SEARCH;
 }
 
-/* Links of a page that is known are known too. */
+/* Links of a page that is known are known too, but by another plan they may lead elsewhere. */
+static bool has_read_links(const struct page *page)
+{
+	return page->policy == BASELINE_EXACT &&
+	       (page->look != LOOK_GOOD || page->links_plan == page->site->ledger->plans);
+}
+
 static enum job_links links_of(const struct page *page)
 {
-	bool wanted = page->depth < page->site->plan->policy.depth &&
-		      page->policy != BASELINE_EXACT && page->look != LOOK_SEVERE;
+	bool wanted = page->depth < page->site->plan->policy.depth && page->look != LOOK_SEVERE &&
+		      !has_read_links(page);
 	return wanted ? JOB_LINKS_PAGE : JOB_LINKS_NONE;
 }
 
@@ -215,6 +229,9 @@ void schedule_sitemap_done(struct ledger_site *site, unsigned index, bool answer
 	sitemap->in_flight = false;
 	sitemap->done = sitemap->done || answered;
 	sitemap->due_ms = now_ms + (answered ? REENROL_MS : RETRY_MS);
+	if (sitemap->again)
+		sitemap->due_ms = now_ms;
+	sitemap->again = false;
 }
 
 /* One that is under way was asked for before whatever made it urgent. */

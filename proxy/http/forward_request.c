@@ -19,15 +19,16 @@ static bool is_kept(const struct http_field *field, const void *context)
 	case HTTP_FIELD_VIA:
 	case HTTP_FIELD_FORWARDED:
 	case HTTP_FIELD_X_FORWARDED_FOR:
-	case HTTP_FIELD_X_REQUEST_ID:
 	case HTTP_FIELD_OVERRIDE: return false;
+	case HTTP_FIELD_X_REQUEST_ID: return forward->outbound;
 	case HTTP_FIELD_CDN_LOOP: return !forward->hide_via;
 	case HTTP_FIELD_X_FORWARDED_PROTO:
 	case HTTP_FIELD_X_FORWARDED_HOST:
 	case HTTP_FIELD_X_FORWARDED_PORT:
 	case HTTP_FIELD_X_REAL_IP:
-	case HTTP_FIELD_CLAIM: return forward->peer_trusted;
-	case HTTP_FIELD_CLIENT_CERT: return forward->peer_trusted && forward->client_fields.len == 0;
+	case HTTP_FIELD_CLAIM: return forward->peer_trusted && !forward->outbound;
+	case HTTP_FIELD_CLIENT_CERT:
+		return forward->peer_trusted && !forward->outbound && forward->client_fields.len == 0;
 	default: return true;
 	}
 }
@@ -120,6 +121,12 @@ static void put_forwarding(struct writer *w, const struct http_forward_request *
 	put_forwarded(w, forward, peer);
 }
 
+static void put_own_hops(struct writer *w, unsigned hops)
+{
+	for (unsigned i = 0; i < hops && !w->full; i++)
+		PUT(w, "1.1 " HTTP_PSEUDONYM ", ");
+}
+
 /* Via carries no trust but ends loops, so it is kept from everybody. Where it is not to be seen,
  * CDN-Loop (RFC 8586) says the same and changes no server's behaviour. */
 static void put_via(struct writer *w, const struct http_forward_request *forward)
@@ -132,7 +139,10 @@ static void put_via(struct writer *w, const struct http_forward_request *forward
 		return;
 	}
 	PUT(w, "Via: ");
-	put_elements(w, head, HTTP_FIELD_VIA);
+	if (forward->outbound)
+		put_own_hops(w, http_via_hops(head));
+	else
+		put_elements(w, head, HTTP_FIELD_VIA);
 	put(w, head->version == HTTP_1_0 ? SPAN("1.0 " HTTP_PSEUDONYM "\r\n")
 					 : SPAN("1.1 " HTTP_PSEUDONYM "\r\n"));
 }
@@ -145,11 +155,12 @@ size_t http_forward_request(const struct http_forward_request *forward, char *bu
 	if (forward->accept_encoding.ptr)
 		put_field(&w, SPAN("Accept-Encoding"), forward->accept_encoding);
 	put_framing(&w, forward);
-	if (!forward->bare) {
+	if (!forward->bare && !forward->outbound) {
 		put_forwarding(&w, forward);
 		put(&w, forward->client_fields);
-		put_via(&w, forward);
 	}
+	if (!forward->bare)
+		put_via(&w, forward);
 	if (forward->request_id)
 		put_field(&w, SPAN("X-Request-Id"), span_from_str(forward->request_id));
 	PUT(&w, "\r\n");

@@ -75,6 +75,8 @@ size_t http_forward_response(const struct http_forward_response *forward, char *
 	struct writer w = {.buf = buf, .room = room};
 	put_status_line(&w, forward->head);
 	put_fields(&w, forward->head, is_kept, NULL);
+	if (forward->via) /* behind those that came: they are one list (RFC 9110 section 5.3) */
+		PUT(&w, "Via: 1.1 " HTTP_PSEUDONYM "\r\n");
 	if (forward->upgrade)
 		PUT(&w, "Connection: Upgrade\r\nUpgrade: websocket\r\n");
 	if (forward->head->status >= 200) { /* an interim response says nothing of the message */

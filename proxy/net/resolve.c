@@ -1,8 +1,9 @@
-/* Names to addresses by c-ares, kept fresh. The only file that knows c-ares.
+/* Names to addresses by c-ares, kept fresh, or asked for once. The only file that knows c-ares.
  *
  *   resolver_watch → hosts file ── found ──→ kept as it is
  *                        └ not there → DNS ── answer ──→ asked again when the TTL ends
  *                                        └ failure ──→ asked again after 1, 2, 4 … 30 s
+ *   resolver_ask ──→ the same, told once
  *
  * Trusts the DNS server for addresses and nothing else: times are bounded, numbers
  * are capped, and a failed look-up never takes away what is known.
@@ -48,6 +49,7 @@ struct resolver {
 	size_t hosts_len;
 	struct resolver_times times;
 	struct resolver_name *names;
+	bool searches; /* names are also looked for in the domains of resolv.conf */
 	bool is_ending;
 };
 
@@ -123,8 +125,8 @@ static void on_sockets(struct watch *watch, unsigned events)
 static const char *problem_of(int status)
 {
 	switch (status) {
-	case ARES_ENOTFOUND: return "no such name (NXDOMAIN)";
-	case ARES_ENODATA: return "the name has no address";
+	case ARES_ENOTFOUND: return RESOLVE_NO_SUCH_NAME;
+	case ARES_ENODATA: return RESOLVE_NO_ADDRESS;
 	case ARES_ETIMEOUT: return "no DNS server answered in time";
 	case ARES_ECONNREFUSED: return "no DNS server could be reached";
 	case ARES_ESERVFAIL: return "the DNS server failed (SERVFAIL)";
@@ -136,27 +138,33 @@ static const char *problem_of(int status)
 	}
 }
 
-static bool is_known(const struct resolver_name *name, const struct addr *addr)
+static bool is_known(const struct addr *addrs, unsigned n, const struct addr *addr)
 {
-	for (unsigned i = 0; i < name->addr_count; i++)
-		if (addr_eq(&name->addrs[i], addr))
+	for (unsigned i = 0; i < n; i++)
+		if (addr_eq(&addrs[i], addr))
 			return true;
 	return false;
 }
 
-static void take_addrs(struct resolver_name *name, const struct ares_addrinfo *info)
+static unsigned copy_addrs(const struct ares_addrinfo *info, uint16_t port, struct addr out[RESOLVE_MAX_ADDRS])
 {
-	name->addr_count = 0;
+	unsigned n = 0;
 	for (const struct ares_addrinfo_node *node = info->nodes; node; node = node->ai_next) {
 		struct addr addr;
-		if (name->addr_count == RESOLVE_MAX_ADDRS)
+		if (n == RESOLVE_MAX_ADDRS)
 			break;
 		if (!addr_from_sockaddr(node->ai_addr, (socklen_t)node->ai_addrlen, &addr))
 			continue;
-		addr_set_port(&addr, name->port);
-		if (!is_known(name, &addr))
-			name->addrs[name->addr_count++] = addr;
+		addr_set_port(&addr, port);
+		if (!is_known(out, n, &addr))
+			out[n++] = addr;
 	}
+	return n;
+}
+
+static void take_addrs(struct resolver_name *name, const struct ares_addrinfo *info)
+{
+	name->addr_count = copy_addrs(info, name->port, name->addrs);
 }
 
 static uint64_t shorter(uint64_t ms, int ttl_s)
@@ -243,20 +251,63 @@ static void find_in_kept_hosts(struct resolver_name *name)
 	name->is_pinned = name->addr_count > 0;
 }
 
-static void ask(ares_channel channel, struct resolver_name *name, ares_addrinfo_callback on_result)
+static void ask(ares_channel channel, const char *host, ares_addrinfo_callback on_result, void *context)
 {
 	/* c-ares orders the addresses by RFC 6724: those out of reach come last */
 	const struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC,
 						  .ai_socktype = SOCK_STREAM};
-	ares_getaddrinfo(channel, name->host, NULL, &hints, on_result, name);
+	ares_getaddrinfo(channel, host, NULL, &hints, on_result, context);
 }
 
 static void ask_dns(struct timer *timer)
 {
 	struct resolver_name *name = (struct resolver_name *)(void *)timer;
-	ask(name->resolver->dns, name, on_answer);
+	ask(name->resolver->dns, name->host, on_answer, name);
 	arm_timeout(name->resolver);
 }
+
+/* ---- asked for once ---- */
+
+static void tell(struct resolver_question *question, const struct addr *addrs, unsigned n, uint64_t for_ms,
+		 const char *problem)
+{
+	const struct resolver_answer answer = {addrs, n, for_ms, problem};
+	question->on_answer(question, &answer);
+}
+
+static void on_answer_once(void *context, int status, int timeouts, struct ares_addrinfo *info)
+{
+	struct resolver_question *question = context;
+	const struct resolver *resolver = question->resolver;
+	struct addr addrs[RESOLVE_MAX_ADDRS];
+	uint64_t for_ms = resolver->times.ttl_min;
+	unsigned n = 0;
+	(void)timeouts;
+	if (status == ARES_SUCCESS && info) {
+		n = copy_addrs(info, 0, addrs);
+		for_ms = n > 0 ? ttl_ms(&resolver->times, info) : for_ms;
+	}
+	if (info)
+		ares_freeaddrinfo(info);
+	if (!resolver->is_ending)
+		tell(question, addrs, n, for_ms,
+		     n > 0 ? "" : problem_of(status == ARES_SUCCESS ? ARES_ENODATA : status));
+}
+
+void resolver_ask(struct resolver *resolver, struct resolver_question *question, const char *host)
+{
+	struct addr addrs[RESOLVE_MAX_ADDRS];
+	unsigned n = hosts_find(span_of(resolver->hosts, resolver->hosts_len), span_from_str(host), 0, addrs);
+	question->resolver = resolver;
+	if (n > 0) {
+		tell(question, addrs, n, resolver->times.ttl_max, "");
+		return;
+	}
+	ask(resolver->dns, host, on_answer_once, question);
+	arm_timeout(resolver);
+}
+
+/* ---- the resolver itself ---- */
 
 static bool channel_new(struct resolver *resolver, char *lookups, ares_channel *out,
 			struct err *err)
@@ -268,9 +319,10 @@ static bool channel_new(struct resolver *resolver, char *lookups, ares_channel *
 	    .sock_state_cb = on_socket_state,
 	    .sock_state_cb_data = resolver,
 	};
-	int status = ares_init_options(out, &options,
-				       ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
-					   ARES_OPT_SOCK_STATE_CB);
+	/* no domains: those of resolv.conf are passed over */
+	int given = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB |
+		    (resolver->searches ? 0 : ARES_OPT_DOMAINS);
+	int status = ares_init_options(out, &options, given);
 	if (status == ARES_SUCCESS)
 		return true;
 	*out = NULL;
@@ -287,7 +339,7 @@ static bool watch_sockets(struct resolver *resolver, struct err *err)
 	return loop_watch_input(resolver->loop, &resolver->watch, err);
 }
 
-struct resolver *resolver_new(struct loop *loop, struct err *err)
+static struct resolver *make(struct loop *loop, bool searches, struct err *err)
 {
 	char dns[] = "b", hosts_file[] = "f";
 	struct resolver *resolver = calloc(1, sizeof(*resolver));
@@ -296,6 +348,7 @@ struct resolver *resolver_new(struct loop *loop, struct err *err)
 		return NULL;
 	}
 	resolver->loop = loop;
+	resolver->searches = searches;
 	resolver->watch.fd = -1;
 	resolver->timer.on_expiry = on_timeout;
 	resolver->times = standard_times;
@@ -306,6 +359,16 @@ struct resolver *resolver_new(struct loop *loop, struct err *err)
 		return NULL;
 	}
 	return resolver;
+}
+
+struct resolver *resolver_new(struct loop *loop, struct err *err)
+{
+	return make(loop, true, err);
+}
+
+struct resolver *resolver_new_literal(struct loop *loop, struct err *err)
+{
+	return make(loop, false, err);
 }
 
 void resolver_free(struct resolver *resolver)
@@ -361,7 +424,7 @@ struct resolver_name *resolver_watch(struct resolver *resolver, const char *host
 	name->timer.on_expiry = ask_dns;
 	name->next = resolver->names;
 	resolver->names = name;
-	ask(resolver->hosts_file, name, on_hosts_file);
+	ask(resolver->hosts_file, name->host, on_hosts_file, name);
 	if (!name->is_pinned)
 		find_in_kept_hosts(name);
 	if (name->is_pinned)

@@ -11,7 +11,7 @@
 static bool next_addr(struct origin *origin, struct addr *addr)
 {
 	if (!origin->name) {
-		*addr = origin->spec->addr;
+		*addr = *origin->addr;
 		return true;
 	}
 	struct addr addrs[RESOLVE_MAX_ADDRS];

@@ -62,6 +62,8 @@ static void tell(struct origin *origin, bool is_down, const char *sentence)
 void origin_succeeded(struct origin *origin)
 {
 	struct origin_health *health = origin->health;
+	if (!health)
+		return;
 	if (atomic_load_explicit(&health->failures, memory_order_relaxed) != 0)
 		atomic_store(&health->failures, 0);
 	if (load(&health->down_until_ms) != 0)
@@ -83,7 +85,7 @@ void origin_failed(struct origin *origin, enum reason reason)
 	struct origin_health *health = origin->health;
 	const struct health_settings *settings = &origin->route->route->health;
 	stat_add(&origin->origins->setup.stats->origin_failures, 1);
-	if (!is_no_connection(reason))
+	if (!health || !is_no_connection(reason))
 		return;
 	uint32_t failures = atomic_fetch_add(&health->failures, 1) + 1;
 	if (failures < settings->fall)

@@ -3,6 +3,7 @@
 
 /* What the files of origin/ share and nobody else sees. */
 
+#include "sallyport/lru.h"
 #include "sallyport/origin.h"
 #include "sallyport/settings.h"
 #include "sallyport/tls.h"
@@ -14,8 +15,9 @@ struct origin {
 	struct origins *origins;
 	struct origin_route *route;
 	const struct origin_spec *spec;
-	struct origin_health *health;     /* shared */
+	struct origin_health *health;     /* shared; NULL: a place has none */
 	struct resolver_name *name;       /* NULL: the address is literal */
+	const struct addr *addr;          /* … and this one */
 	unsigned next_addr;               /* of a name's addresses */
 	struct origin_conn *pool;         /* idle, last used first */
 	struct origin_conn *pool_oldest;
@@ -39,12 +41,27 @@ struct origins {
 	struct origin_route *routes;      /* by route index */
 	struct origin *all;               /* by origin index */
 	size_t route_count, origin_count;
+	struct lru places;                /* of struct place, by owner, host and address; the unused ones give way */
+	struct origin_route anywhere;     /* theirs; nobody queues for it */
 	bool draining;
 };
 
 /* choose.c: the origin that shall answer next, or NULL with *reason. */
 struct origin *origin_choose(struct origin_route *route, const struct origin_claim *claim,
 			     enum reason *reason);
+
+/* place.c */
+MUST_CHECK bool places_init(struct origins *origins, struct err *err);
+/* Made where there is none. NULL: no memory, or too many are in use. */
+struct origin *place_take(struct origins *origins, const struct origin_place *wanted);
+/* One that has neither a connection nor a claim is forgotten, with its origin. Others are left alone. */
+void place_settle(struct origin *origin);
+bool place_is_single(const struct origin *origin);
+/* The one used longest ago that has an unused connection; NULL: none has. */
+struct origin *places_idle(struct origins *origins);
+void places_release(struct origins *origins);
+/* Closes the unused connections of one origin; a place may be gone afterwards. */
+void pool_close(struct origin *origin);
 
 /* health.c */
 enum standing {

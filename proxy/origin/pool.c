@@ -52,9 +52,17 @@ static void pool_discard(struct origin_conn *conn)
 	conn_close(conn, false);
 }
 
+/* The same where nobody holds its origin, which may go with it. */
+static void pool_drop(struct origin_conn *conn)
+{
+	struct origin *origin = conn->origin;
+	pool_discard(conn);
+	place_settle(origin);
+}
+
 static void idle_expired(struct timer *timer)
 {
-	pool_discard((struct origin_conn *)(void *)((char *)timer - offsetof(struct origin_conn, idle)));
+	pool_drop((struct origin_conn *)(void *)((char *)timer - offsetof(struct origin_conn, idle)));
 }
 
 /* Nothing may wait to be read: it would be taken for the next response. */
@@ -73,7 +81,7 @@ static void conn_event(struct watch *watch, unsigned events)
 	if (conn->owner)
 		conn->on_event(conn, events);
 	else if (!is_quiet(conn)) /* over TLS it may have said something that is no answer: a ticket, say */
-		pool_discard(conn);
+		pool_drop(conn);
 }
 
 static void pool_add(struct origin_conn *conn)
@@ -175,7 +183,7 @@ static enum origin_take queue_for(struct origin_route *route, struct origin_clai
 
 bool origins_give_way(struct origins *origins)
 {
-	struct origin *fullest = NULL;
+	struct origin *fullest = places_idle(origins);
 	for (size_t i = 0; i < origins->origin_count; i++) {
 		struct origin *origin = &origins->all[i];
 		if (origin->pooled > 0 && (!fullest || origin->pooled > fullest->pooled))
@@ -183,7 +191,7 @@ bool origins_give_way(struct origins *origins)
 	}
 	if (!fullest)
 		return false;
-	pool_discard(fullest->pool_oldest);
+	pool_drop(fullest->pool_oldest);
 	return true;
 }
 
@@ -231,17 +239,8 @@ static struct origin_route *route_of(struct origins *origins, const struct route
 	return &origins->routes[route->index];
 }
 
-enum origin_take origin_take(struct origins *origins, struct origin_claim *claim)
+static enum origin_take take_from(struct origin *origin, struct origin_claim *claim)
 {
-	struct origin_route *route = route_of(origins, claim->route);
-	claim->conn = NULL;
-	if (route->queue && !route->waking) {
-		wake_queue(route);
-		return queue_for(route, claim);
-	}
-	struct origin *origin = origin_choose(route, claim, &claim->reason);
-	if (!origin)
-		return claim->reason == REASON_ORIGIN_BUSY ? queue_for(route, claim) : ORIGIN_FAILED;
 	claim->spec = origin->spec;
 	struct origin_conn *conn = claim->fresh ? NULL : pool_take(origin);
 	if (!conn)
@@ -249,7 +248,6 @@ enum origin_take origin_take(struct origins *origins, struct origin_claim *claim
 	if (!conn) {
 		if (claim->reason != REASON_OVERLOAD && claim->reason != REASON_NO_SOCKET)
 			origin_failed(origin, claim->reason);
-		claim->failed = origin;
 		return ORIGIN_FAILED;
 	}
 	origin->claimed++;
@@ -259,6 +257,36 @@ enum origin_take origin_take(struct origins *origins, struct origin_claim *claim
 	conn->destination = claim->destination;
 	claim->conn = conn;
 	return conn->connecting ? ORIGIN_CONNECTING : ORIGIN_READY;
+}
+
+static enum origin_take take_from_place(struct origins *origins, struct origin_claim *claim)
+{
+	struct origin *origin = place_take(origins, claim->place);
+	claim->reason = REASON_OVERLOAD;
+	if (!origin)
+		return ORIGIN_FAILED;
+	enum origin_take result = take_from(origin, claim);
+	place_settle(origin);
+	return result;
+}
+
+enum origin_take origin_take(struct origins *origins, struct origin_claim *claim)
+{
+	claim->conn = NULL;
+	if (claim->place)
+		return take_from_place(origins, claim);
+	struct origin_route *route = route_of(origins, claim->route);
+	if (route->queue && !route->waking) {
+		wake_queue(route);
+		return queue_for(route, claim);
+	}
+	struct origin *origin = origin_choose(route, claim, &claim->reason);
+	if (!origin)
+		return claim->reason == REASON_ORIGIN_BUSY ? queue_for(route, claim) : ORIGIN_FAILED;
+	enum origin_take result = take_from(origin, claim);
+	if (result == ORIGIN_FAILED)
+		claim->failed = origin;
+	return result;
 }
 
 void origin_unclaim(struct origin_claim *claim)
@@ -293,11 +321,13 @@ void origin_release(struct origin_conn *conn, bool reusable)
 	struct origin_route *route = origin->route;
 	origin->claimed--;
 	conn->owner = NULL;
-	if (reusable && !origin->origins->draining && !is_personal(origin) && is_quiet(conn))
+	if (reusable && !origin->origins->draining && !is_personal(origin) && !place_is_single(origin) &&
+	    is_quiet(conn))
 		pool_add(conn);
 	else
 		conn_close(conn, !reusable);
 	wake_queue(route);
+	place_settle(origin);
 }
 
 unsigned origin_addresses(const struct origin *origin)
@@ -316,7 +346,12 @@ static bool origin_init(struct origins *origins, struct origin_route *route,
 {
 	struct origin *origin = &origins->all[spec->index];
 	*origin = (struct origin){
-	    .origins = origins, .route = route, .spec = spec, .health = &origins->setup.health[spec->index]};
+	    .origins = origins,
+	    .route = route,
+	    .spec = spec,
+	    .health = &origins->setup.health[spec->index],
+	    .addr = &spec->addr,
+	};
 	if (!spec->is_literal) {
 		origin->name = resolver_watch(origins->setup.resolver, spec->host, spec->port);
 		if (!origin->name)
@@ -338,32 +373,38 @@ static bool route_init(struct origins *origins, const struct route *spec)
 	return true;
 }
 
-struct origins *origins_new(const struct origins_setup *setup, struct err *err)
+/* All that the policy names. */
+static bool routes_init(struct origins *origins, const struct settings *settings)
 {
-	struct origins *origins = calloc(1, sizeof(*origins));
-	if (!origins)
-		goto fail;
-	origins->setup = *setup;
-	origins->route_count = setup->settings->route_count;
-	origins->origin_count = setup->settings->origin_count;
+	const struct site *sites = settings->sites.items;
+	origins->route_count = settings->route_count;
+	origins->origin_count = settings->origin_count;
 	origins->routes = calloc(origins->route_count, sizeof(*origins->routes));
 	origins->all = calloc(origins->origin_count, sizeof(*origins->all));
 	if (!origins->routes || !origins->all)
-		goto fail;
-	const struct site *sites = setup->settings->sites.items;
-	for (size_t i = 0; i < setup->settings->sites.n; i++) {
+		return false;
+	for (size_t i = 0; i < settings->sites.n; i++) {
 		for (size_t j = 0; j < sites[i].route_count; j++) {
 			if (!route_init(origins, sites[i].routes[j]))
-				goto fail;
+				return false;
 		}
 	}
 	for (size_t i = 0; i < INTERNAL_COUNT; i++) {
-		if (setup->settings->internals[i] && !route_init(origins, setup->settings->internals[i]))
-			goto fail;
+		if (settings->internals[i] && !route_init(origins, settings->internals[i]))
+			return false;
 	}
-	return origins;
-fail:
+	return true;
+}
+
+struct origins *origins_new(const struct origins_setup *setup, struct err *err)
+{
+	struct origins *origins = calloc(1, sizeof(*origins));
 	err_set(err, "out of memory");
+	if (!origins)
+		return NULL;
+	origins->setup = *setup;
+	if (setup->anywhere ? places_init(origins, err) : routes_init(origins, setup->settings))
+		return origins;
 	origins_free(origins);
 	return NULL;
 }
@@ -376,28 +417,32 @@ void origins_start(struct origins *origins)
 	}
 }
 
-static void close_pool(struct origin *origin)
+void pool_close(struct origin *origin)
 {
 	while (origin->pool)
 		pool_discard(origin->pool);
+	place_settle(origin);
 }
 
 void origins_drain(struct origins *origins)
 {
 	origins->draining = true;
 	for (size_t i = 0; i < origins->origin_count; i++) {
-		close_pool(&origins->all[i]);
+		pool_close(&origins->all[i]);
 		tls_session_release(&origins->all[i].session);
 		probe_free(&origins->all[i]);
 	}
+	for (struct origin *origin; (origin = places_idle(origins));)
+		pool_close(origin);
 }
 
 void origins_free(struct origins *origins)
 {
 	if (!origins)
 		return;
-	if (origins->all && origins->routes)
+	if (origins->setup.anywhere || (origins->all && origins->routes))
 		origins_drain(origins);
+	places_release(origins);
 	free(origins->routes);
 	free(origins->all);
 	free(origins);

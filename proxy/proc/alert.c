@@ -5,6 +5,7 @@
 #include "proc/ipc.h"
 #include "proc/orders.h"
 #include "sallyport/clock.h"
+#include "sallyport/egress_tell.h"
 
 const char *alert_kind_name(uint32_t kind)
 {
@@ -36,6 +37,13 @@ void alert_fill(struct alert *alert, enum alert_kind kind, struct span site, str
 	put(alert->text, sizeof(alert->text), text);
 }
 
+void alert_about_egress(struct alert *alert, struct span origin, uint32_t news)
+{
+	bool is_stage = news >= EGRESS_NEWS_QUARANTINE;
+	alert->kind = is_stage ? ALERT_QUARANTINE : ALERT_EGRESS;
+	put(alert->egress, sizeof(alert->egress), origin);
+}
+
 bool alert_send(int fd, const struct alert *alert)
 {
 	struct err err;
@@ -44,6 +52,6 @@ bool alert_send(int fd, const struct alert *alert)
 
 bool alert_is_sound(const struct alert *alert)
 {
-	return alert->kind > ALERT_UNSET && alert->kind < ALERT_KINDS && ORDERS_TEXT_OK(alert->site) &&
+	return alert->kind > ALERT_UNSET && alert->kind < ALERT_KINDS && ORDERS_TEXT_OK(alert->site) && ORDERS_TEXT_OK(alert->egress) &&
 	       ORDERS_TEXT_OK(alert->url) && ORDERS_TEXT_OK(alert->reason) && ORDERS_TEXT_OK(alert->text);
 }

@@ -20,7 +20,9 @@ static uint64_t hash_text(uint64_t hash, const char *text)
 static uint64_t key_of(const struct alert *alert)
 {
 	uint64_t hash = hash_text(UINT64_C(0xcbf29ce484222325), alert->site);
-	if (alert->url[0] == '\0')
+	if (alert->kind == ALERT_EGRESS) /* the text names a destination, and there are thousands */
+		hash = hash_text(hash_text(hash, alert->egress), alert->reason);
+	else if (alert->url[0] == '\0')
 		hash = hash_text(hash, alert->text); /* it says which origin, which state */
 	return (hash_text(hash, alert->url) ^ alert->kind) | UINT64_C(1) << 63;
 }

@@ -15,19 +15,20 @@
 #include "sallyport/log.h"
 #include "sallyport/shm.h"
 #include "sallyport/vault_path.h"
+#include "sallyport/warden_plan.h"
 
 enum { ERRORS_SIZE = IPC_PAYLOAD_MAX };
 
-static void report_with(enum order order, const void *payload, size_t len, int fd)
+static void report_with(enum order order, const void *payload, size_t len, const int *fds, unsigned n)
 {
 	struct err err = {{0}};
-	if (!ipc_send(ROLE_CHANNEL_FD, order, payload, len, &fd, fd >= 0, &err))
+	if (!ipc_send(ROLE_CHANNEL_FD, order, payload, len, fds, n, &err))
 		log_debug("%s", err.text);
 }
 
 static void report(enum order order, const void *payload, size_t len)
 {
-	report_with(order, payload, len, -1);
+	report_with(order, payload, len, NULL, 0);
 }
 
 static bool fail(const struct err *err)
@@ -79,8 +80,10 @@ static bool describe_listeners(const struct settings *settings, struct compiled_
 		return false;
 	}
 	out->listens = (uint32_t)settings->listens.n;
-	for (size_t i = 0; i < settings->listens.n; i++)
+	for (size_t i = 0; i < settings->listens.n; i++) {
 		out->listen[i] = listens[i].addr;
+		out->is_datagram[i] = listens[i].is_datagram;
+	}
 	return true;
 }
 
@@ -108,6 +111,31 @@ static void report_sites(const struct settings *settings)
 		report(REPORT_SITES, &out,
 		       offsetof(struct sites_report, names) + out.n * sizeof(out.names[0]));
 	}
+}
+
+static void describe_egress_origin(const struct egress_origin *origin, struct egress_origin_report *out)
+{
+	snprintf(out->name, sizeof(out->name), "%s", origin->name);
+	for (size_t i = 0; i < origin->network_count && out->n < EGRESS_ADDRESSES_MAX; i++)
+		out->networks[out->n++] = origin->networks[i];
+}
+
+/* So are the states of egress origins. Names that are too long for one were refused. */
+static void report_egress(const struct egress_policy *egress)
+{
+	static struct egress_report out;
+	if (egress->mode == EGRESS_UNSET)
+		return;
+	out = (struct egress_report){
+	    .mode = (uint32_t)egress->mode,
+	    .kernel = (uint32_t)egress->kernel,
+	    .learning = (uint32_t)egress->learning,
+	    .has_gate = egress->proxy != NULL,
+	    .gate = egress->proxy_addr,
+	};
+	for (size_t i = 0; i < egress->origin_count && out.n < EGRESS_ORIGINS_MAX; i++)
+		describe_egress_origin(&egress->origins[i], &out.of[out.n++]);
+	report(REPORT_EGRESS, &out, sizeof(out));
 }
 
 /* ---- alerts ---- */
@@ -223,12 +251,45 @@ static bool make_plan(const struct settings *settings, struct compiled_report *o
 	return *fd >= 0 || fail(&err);
 }
 
+/* The same of the kernel leg. */
+static bool make_rules(const struct egress_policy *egress, struct compiled_report *out, int *fd)
+{
+	struct err err = {{0}};
+	struct strbuf plan;
+	bool is_wanted = (egress->mode == EGRESS_MONITOR || egress->mode == EGRESS_ENFORCE) &&
+			 (egress->kernel == EGRESS_KERNEL_AUTO || egress->kernel == EGRESS_KERNEL_REQUIRED);
+	*fd = -1;
+	if (!is_wanted)
+		return true;
+	strbuf_init(&plan, WARDEN_PLAN_BYTES_MAX);
+	if (warden_plan_write(egress, &plan, &err))
+		*fd = shm_constant("sallyport-rules", plan.data, plan.len, &err);
+	out->rules_bytes = plan.len;
+	out->rules_required = egress->kernel == EGRESS_KERNEL_REQUIRED;
+	strbuf_release(&plan);
+	return *fd >= 0 || fail(&err);
+}
+
+static void report_compiled(const struct compiled_report *out, int plan, int rules)
+{
+	int fds[2];
+	unsigned n = 0;
+	if (plan >= 0)
+		fds[n++] = plan;
+	if (rules >= 0)
+		fds[n++] = rules;
+	report_with(REPORT_COMPILED, out, sizeof(*out), fds, n);
+	while (n > 0)
+		close(fds[--n]);
+}
+
 static bool describe(const struct settings *settings, const struct policy_errors *errors)
 {
 	static struct compiled_report out;
-	int plan = -1;
+	int plan = -1, rules = -1;
 	out = (struct compiled_report){
 	    .workers = worker_count(settings),
+	    .gates = settings->egress_site ? 1 : 0,
 	    .sites = (uint32_t)settings->sites.n,
 	    .sandbox = (uint32_t)settings->process.sandbox,
 	    .generations = (uint32_t)settings->quotas.generations,
@@ -246,13 +307,12 @@ static bool describe(const struct settings *settings, const struct policy_errors
 	    !copy_text(out.log_events, sizeof(out.log_events), settings->log.events, "log.events") ||
 	    !copy_text(out.acme_webroot, sizeof(out.acme_webroot), settings->acme_webroot, "acme_webroot") ||
 	    !describe_alerts(&settings->alerts, &out.alerts) || !describe_guard(settings, &out) ||
-	    !make_plan(settings, &out, &plan))
+	    !make_plan(settings, &out, &plan) || !make_rules(&settings->egress, &out, &rules))
 		return false;
 	describe_warnings(errors, &out);
 	report_sites(settings);
-	report_with(REPORT_COMPILED, &out, sizeof(out), plan);
-	if (plan >= 0)
-		close(plan);
+	report_egress(&settings->egress);
+	report_compiled(&out, plan, rules);
 	return true;
 }
 

@@ -38,6 +38,13 @@ static void pass_vault_on(void *context, uint64_t ticket, const struct vault_ord
 	helper_report(REPORT_VAULT, &asked, sizeof(asked));
 }
 
+static void pass_egress_on(void *context, uint64_t ticket, const struct egress_order *order)
+{
+	(void)context;
+	struct asked_report asked = {.order = CONSOLE_EGRESS, .ticket = ticket, .egress = *order};
+	helper_report(REPORT_ASKED, &asked, sizeof(asked));
+}
+
 static void answer(const struct ipc_message *message)
 {
 	struct answer_head head;
@@ -60,20 +67,24 @@ static bool open_console(struct err *err)
 {
 	int stats_fd = ipc_take_fd(&life.message, CONSOLE_FD_STATS);
 	int guard_fd = ipc_take_fd(&life.message, CONSOLE_FD_GUARD);
+	int egress_fd = ipc_take_fd(&life.message, CONSOLE_FD_EGRESS);
 	int unix_fd = ipc_take_fd(&life.message, CONSOLE_FD_UNIX);
 	if (unix_fd < 0)
 		return err_set(err, "console: descriptors are missing");
 	struct console_setup setup = {
 	    .stats = shm_map(stats_fd, sizeof(struct stats), false, err),
 	    .guard = shm_map(guard_fd, sizeof(struct guard_status), false, err),
+	    .egress = shm_map(egress_fd, sizeof(struct egress_states), false, err),
 	    .unix_fd = unix_fd,
 	    .tcp_fd = ipc_take_fd(&life.message, CONSOLE_FD_TCP),
 	    .order = pass_on,
 	    .order_vault = pass_vault_on,
+	    .order_egress = pass_egress_on,
 	};
 	close(stats_fd);
 	close(guard_fd);
-	console = setup.stats && setup.guard ? console_new(life.loop, &setup, err) : NULL;
+	close(egress_fd);
+	console = setup.stats && setup.guard && setup.egress ? console_new(life.loop, &setup, err) : NULL;
 	return console != NULL;
 }
 

@@ -72,7 +72,7 @@ static void add_generation(struct json_writer *json, const struct gen *gen)
 	json_close(json);
 	for (unsigned i = 0; i < gen->workers.n; i++) {
 		bool lives = gen->workers.of[i].pid > 0;
-		add_process(json, "worker", gen->workers.of[i].pid, gen->workers.of[i].restarts,
+		add_process(json, gen->workers.of[i].is_gate ? "gate" : "worker", gen->workers.of[i].pid, gen->workers.of[i].restarts,
 			    lives ? state : "dead");
 		json_add_number(json, "slot", gen->workers.of[i].slot);
 		json_add_number(json, "generation", gen->id);
@@ -107,17 +107,28 @@ static unsigned live_workers(void)
 	return n;
 }
 
+static void add_address(struct json_writer *json, const char *key, const struct listener *listener)
+{
+	char text[ADDR_TEXT_SIZE];
+	struct addr bound;
+	if (!listener_address(listener->fd, &bound))
+		bound = listener->addr;
+	size_t len = addr_format(&bound, text);
+	json_add_text(json, key, span_of(text, len));
+}
+
+static void add_gate(struct json_writer *json)
+{
+	for (unsigned i = 0; master.active && master.active->egress.has_gate && i < master.listeners.n; i++)
+		if (addr_eq(&master.listeners.items[i].addr, &master.active->egress.gate))
+			add_address(json, "gate", &master.listeners.items[i]);
+}
+
 static void add_listeners(struct json_writer *json)
 {
 	json_open_list(json, "listen");
-	for (unsigned i = 0; i < master.listeners.n; i++) {
-		char text[ADDR_TEXT_SIZE];
-		struct addr bound;
-		if (!listener_address(master.listeners.items[i].fd, &bound))
-			bound = master.listeners.items[i].addr;
-		size_t len = addr_format(&bound, text);
-		json_add_text(json, NULL, span_of(text, len));
-	}
+	for (unsigned i = 0; i < master.listeners.n; i++)
+		add_address(json, NULL, &master.listeners.items[i]);
 	json_close(json);
 }
 
@@ -136,6 +147,7 @@ static void answer_status(uint64_t ticket)
 		json_add_text(&json, "vault", span_from_str(master.policy.vault));
 	json_add_number(&json, "workers", workers);
 	add_listeners(&json);
+	add_gate(&json);
 	pauses_describe(&json);
 	add_processes(&json);
 	if (json_end(&json, &text) && !text.truncated)
@@ -173,18 +185,24 @@ void control_reload_failed(const char *text)
 	master.next.n = 0;
 }
 
+static void answer_settled(void)
+{
+	answer_all(&master.settling, true, master.policy.warnings);
+}
+
 void control_reload_done(void)
 {
-	control_settled();
+	answer_settled();
 	master.settling = master.waiting;
 	master.waiting = master.next;
 	master.next.n = 0;
 }
 
-/* From here on a new connection meets the new policy only. */
+/* From here on a new connection meets the new policy only; a packet too, once the kernel has its rules. */
 void control_settled(void)
 {
-	answer_all(&master.settling, true, master.policy.warnings);
+	if (wardens_have_settled())
+		answer_settled();
 }
 
 void control_forget(void)
@@ -197,6 +215,19 @@ static void pause_or_resume(uint64_t ticket, const struct pause_request *request
 	struct err err = {{0}};
 	bool ok = pauses_order(request, &err);
 	control_answer(ticket, ok, err.text, strlen(err.text));
+}
+
+static void order_egress(uint64_t ticket, const struct egress_order *order)
+{
+	struct err err = {{0}};
+	struct strbuf said;
+	strbuf_init(&said, 512);
+	bool ok = egress_carry_out(order, &said, &err);
+	if (ok)
+		control_answer(ticket, true, said.data, said.len);
+	else
+		control_answer(ticket, false, err.text, strlen(err.text));
+	strbuf_release(&said);
 }
 
 static void change_demo(uint64_t ticket, enum demo_state state)
@@ -216,6 +247,7 @@ void control_asked(const struct asked_report *asked)
 	case CONSOLE_STATUS: answer_status(asked->ticket); break;
 	case CONSOLE_RELOAD: await_reload(asked->ticket); break;
 	case CONSOLE_PAUSE: pause_or_resume(asked->ticket, &asked->pause); break;
+	case CONSOLE_EGRESS: order_egress(asked->ticket, &asked->egress); break;
 	case CONSOLE_DEMO_RESTORE: change_demo(asked->ticket, DEMO_CLEAN); break;
 	case CONSOLE_DEMO_DEFACE: change_demo(asked->ticket, DEMO_DEFACED); break;
 	case CONSOLE_DEMO_REDIRECT: change_demo(asked->ticket, DEMO_REDIRECTED); break;

@@ -17,6 +17,7 @@
 
 #include "proc/backoff.h"
 #include "proc/compile.h"
+#include "proc/forked.h"
 #include "proc/ipc.h"
 #include "proc/orders.h"
 #include "proc/roles.h"
@@ -47,6 +48,7 @@ struct child {
 	uint64_t started_ms;
 	uint32_t slot;
 	uint32_t restarts;
+	bool is_gate;
 	uint32_t baselines_due; /* given, and not heard of again */
 };
 
@@ -59,8 +61,8 @@ struct generation {
 	int fds[PREPARE_FD_LISTENERS + LISTENERS_MAX];
 	int baseline_fd; /* the newest, -1: none yet */
 	struct baseline_order baseline;
-	struct child children[WORKERS_MAX];
-	unsigned n;
+	struct child children[CHILDREN_MAX];
+	unsigned n; /* of them, the gate included */
 	unsigned id;
 	pid_t master;
 	bool is_started; /* START came: whoever gets ready may accept */
@@ -103,6 +105,7 @@ static void report_workers(void)
 		workers.of[i].pid = child->state == WORKER_NONE ? 0 : child->pid;
 		workers.of[i].slot = child->slot;
 		workers.of[i].restarts = child->restarts;
+		workers.of[i].is_gate = child->is_gate;
 	}
 	report(REPORT_WORKERS, &workers, sizeof(workers));
 }
@@ -145,7 +148,7 @@ static void order_child(struct child *child, enum order order, const void *paylo
 static void give_baseline(struct child *child)
 {
 	struct err err = {{0}};
-	if (generation.baseline_fd < 0)
+	if (generation.baseline_fd < 0 || child->is_gate)
 		return;
 	child->baselines_due++;
 	if (ipc_send(child->channel, ORDER_BASELINE, &generation.baseline,
@@ -287,6 +290,8 @@ static bool start_child(struct child *child, struct err *err)
 	start.generation = getpid();
 	pid_t pid = spawn_fork(&child->channel, err);
 	if (pid == 0) {
+		start.setup.is_gate = child->is_gate;
+		forked_leave(&start, generation.settings, generation.fds);
 		start.channel = child->channel;
 		_exit(worker_role(&start));
 	}
@@ -348,7 +353,7 @@ static void child_died(struct child *child, int wait_status)
 	clean_after(child);
 	bool in_order = generation.is_draining && wait_status == 0;
 	if (!in_order)
-		log_warn("worker %d (slot %u) %s", (int)pid, child->slot, how);
+		log_warn("%s %d (slot %u) %s", child->is_gate ? "gate" : "worker", (int)pid, child->slot, how);
 	if (generation.is_draining) {
 		report_workers();
 		check_draining();
@@ -462,7 +467,7 @@ static bool map_memory(struct err *err)
 	if (!memory->stats)
 		return false;
 	memory->ring =
-	    shm_map(fds[PREPARE_FD_RINGS], sizeof(struct log_ring) * STATS_SLOTS, true, err);
+	    shm_map(fds[PREPARE_FD_RINGS], sizeof(struct log_ring) * LOG_RINGS, true, err);
 	if (!memory->ring)
 		return false;
 	memory->census = shm_map(fds[PREPARE_FD_CENSUS], census_bytes(), true, err);
@@ -473,6 +478,9 @@ static bool map_memory(struct err *err)
 		return false;
 	memory->sites = shm_map(fds[PREPARE_FD_SITES], sizeof(struct site_states), false, err);
 	if (!memory->sites)
+		return false;
+	memory->egress = shm_map(fds[PREPARE_FD_EGRESS], sizeof(struct egress_states), true, err);
+	if (!memory->egress)
 		return false;
 	memory->nominations = shm_map(fds[PREPARE_FD_NOMINATIONS],
 				      sizeof(struct log_ring) * STATS_SLOTS, true, err);
@@ -499,18 +507,19 @@ static bool await_prepare(struct err *err)
 	const struct prepare_order *order = ipc_payload(message, sizeof(*order));
 	unsigned fds = PREPARE_FD_LISTENERS + (unsigned)generation.settings->listens.n;
 	if (got != IPC_GOT || message->type != ORDER_PREPARE || !order || message->n_fds != fds ||
-	    order->workers < 1 || order->workers > WORKERS_MAX) {
+	    order->workers < 1 || order->workers > WORKERS_MAX || order->gates > 1) {
 		ipc_release(message);
 		return err_set(err, "the master did not say how to prepare");
 	}
 	for (unsigned i = 0; i < fds; i++)
 		generation.fds[i] = ipc_take_fd(message, i);
 	generation.id = order->id;
-	generation.n = order->workers;
+	generation.n = order->workers + order->gates;
 	for (unsigned i = 0; i < generation.n; i++) {
 		if (order->slots[i] >= STATS_SLOTS)
 			return err_set(err, "there is no slot %u", order->slots[i]);
 		generation.children[i].slot = order->slots[i];
+		generation.children[i].is_gate = i >= order->workers;
 		generation.children[i].channel = -1;
 		generation.children[i].respawn.on_expiry = on_respawn;
 	}

@@ -118,9 +118,11 @@ static void take_back(void)
 		end_coming(master.coming);
 	master.coming = NULL;
 	listeners_rollback(&master.listeners);
+	listeners_rollback(&master.datagram_listeners);
 	listeners_rollback(&master.console_listeners);
 	helpers_rollback_scribe();
 	guards_rollback();
+	wardens_rollback();
 }
 
 static void coming_failed(const char *text)
@@ -154,15 +156,16 @@ static bool take_slots(struct gen *gen, struct prepare_order *prepare)
 	uint64_t used = slots_in_use();
 	prepare->id = gen->id;
 	prepare->workers = gen->policy.workers;
-	unsigned taken = 0;
+	prepare->gates = gen->policy.gates;
+	unsigned taken = 0, wanted = prepare->workers + prepare->gates;
 	uint64_t slots = 0;
-	for (unsigned i = 0; i < STATS_SLOTS && taken < prepare->workers; i++) {
+	for (unsigned i = 0; i < STATS_SLOTS && taken < wanted; i++) {
 		if (used & (UINT64_C(1) << i))
 			continue;
 		slots |= UINT64_C(1) << i;
 		prepare->slots[taken++] = i;
 	}
-	if (taken < prepare->workers)
+	if (taken < wanted)
 		return false;
 	gen->slots = slots;
 	return true;
@@ -203,7 +206,7 @@ static void try_start(void)
 {
 	struct gen *gen = master.coming;
 	if (!gen || gen->state != GEN_PREPARING || !gen->is_ready || scribe_is_pending() ||
-	    guards_are_pending(gen))
+	    guards_are_pending(gen) || wardens_are_pending(gen))
 		return;
 	gen->state = GEN_STARTING;
 	arm(gen, READY_MS);
@@ -214,6 +217,17 @@ static void try_start(void)
 void generations_guards_ready(void)
 {
 	try_start();
+}
+
+void generations_rules_ready(void)
+{
+	try_start();
+}
+
+void generations_rules_failed(const char *text)
+{
+	if (master.coming && master.coming->state == GEN_PREPARING)
+		coming_failed(text);
 }
 
 void generations_scribe_ready(void)
@@ -256,14 +270,17 @@ static void commit(struct gen *gen)
 	master.active = gen;
 	gen->state = GEN_ACTIVE;
 	announce(&master.listeners, "listening on");
+	announce(&master.datagram_listeners, "answering names on");
 	announce(&master.console_listeners, "console on");
 	listeners_commit(&master.listeners);
+	listeners_commit(&master.datagram_listeners);
 	listeners_commit(&master.console_listeners);
 	master.replaced = old;
 	if (old)
 		drain(old, true, master.policy.drain_ms);
 	master.policy = gen->policy;
 	master.has_policy = true;
+	wardens_commit(gen);
 	if (is_first)
 		log_info("control socket: %s", master.control_path);
 	log_info("generation %u serves: %u worker%s, %u site%s", gen->id, gen->policy.workers,
@@ -274,6 +291,7 @@ static void commit(struct gen *gen)
 		control_settled();
 	helpers_commit(console_changed);
 	guards_commit(gen);
+	egress_commit(gen);
 	if (is_first)
 		master_started();
 	master_step();
@@ -292,7 +310,7 @@ static bool report_is_sound(const struct compiled_report *r)
 	for (size_t i = 0; i < SCOUT_CAS_MAX; i++)
 		if (!ORDERS_TEXT_OK(r->scout_ca[i]))
 			return false;
-	return r->workers >= 1 && r->workers <= WORKERS_MAX && r->listens <= LISTENERS_MAX &&
+	return r->workers >= 1 && r->workers <= WORKERS_MAX && r->gates <= 1 && r->listens <= LISTENERS_MAX &&
 	       r->drain_ms <= UINT32_MAX && ORDERS_TEXT_OK(r->user) && ORDERS_TEXT_OK(r->runtime) &&
 	       ORDERS_TEXT_OK(r->log_access) && ORDERS_TEXT_OK(r->log_events) &&
 	       ORDERS_TEXT_OK(r->acme_webroot) && ORDERS_TEXT_OK(r->vault) &&
@@ -303,12 +321,13 @@ static void compiled(struct gen *gen, struct ipc_message *message)
 {
 	const struct compiled_report *report = ipc_payload(message, sizeof(*report));
 	if (!report || !report_is_sound(report) ||
-	    message->n_fds != (report->guarded > 0 ? 1 : 0)) {
+	    message->n_fds != (report->guarded > 0 ? 1U : 0U) + (report->rules_bytes > 0 ? 1U : 0U)) {
 		coming_failed("the new generation's report makes no sense");
 		return;
 	}
 	gen->policy = *report;
-	gen->plan_fd = ipc_take_fd(message, 0);
+	gen->plan_fd = report->guarded > 0 ? ipc_take_fd(message, 0) : -1;
+	gen->rules_fd = report->rules_bytes > 0 ? ipc_take_fd(message, report->guarded > 0 ? 1 : 0) : -1;
 	master_log_lines(false, gen->policy.warnings);
 	gen->state = GEN_WAITING;
 	arm(gen, ROOM_MS);
@@ -318,7 +337,7 @@ static void compiled(struct gen *gen, struct ipc_message *message)
 static void note_workers(struct gen *gen, const struct ipc_message *message)
 {
 	const struct workers_report *report = ipc_payload(message, sizeof(*report));
-	if (report && report->n <= WORKERS_MAX)
+	if (report && report->n <= CHILDREN_MAX)
 		gen->workers = *report;
 }
 
@@ -330,6 +349,9 @@ static void gen_said(struct gen *gen, struct ipc_message *message)
 	} else if (message->type == REPORT_SITES && gen->state == GEN_COMPILING) {
 		if (!pauses_note_sites(gen, message))
 			coming_failed("the new generation's sites make no sense");
+	} else if (message->type == REPORT_EGRESS && gen->state == GEN_COMPILING) {
+		if (!egress_note(gen, message))
+			coming_failed("the new generation's egress origins make no sense");
 	} else if (message->type == REPORT_READY && gen->state == GEN_PREPARING) {
 		gen->is_ready = true;
 		try_start();
@@ -418,8 +440,10 @@ static bool begin(struct gen *gen, struct err *err)
 	gen->id = ++master.next_id;
 	gen->started_ms = loop_now_ms(master.loop);
 	gen->is_ready = gen->is_cut = false;
-	gen->plan_fd = -1;
+	gen->plan_fd = gen->rules_fd = -1;
 	gen->sites = (struct site_set){0};
+	gen->egress = (struct egress_report){0};
+	memset(gen->egress_slots, 0, sizeof(gen->egress_slots));
 	gen->workers = (struct workers_report){0};
 	gen->watch = (struct watch){.on_event = on_gen, .fd = gen->channel};
 	gen->timer = (struct timer){.on_expiry = on_gen_timer};
@@ -518,7 +542,9 @@ static void gen_gone(struct gen *gen, int wait_status)
 	gen->state = GEN_NONE;
 	if (gen->plan_fd >= 0)
 		close(gen->plan_fd);
-	gen->plan_fd = -1;
+	if (gen->rules_fd >= 0)
+		close(gen->rules_fd);
+	gen->plan_fd = gen->rules_fd = -1;
 	if (gen == master.replaced)
 		settle();
 }

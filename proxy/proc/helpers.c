@@ -54,7 +54,7 @@ static void stop(struct helper *helper)
 		return;
 	helper->state = HELPER_STOPPING;
 	loop_arm(master.loop, &helper->timer, loop_now_ms(master.loop) + STOP_MS);
-	send_order(helper, ORDER_STOP);
+	send_order(helper, helper->leaves_work || (helper->starts_again && helper->role == ROLE_WARDEN) ? ORDER_LEAVE : ORDER_STOP);
 }
 
 /* ---- starting ---- */
@@ -72,6 +72,7 @@ static unsigned fds_for(enum role_id role, int fds[IPC_FDS_MAX])
 	case ROLE_CONSOLE:
 		fds[n++] = master.stats_fd;
 		fds[n++] = master.guard_fd;
+		fds[n++] = master.egress_shown_fd;
 		fds[n++] = master.control_fd;
 		if (master.console_listeners.n > 0)
 			fds[n++] = master.console_listeners.items[0].fd;
@@ -85,6 +86,11 @@ static unsigned fds_for(enum role_id role, int fds[IPC_FDS_MAX])
 		return KEEPER_FDS;
 	case ROLE_LIFEBOAT: fds[n++] = master.internal_fds[INTERNAL_LIFEBOAT][0]; return n;
 	case ROLE_ACME: fds[n++] = master.internal_fds[INTERNAL_CHALLENGES][0]; return n;
+	case ROLE_WARDEN:
+		fds[WARDEN_FD_STATES] = master.egress_fd;
+		fds[WARDEN_FD_RINGS] = master.rings_fd;
+		fds[WARDEN_FD_EVENT] = master.event_fd;
+		return WARDEN_FDS;
 	case ROLE_HERALD:
 		fds[HERALD_FD_ALERTS] = master.alert_fds[0];
 		fds[HERALD_FD_CRIER] = master.crier_fds[1];
@@ -333,6 +339,8 @@ static void helper_failed(struct helper *helper, const char *text)
 {
 	if (helper == master.scribe_next && master.scribe_next_is_for_reload)
 		generations_scribe_failed(text);
+	else if (helper == master.warden)
+		wardens_failed(text);
 	else
 		log_error("%s", text);
 }
@@ -348,6 +356,8 @@ static void helper_said(struct helper *helper, struct ipc_message *message)
 			helper->state = HELPER_RUNNING;
 		if (is_of_guard(helper))
 			guards_ready(helper);
+		if (helper == master.warden)
+			wardens_ready();
 	} else if (message->type == REPORT_FAILED) {
 		helper_failed(helper, message->payload);
 	} else if (message->type == REPORT_ASKED && helper == master.console && asked) {
@@ -355,6 +365,8 @@ static void helper_said(struct helper *helper, struct ipc_message *message)
 		control_asked(&copy);
 	} else if (message->type == REPORT_VAULT && helper == master.console && order) {
 		guards_ask(order);
+	} else if ((message->type == REPORT_RULES || message->type == REPORT_RULES_SET) && helper == master.warden) {
+		wardens_said(message);
 	} else if (is_of_guard(helper) && helper->state == HELPER_RUNNING) {
 		guards_said(helper, message);
 	}
@@ -401,6 +413,7 @@ static void forget(struct helper *helper)
 		master.scribe = NULL;
 	guards_forget(helper);
 	heralds_forget(helper);
+	wardens_forget(helper);
 }
 
 /* One that was to make way for another of its kind. */
@@ -428,7 +441,7 @@ static void died(struct helper *helper, pid_t pid, const char *how)
 	log_warn("%s %d %s", role_name(helper), (int)pid, how);
 	if (helper == master.console)
 		control_forget();
-	if (master.is_stopping)
+	if (master.is_stopping || helper->leaves_work)
 		forget(helper);
 	else
 		plan_restart(helper);
@@ -447,6 +460,7 @@ bool helpers_reap(pid_t pid, int wait_status)
 	spawn_describe_end(wait_status, how);
 	helper->pid = 0; /* its number may be another's by now */
 	(void)hear(helper); /* its last words */
+	wardens_died(helper);
 	loop_unwatch(master.loop, &helper->watch);
 	loop_disarm(master.loop, &helper->timer);
 	close(helper->channel);

@@ -71,6 +71,7 @@ static bool write_body(const struct queued_alert *queued, const struct alert_que
 	add_text(&json, "time", time);
 	add_text(&json, "kind", alert_kind_name(alert->kind));
 	add_text(&json, "site", alert->site);
+	add_text(&json, "egress", alert->egress);
 	add_text(&json, "url", alert->url);
 	add_text(&json, "reason", alert->reason);
 	add_text(&json, "text", alert->text);

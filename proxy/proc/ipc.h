@@ -11,7 +11,7 @@
 
 enum {
 	IPC_PAYLOAD_MAX = 32768,
-	IPC_FDS_MAX = 72,
+	IPC_FDS_MAX = 80,
 	IPC_BURST = 64, /* messages to take from a peer before others have their turn */
 };
 

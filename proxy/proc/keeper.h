@@ -30,6 +30,7 @@ struct job {
 	enum job_agent agent;
 	unsigned index;    /* of a sitemap */
 	unsigned depth;    /* of the page */
+	uint32_t links_plan; /* its links are read by this plan; 0: they are not */
 	uint64_t until_ms; /* the scout has to have answered */
 	char origin[JOB_HOST_SIZE];
 	char key[PAGE_KEY_MAX + 1];

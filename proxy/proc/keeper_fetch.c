@@ -44,6 +44,7 @@ static void fill_job(struct job *job, const struct fetch *fetch)
 	    .agent = fetch->agent,
 	    .index = fetch->index,
 	    .depth = fetch->page ? fetch->page->depth : 0,
+	    .links_plan = fetch->links != JOB_LINKS_NONE ? keeper.ledger.plans : 0,
 	    .until_ms = keeper_now_ms() + JOB_TIMEOUT_MS + JOB_GRACE_MS,
 	};
 	snprintf(job->origin, sizeof(job->origin), "%s", fetch->origin->text);

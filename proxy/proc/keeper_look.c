@@ -394,6 +394,8 @@ static void take_answer(struct ledger_site *site, struct page *page, const struc
 	bool is_good = page->policy == BASELINE_EXACT ? step == LEARN_KNOWN || step == LEARN_PUBLISH
 						      : !look.is_severe;
 	site->looked_s = look.now_s;
+	if (is_good && job->links_plan != 0)
+		page->links_plan = job->links_plan;
 	schedule_page_done(page, keeper_now_ms(),
 			   wait_ms ? wait_ms : learn_wait_ms(page, &site->plan->policy));
 	follow(page, job, &answer, step); /* may forget the page */

@@ -52,6 +52,13 @@ static bool take_plan(int fd, uint64_t bytes, struct err *err)
 	return true;
 }
 
+static void look_by_new_plan(void)
+{
+	for (size_t i = 0; i < keeper.ledger.n; i++)
+		if (keeper.ledger.sites[i]->is_loaded)
+			schedule_new_plan(keeper.ledger.sites[i], keeper_now_ms());
+}
+
 static void change_plan(struct ipc_message *message)
 {
 	struct err err = {{0}};
@@ -63,6 +70,7 @@ static void change_plan(struct ipc_message *message)
 		loop_stop(keeper.life.loop);
 		return;
 	}
+	look_by_new_plan();
 	keeper_load_sites();
 	keeper_schedule();
 }

@@ -50,32 +50,48 @@ static struct addr any_ipv4(uint16_t port)
 	return addr;
 }
 
+static bool bind_to(int fd, const struct addr *addr)
+{
+	const int off = 0;
+	if (is_any_ipv6(addr) && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) != 0)
+		return false;
+	return bind(fd, &addr->u.sa, addr_len(addr)) == 0;
+}
+
 /* Accepted connections inherit TCP_NODELAY, which saves each of them the call. */
 static bool bind_and_listen(int fd, const struct addr *addr)
 {
-	const int on = 1, off = 0;
-	if (is_any_ipv6(addr) && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) != 0)
-		return false;
+	const int on = 1;
 	return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
-	       setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0 &&
-	       bind(fd, &addr->u.sa, addr_len(addr)) == 0 && listen(fd, BACKLOG) == 0;
+	       setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0 && bind_to(fd, addr) &&
+	       listen(fd, BACKLOG) == 0;
 }
 
-int listener_open(const struct addr *addr, struct err *err)
+static int open_as(int kind, bool (*start)(int fd, const struct addr *addr), const struct addr *addr, struct err *err)
 {
-	const int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+	const int type = kind | SOCK_NONBLOCK | SOCK_CLOEXEC;
 	struct addr actual = *addr;
 	int fd = socket(actual.u.sa.sa_family, type, 0);
 	if (fd < 0 && errno == EAFNOSUPPORT && is_any_ipv6(addr)) {
 		actual = any_ipv4(addr_port(addr));
 		fd = socket(AF_INET, type, 0);
 	}
-	if (fd >= 0 && bind_and_listen(fd, &actual))
+	if (fd >= 0 && start(fd, &actual))
 		return fd;
 	explain(addr, errno, err);
 	if (fd >= 0)
 		close(fd);
 	return -1;
+}
+
+int listener_open(const struct addr *addr, struct err *err)
+{
+	return open_as(SOCK_STREAM, bind_and_listen, addr, err);
+}
+
+int listener_open_datagram(const struct addr *addr, struct err *err)
+{
+	return open_as(SOCK_DGRAM, bind_to, addr, err);
 }
 
 bool listener_address(int fd, struct addr *out)
@@ -133,7 +149,7 @@ static bool add(struct listeners *listeners, const struct addr *addr, struct err
 {
 	if (listeners->n >= sizeof(listeners->items) / sizeof(listeners->items[0]))
 		return err_set(err, "more than %d listeners", LISTENERS_MAX);
-	int fd = listener_open(addr, err);
+	int fd = listeners->are_datagram ? listener_open_datagram(addr, err) : listener_open(addr, err);
 	if (fd < 0)
 		return false;
 	listeners->items[listeners->n++] =

@@ -16,6 +16,7 @@ struct listener {
 };
 
 struct listeners {
+	bool are_datagram; /* UDP, which nobody accepts */
 	struct listener items[2 * LISTENERS_MAX]; /* the old ones and the new ones */
 	unsigned n;
 };
@@ -31,6 +32,8 @@ void listeners_release(struct listeners *listeners);
 /* One listening TCP socket, close-on-exec and non-blocking, or -1 with a sentence that says
  * what to do. */
 MUST_CHECK int listener_open(const struct addr *addr, struct err *err);
+/* The same of UDP, which is bound only. */
+MUST_CHECK int listener_open_datagram(const struct addr *addr, struct err *err);
 /* What it is bound to, also where the kernel chose the port. */
 bool listener_address(int fd, struct addr *out);
 

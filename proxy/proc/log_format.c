@@ -7,6 +7,7 @@
 #include "sallyport/scribe.h"
 
 #include "sallyport/clock.h"
+#include "sallyport/egress_tell.h"
 #include "sallyport/http_head.h"
 #include "sallyport/json.h"
 #include "sallyport/shield.h"
@@ -324,6 +325,11 @@ static void put_event(struct line *line, const struct view *view)
 	PUT(line, " reason=");
 	put_str(line, record_reason(view->record));
 	put_number(line, " folded=", view->record->folded);
+	if (view->record->news > 0) {
+		PUT(line, " news=");
+		put_str(line, egress_news_name(view->record->news));
+	}
+	put_quoted_if(line, " egress=", view, LOG_TEXT_EGRESS);
 	put_quoted_if(line, " site=", view, LOG_TEXT_SITE);
 	put_quoted_if(line, " rule=", view, LOG_TEXT_RULE);
 	put_quoted_if(line, " evidence=", view, LOG_TEXT_EVIDENCE);
@@ -364,6 +370,7 @@ static const char *const json_names[LOG_TEXT_COUNT] = {
     [LOG_TEXT_SETTING] = "setting",
     [LOG_TEXT_SNI] = "sni",
     [LOG_TEXT_CIPHER] = "cipher",
+    [LOG_TEXT_EGRESS] = "egress",
 };
 
 static const char *json_name(const struct log_record *record, int text)
@@ -436,6 +443,13 @@ static void json_add_access(struct json_writer *writer, const struct log_record 
 		json_add_number(writer, "value", record->value);
 }
 
+static void json_add_event(struct json_writer *writer, const struct log_record *record)
+{
+	json_add_number(writer, "folded", record->folded);
+	if (record->news > 0)
+		json_add_text(writer, "news", span_from_str(egress_news_name(record->news)));
+}
+
 size_t log_format_json(const struct log_record *record, const struct span *texts, char *buf,
 		       size_t room)
 {
@@ -449,7 +463,7 @@ size_t log_format_json(const struct log_record *record, const struct span *texts
 	json_add_text(&writer, "kind", is_event ? SPAN("event") : SPAN("access"));
 	json_add_text(&writer, "reason", span_from_str(record_reason(record)));
 	if (is_event)
-		json_add_number(&writer, "folded", record->folded);
+		json_add_event(&writer, record);
 	else
 		json_add_access(&writer, record);
 	json_add_texts(&writer, &view);

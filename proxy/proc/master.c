@@ -184,7 +184,7 @@ static bool make_shared(struct err *err)
 {
 	master.stats_fd = shm_create("sallyport-stats", sizeof(struct stats), err);
 	master.rings_fd =
-	    shm_create("sallyport-log-rings", sizeof(struct log_ring) * STATS_SLOTS, err);
+	    shm_create("sallyport-log-rings", sizeof(struct log_ring) * LOG_RINGS, err);
 	master.census_fd = shm_create("sallyport-census", census_bytes(), err);
 	if (master.stats_fd < 0 || master.rings_fd < 0 || master.census_fd < 0)
 		return false;
@@ -202,7 +202,8 @@ static bool make_shared(struct err *err)
 	for (unsigned i = INTERNAL_NONE + 1; i < INTERNAL_COUNT; i++)
 		if (!ipc_pair(master.internal_fds[i], err))
 			return false;
-	return pauses_init(err) && guards_init(err) && heralds_init(err) && ipc_pair(master.idle_fds, err);
+	return pauses_init(err) && egress_init(err) && guards_init(err) && heralds_init(err) && ipc_pair(master.idle_fds, err) &&
+	       ipc_pair(master.gate_idle_fds, err);
 }
 
 static bool copy_option(char *out, size_t room, const char *value, const char *name,
@@ -297,6 +298,7 @@ static void print_demo(void)
 	    "  send visitors elsewhere      sallyport demo redirect\n"
 	    "  stop it                      sallyport demo stop\n"
 	    "  mend it                      sallyport demo restore\n"
+	    "  scan the internet from it    sallyport demo scan\n"
 	    "  what is going on             sallyport status\n\n",
 	    host, host, host, host);
 	fflush(stdout);
@@ -313,11 +315,14 @@ static bool set_up(const struct master_options *options, struct err *err)
 	/* Touches every page now, so that memory which grows later is memory that leaks. */
 	memset(&master, 0, sizeof(master));
 	master.stats_fd = master.rings_fd = master.census_fd = -1;
+	master.datagram_listeners.are_datagram = true;
 	master.throttle_fd = master.sites_fd = master.tickets_fd = master.event_fd = -1;
 	master.guard_fd = master.nominations_fd = master.nomination_event_fd = -1;
 	master.alert_fds[0] = master.alert_fds[1] = -1;
 	master.crier_fds[0] = master.crier_fds[1] = -1;
-	master.plan_fd = master.baseline_fd = -1;
+	master.plan_fd = master.rules_fd = master.baseline_fd = -1;
+	master.egress_fd = master.egress_shown_fd = -1;
+	master.gate_idle_fds[0] = master.gate_idle_fds[1] = -1;
 	master.idle_fds[0] = master.idle_fds[1] = master.control_fd = master.demo_fd = -1;
 	master.step.run = on_step;
 	master.loop = loop_new(err);
@@ -326,6 +331,7 @@ static bool set_up(const struct master_options *options, struct err *err)
 	master.started_ms = loop_now_ms(master.loop);
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	generations_init();
+	wardens_init();
 	return take_options(options, err) && sandbox_prepare_master(err) && watch_signals(err) &&
 	       make_shared(err) && open_demo(err) && generations_begin(err);
 }
@@ -336,6 +342,7 @@ static void take_down(void)
 	if (master.control_fd >= 0)
 		unlink(master.control_path);
 	listeners_release(&master.listeners);
+	listeners_release(&master.datagram_listeners);
 	listeners_release(&master.console_listeners);
 	loop_free(master.loop);
 }

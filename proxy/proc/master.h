@@ -8,6 +8,7 @@
 #include "proc/roles.h"
 #include "sallyport/console.h"
 #include "sallyport/control_path.h"
+#include "sallyport/egress_state.h"
 #include "sallyport/json.h"
 #include "sallyport/loop.h"
 #include "sallyport/master.h"
@@ -17,7 +18,8 @@
 /* The master's state, all of it of fixed size: what a thousand reloads leave is what one
  * leaves. The parts: master.c (life, signals), generations.c (reload in two phases), preparing.c (what
  * the first of them makes), helpers.c (scribe, console, demo, acme), guards.c (keeper, scout, lifeboat,
- * baselines), control.c (orders and their answers), pauses.c (sites that an operator has paused).
+ * baselines), control.c (orders and their answers), pauses.c (sites that an operator has paused),
+ * egress.c (how egress origins stand), wardens.c (the kernel leg).
  *
  * A generation, as the master sees it:
  *
@@ -50,7 +52,10 @@ struct gen {
 	bool is_cut; /* draining, and told to end at once */
 	struct compiled_report policy;
 	int plan_fd; /* of its guarded sites, -1: none */
+	int rules_fd; /* the plan for the kernel leg, -1: none */
 	struct site_set sites; /* of its policy, in master.site_states */
+	struct egress_report egress; /* n 0 and mode UNSET: it has no such section */
+	uint64_t egress_slots[EGRESS_STATES / 64]; /* of its origins, in master.egress */
 	struct workers_report workers;
 };
 
@@ -69,6 +74,7 @@ struct helper {
 	struct backoff backoff;
 	enum helper_state state;
 	bool starts_again; /* STOPPING: with the settings of the policy in force */
+	bool leaves_work;  /* a warden that ends, and does not take its table away */
 	enum role_id role;
 	pid_t pid;
 	int channel;
@@ -108,9 +114,18 @@ struct master {
 	/* shared memory and channels that outlive generations */
 	int stats_fd, rings_fd, census_fd, throttle_fd, sites_fd, tickets_fd, event_fd;
 	int idle_fds[2]; /* idle connections go in at one end and come out of the other */
+	int gate_idle_fds[2]; /* the same among gates */
 	struct stats *stats;
 	void *census;
 	struct site_states *site_states;
+	int rules_fd;        /* the plan of the kernel leg in force, -1: none */
+	uint64_t rules_bytes;
+	struct gen *rules_for; /* the coming one, where the warden looks at its rules, or will */
+	struct timer rules_wait;
+	bool rules_warned;
+	int egress_fd;       /* struct egress_states: gate and warden write, … */
+	int egress_shown_fd; /* the same, for readers */
+	struct egress_states *egress;
 	int guard_fd;        /* struct guard_status: the keeper writes, the console reads */
 	int nominations_fd;  /* a ring per slot: workers write, the keeper reads */
 	int nomination_event_fd;
@@ -127,6 +142,7 @@ struct master {
 	struct timer pause_end; /* of the pause that ends first */
 
 	struct listeners listeners;
+	struct listeners datagram_listeners;
 	struct listeners console_listeners;
 	int internal_fds[INTERNAL_COUNT][2]; /* channels: workers send connections in at 1, their process takes them at 0 */
 	int control_fd;
@@ -151,7 +167,7 @@ struct master {
 
 	struct helper helpers[HELPERS_MAX];
 	struct helper *scribe, *scribe_next, *console, *demo, *acme;
-	struct helper *keeper, *scout, *lifeboat, *herald, *crier;
+	struct helper *keeper, *scout, *lifeboat, *herald, *crier, *warden;
 	bool scribe_next_is_for_reload;
 	bool reopen_again;
 
@@ -176,6 +192,9 @@ void generations_scribe_ready(void);
 /* The baseline that the coming generation waits for is there, or was waited for long enough. */
 void generations_guards_ready(void);
 void generations_scribe_failed(const char *text);
+/* The kernel takes the rules of the coming generation, or goes without; or it cannot come. */
+void generations_rules_ready(void);
+void generations_rules_failed(const char *text);
 
 /* preparing.c */
 /* Everything that the coming generation needs is made and handed to it. */
@@ -231,6 +250,25 @@ MUST_CHECK bool heralds_init(struct err *err);
 void heralds_commit(void);
 void heralds_forget(const struct helper *helper);
 
+/* wardens.c */
+void wardens_init(void);
+/* The kernel looks at the rules of the coming generation. False: err says why it cannot come. */
+MUST_CHECK bool wardens_prepare(struct gen *gen, struct err *err);
+/* It has not said yet what it thinks of them. */
+bool wardens_are_pending(const struct gen *gen);
+/* The coming generation failed. */
+void wardens_rollback(void);
+/* The policy of gen, which is in force now, has its rules in the kernel. */
+void wardens_commit(struct gen *gen);
+/* The kernel has the rules of the policy in force. False: control_settled() is called once it has. */
+bool wardens_have_settled(void);
+/* The warden is ready, has said something, cannot go on, has died. */
+void wardens_ready(void);
+void wardens_said(const struct ipc_message *message);
+void wardens_failed(const char *text);
+void wardens_died(const struct helper *helper);
+void wardens_forget(const struct helper *helper);
+
 /* pauses.c */
 MUST_CHECK bool pauses_init(struct err *err);
 /* Claims a state for each site that the generation reports. False: what it says is unsound. */
@@ -241,6 +279,20 @@ MUST_CHECK bool pauses_order(const struct pause_request *request, struct err *er
 MUST_CHECK bool pauses_note_guard(uint64_t site, uint32_t state);
 /* The member "paused" of the status. */
 void pauses_describe(struct json_writer *json);
+
+/* egress.c */
+MUST_CHECK bool egress_init(struct err *err);
+/* What the generation says of its section `egress`. False: it is unsound. */
+MUST_CHECK bool egress_note(struct gen *gen, const struct ipc_message *message);
+/* The policy of gen is in force from here on. */
+void egress_commit(const struct gen *gen);
+/* Adds to `said` what was done. False: err says why it cannot be. */
+MUST_CHECK bool egress_carry_out(const struct egress_order *order, struct strbuf *said, struct err *err);
+/* 0 ends a pause. */
+MUST_CHECK bool egress_pause(uint64_t duration_ms, struct err *err);
+/* Of CLOCK_MONOTONIC; 0: not paused. */
+uint64_t egress_pause_until(void);
+void egress_set_pause(uint64_t until_ms);
 
 /* control.c */
 void control_asked(const struct asked_report *asked);

@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include "sallyport/addr.h"
 #include "sallyport/crypto.h"
+#include "sallyport/egress.h"
+#include "sallyport/egress_order.h"
 #include "sallyport/site.h"
 #include "sallyport/site_state.h"
 #include "sallyport/stats.h"
@@ -47,9 +49,12 @@ enum order {
 	ORDER_PARTNER,  /* empty; fd: a channel. Keeper and scout speak over it, scout_orders.h */
 	ORDER_JOB,      /* struct scout_job */
 	ORDER_VAULT,    /* struct vault_asked. To the keeper */
+	ORDER_RULES_CHECK, /* struct plan_order; fd: a warden_plan. To the warden, which answers with RULES */
+	ORDER_RULES,    /* empty: what was checked last is in force. To the warden */
+	ORDER_LEAVE,    /* empty: exit, and leave what you have made in the kernel. To the warden */
 	ORDER_DEMO,     /* uint32_t, enum demo_state: what the demo origin becomes */
 	/* up */
-	REPORT_COMPILED, /* struct compiled_report; fd: the plan, where a site is guarded */
+	REPORT_COMPILED, /* struct compiled_report; fds: the plan, where a site is guarded; that for the kernel, where there is one */
 	REPORT_READY,    /* empty */
 	REPORT_STARTED,  /* empty */
 	REPORT_DRAINING, /* empty */
@@ -57,6 +62,7 @@ enum order {
 	REPORT_WORKERS,  /* struct workers_report */
 	REPORT_ASKED,    /* struct asked_report: the console passes an order on */
 	REPORT_SITES,    /* struct sites_report, as far as it is filled; several, before COMPILED */
+	REPORT_EGRESS,   /* struct egress_report; before COMPILED, where there is a section `egress` */
 	REPORT_BASELINE, /* struct baseline_order; fd: the baseline. From the keeper */
 	REPORT_BASELINE_SET, /* empty; from a worker: it judges by it; from a generation: all of them do */
 	REPORT_GUARD,    /* struct guard_report. From the keeper */
@@ -64,11 +70,14 @@ enum order {
 	REPORT_ANSWER,   /* struct answer_head, then the text. From the keeper, for the console */
 	REPORT_SAMPLE,   /* struct scout_sample; fd: the content */
 	REPORT_LINKS,    /* struct scout_links, as far as its text is filled */
+	REPORT_RULES,    /* struct rules_report. From the warden */
+	REPORT_RULES_SET, /* struct rules_report; from the warden: they are in force, or others stay so */
 	REPORT_ALERT,    /* struct alert, to the herald; its JSON, to the crier */
 };
 
 enum {
 	WORKERS_MAX = 16,
+	CHILDREN_MAX = WORKERS_MAX + 1, /* of a generation: the gate is the last */
 	LISTENERS_MAX = 60,
 	USER_SIZE = 64,
 	PATH_SIZE = 1024,
@@ -104,6 +113,8 @@ struct alert_order {
 /* What the master has to know of a policy. */
 struct compiled_report {
 	uint32_t workers;
+	uint32_t gates;       /* 0 or 1 */
+	uint32_t pad;
 	uint32_t listens;
 	uint32_t sites;
 	uint32_t sandbox;     /* enum sandbox_mode */
@@ -113,7 +124,10 @@ struct compiled_report {
 	uint32_t guarded;     /* sites whose guard is not off; 0: no vault, no keeper */
 	uint64_t drain_ms;
 	uint64_t plan_bytes;  /* of the plan that came with it; 0: none */
+	uint64_t rules_bytes; /* the same of what the kernel leg has to know; 0: there is none */
+	uint64_t rules_required; /* 1: egress.kernel is "required" */
 	struct addr listen[LISTENERS_MAX];
+	uint8_t is_datagram[LISTENERS_MAX]; /* 1: UDP */
 	struct addr console;
 	char user[USER_SIZE];
 	char runtime[PATH_SIZE]; /* empty: the standard place */
@@ -153,16 +167,36 @@ struct sites_report {
 	char names[SITES_PER_REPORT][SITE_NAME_SIZE];
 };
 
+struct egress_origin_report {
+	char name[EGRESS_NAME_SIZE];
+	uint32_t n;
+	struct cidr networks[EGRESS_ADDRESSES_MAX];
+};
+
+/* The policy's section `egress`, as far as the master has to know it. */
+struct egress_report {
+	uint32_t mode;     /* enum egress_mode */
+	uint32_t kernel;   /* enum egress_kernel */
+	uint32_t learning; /* enum egress_learning */
+	uint32_t has_gate;
+	struct addr gate;  /* where it listens */
+	uint32_t n;        /* origins; each has a state, which is there before a gate looks for it */
+	struct egress_origin_report of[EGRESS_ORIGINS_MAX];
+};
+
 enum prepare_fd {
 	PREPARE_FD_STATS,
 	PREPARE_FD_RINGS,
 	PREPARE_FD_CENSUS,
 	PREPARE_FD_THROTTLE,
 	PREPARE_FD_SITES,
+	PREPARE_FD_EGRESS,
 	PREPARE_FD_TICKETS,
 	PREPARE_FD_LOG_EVENT,
 	PREPARE_FD_ADOPT,
 	PREPARE_FD_HAND_OVER,
+	PREPARE_FD_GATE_ADOPT,
+	PREPARE_FD_GATE_HAND_OVER,
 	PREPARE_FD_NOMINATIONS,
 	PREPARE_FD_NOMINATION_EVENT,
 	PREPARE_FD_INTERNAL, /* channels to internal origins, in the order of enum internal_origin */
@@ -172,7 +206,8 @@ enum prepare_fd {
 struct prepare_order {
 	uint32_t id;
 	uint32_t workers;
-	uint32_t slots[WORKERS_MAX];
+	uint32_t gates; /* 0 or 1 */
+	uint32_t slots[CHILDREN_MAX]; /* of the workers, then of the gate */
 };
 
 struct drain_order {
@@ -188,14 +223,16 @@ struct workers_report {
 		int32_t pid; /* 0: none lives now */
 		uint32_t slot;
 		uint32_t restarts;
-	} of[WORKERS_MAX];
+		uint32_t is_gate;
+	} of[CHILDREN_MAX];
 };
 
 enum scribe_fd { SCRIBE_FD_RINGS, SCRIBE_FD_STATS, SCRIBE_FD_EVENT, SCRIBE_FD_ALERTS, SCRIBE_FDS };
-enum console_fd { CONSOLE_FD_STATS, CONSOLE_FD_GUARD, CONSOLE_FD_UNIX, CONSOLE_FD_TCP /* may be missing */ };
+enum console_fd { CONSOLE_FD_STATS, CONSOLE_FD_GUARD, CONSOLE_FD_EGRESS, CONSOLE_FD_UNIX, CONSOLE_FD_TCP /* may be missing */ };
 enum demo_fd { DEMO_FD_LISTENER };
 enum keeper_fd { KEEPER_FD_STATUS, KEEPER_FD_NOMINATIONS, KEEPER_FD_NOMINATION_EVENT, KEEPER_FD_PLAN, KEEPER_FD_ALERTS, KEEPER_FDS };
 enum lifeboat_fd { LIFEBOAT_FD_CHANNEL };
+enum warden_fd { WARDEN_FD_STATES, WARDEN_FD_RINGS, WARDEN_FD_EVENT, WARDEN_FDS };
 enum herald_fd { HERALD_FD_ALERTS, HERALD_FD_CRIER, HERALD_FDS };
 enum crier_fd { CRIER_FD_CHANNEL, CRIER_FDS };
 enum acme_fd { ACME_FD_CHANNEL };
@@ -215,11 +252,19 @@ struct helper_order {
 	struct alert_order alerts;
 };
 
+/* What the kernel says of rules. */
+struct rules_report {
+	uint32_t ok;
+	uint32_t pad;
+	char text[512]; /* where they were refused */
+};
+
 struct asked_report {
 	uint32_t order; /* enum console_order */
 	uint32_t pad;
 	uint64_t ticket;
 	struct pause_request pause; /* CONSOLE_PAUSE only */
+	struct egress_order egress; /* CONSOLE_EGRESS only */
 };
 
 struct vault_asked {

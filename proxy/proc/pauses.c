@@ -83,6 +83,8 @@ static void arm(void)
 			if (until_ms != 0 && until_ms < first_ms)
 				first_ms = until_ms;
 		}
+	if (egress_pause_until() != 0 && egress_pause_until() < first_ms)
+		first_ms = egress_pause_until();
 	if (first_ms == UINT64_MAX)
 		loop_disarm(master.loop, &master.pause_end);
 	else
@@ -103,6 +105,10 @@ static void on_pause_end(struct timer *timer)
 			log_info("site %s: the pause of its %s has run out", state->name,
 				 leg_name(leg));
 		}
+	if (egress_pause_until() != 0 && egress_pause_until() <= now_ms) {
+		egress_set_pause(0);
+		log_info("the pause of egress has run out");
+	}
 	arm();
 }
 
@@ -121,7 +127,8 @@ bool pauses_init(struct err *err)
 static bool is_sound(const struct pause_request *request)
 {
 	return request->leg > LEG_UNSET && request->leg < LEG_COUNT &&
-	       request->duration_ms <= PAUSE_MAX_MS && ORDERS_TEXT_OK(request->site);
+	       request->duration_ms <= PAUSE_MAX_MS && ORDERS_TEXT_OK(request->site) &&
+	       (request->site[0] == '\0') == (request->leg == LEG_EGRESS);
 }
 
 static bool unknown_site(const char *name, struct err *err)
@@ -172,6 +179,11 @@ bool pauses_order(const struct pause_request *request, struct err *err)
 		return err_set(err, "the order makes no sense");
 	if (!master.active)
 		return err_set(err, "no policy is in force now");
+	if (request->leg == LEG_EGRESS) {
+		bool ok = egress_pause(request->duration_ms, err);
+		arm();
+		return ok;
+	}
 	struct site_state *state = find_site(request->site);
 	if (!state)
 		return unknown_site(request->site, err);
@@ -185,14 +197,15 @@ bool pauses_order(const struct pause_request *request, struct err *err)
 
 /* ---- status ---- */
 
-static void describe(struct json_writer *json, const struct site_state *state, uint32_t leg,
-		     uint64_t left_ms)
+/* site NULL: the leg is of no site. */
+static void describe(struct json_writer *json, const char *site, uint32_t leg, uint64_t left_ms)
 {
 	char until[CLOCK_ISO_SIZE];
 	clock_format_iso(clock_wall_us() + left_ms * 1000, until);
 	json_open_object(json, NULL);
 	json_add_text(json, "leg", span_from_str(leg_name(leg)));
-	json_add_text(json, "site", span_from_str(state->name));
+	if (site)
+		json_add_text(json, "site", span_from_str(site));
 	json_add_number(json, "left_s", (left_ms + 999) / 1000);
 	json_add_text(json, "until", span_from_str(until));
 	json_close(json);
@@ -204,12 +217,16 @@ void pauses_describe(struct json_writer *json)
 	uint64_t now_ms = loop_now_ms(master.loop);
 	unsigned n = 0;
 	json_open_list(json, "paused");
+	if (egress_pause_until() > now_ms) {
+		describe(json, NULL, LEG_EGRESS, egress_pause_until() - now_ms);
+		n++;
+	}
 	for (unsigned i = 0; i < SITE_STATES; i++)
 		for (uint32_t leg = LEG_UNSET + 1; leg < LEG_COUNT; leg++) {
 			const struct site_state *state = &master.site_states->of[i];
 			uint64_t until_ms = until_of(state, leg);
 			if (until_ms > now_ms && n++ < SHOWN_IN_STATUS)
-				describe(json, state, leg, until_ms - now_ms);
+				describe(json, state->name, leg, until_ms - now_ms);
 		}
 	json_close(json);
 	json_add_number(json, "paused_count", n);

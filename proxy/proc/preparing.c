@@ -49,25 +49,37 @@ static bool send_prepare(struct gen *gen, const struct prepare_order *prepare, s
 	    [PREPARE_FD_CENSUS] = master.census_fd,  [PREPARE_FD_THROTTLE] = master.throttle_fd,
 	    [PREPARE_FD_SITES] = master.sites_fd,    [PREPARE_FD_TICKETS] = master.tickets_fd,
 	    [PREPARE_FD_ADOPT] = master.idle_fds[0], [PREPARE_FD_HAND_OVER] = master.idle_fds[1],
-	    [PREPARE_FD_LOG_EVENT] = master.event_fd,
+	    [PREPARE_FD_GATE_ADOPT] = master.gate_idle_fds[0], [PREPARE_FD_GATE_HAND_OVER] = master.gate_idle_fds[1],
+	    [PREPARE_FD_LOG_EVENT] = master.event_fd, [PREPARE_FD_EGRESS] = master.egress_fd,
 	    [PREPARE_FD_NOMINATIONS] = master.nominations_fd,
 	    [PREPARE_FD_NOMINATION_EVENT] = master.nomination_event_fd,
 	};
 	for (unsigned i = INTERNAL_NONE + 1; i < INTERNAL_COUNT; i++)
 		fds[PREPARE_FD_INTERNAL + i - 1] = master.internal_fds[i][1];
 	for (unsigned i = 0; i < gen->policy.listens; i++)
-		fds[PREPARE_FD_LISTENERS + i] =
-		    listeners_fd(&master.listeners, &gen->policy.listen[i]);
+		fds[PREPARE_FD_LISTENERS + i] = listeners_fd(
+		    gen->policy.is_datagram[i] ? &master.datagram_listeners : &master.listeners, &gen->policy.listen[i]);
 	return ipc_send(gen->channel, ORDER_PREPARE, prepare, sizeof(*prepare), fds,
 			PREPARE_FD_LISTENERS + gen->policy.listens, err) &&
 	       guards_give_baseline(gen->channel, err);
 }
 
+/* Those of one kind, by TCP or by UDP. */
+static bool prepare_listeners(struct listeners *listeners, const struct compiled_report *policy, struct err *err)
+{
+	struct addr wanted[LISTENERS_MAX];
+	unsigned n = 0;
+	for (unsigned i = 0; i < policy->listens; i++)
+		if ((policy->is_datagram[i] != 0) == listeners->are_datagram)
+			wanted[n++] = policy->listen[i];
+	return listeners_prepare(listeners, wanted, n, err);
+}
+
 bool preparing_all(struct gen *gen, const struct prepare_order *slots, struct err *err)
 {
 	const struct compiled_report *policy = &gen->policy;
-	if (!check_sandbox(policy, err) ||
-	    !listeners_prepare(&master.listeners, policy->listen, policy->listens, err))
+	if (!check_sandbox(policy, err) || !prepare_listeners(&master.listeners, policy, err) ||
+	    !prepare_listeners(&master.datagram_listeners, policy, err))
 		return false;
 	if (!listeners_prepare(&master.console_listeners, &policy->console, policy->has_console,
 			       err))
@@ -77,5 +89,7 @@ bool preparing_all(struct gen *gen, const struct prepare_order *slots, struct er
 	if (!open_control(policy, err) || !helpers_prepare_scribe(policy, err))
 		return false;
 	guards_prepare(gen);
+	if (!wardens_prepare(gen, err))
+		return false;
 	return send_prepare(gen, slots, err);
 }

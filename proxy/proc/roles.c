@@ -46,6 +46,11 @@ static const char *const calls_store[] = {
 /* What is handed on to others: memory that is written once, and sealed. */
 static const char *const calls_memory_files[] = {"memfd_create", "ftruncate", "fallocate", NULL};
 
+/* libnftables opens its socket anew where rules were changed while it read them. */
+static const char *const calls_rules[] = {
+    "bind", "getsockname", "getsockopt", "setsockopt", "send", "sendto", "recv", "recvfrom", "select", "pselect6", NULL,
+};
+
 /* Starting workers, and all that a worker does before its own sandbox closes. */
 static const char *const calls_fork[] = {
     "clone", "fork", "vfork", "wait4", "waitid", "kill", "tgkill", "signalfd4", "socketpair",
@@ -85,6 +90,16 @@ static const struct role roles[ROLE_COUNT] = {
                     "idle connections of older workers; processes that are origins",
         .files = ROLE_FILES_NONE,
         .network = ROLE_NETWORK_DIAL,
+        .calls = {calls_basic, calls_serve, calls_dial},
+    },
+    [ROLE_GATE] = {
+        .name = "gate",
+        .title = "sallyport: gate",
+        .purpose = "forward proxy for egress origins, out to what the policy lets them reach",
+        .channels = "generation; its listening sockets; its ring, counters and tables in shared memory; how egress "
+                    "origins stand; idle connections of older gates",
+        .files = ROLE_FILES_NONE,
+        .network = ROLE_NETWORK_DIAL_ANY,
         .calls = {calls_basic, calls_serve, calls_dial},
     },
     [ROLE_SCRIBE] = {
@@ -177,6 +192,17 @@ static const struct role roles[ROLE_COUNT] = {
         .network = ROLE_NETWORK_ALL,
         .makes_processes = true,
         .run = crier_role,
+    },
+    [ROLE_WARDEN] = {
+        .name = "warden",
+        .title = "sallyport: warden",
+        .purpose = "keeps the rules by which the kernel judges what egress origins send",
+        .channels = "master; netlink; standing of egress origins in shared memory, a ring of the log",
+        .files = ROLE_FILES_NONE,
+        .network = ROLE_NETWORK_RULES,
+        .keeps_net_admin = true,
+        .calls = {calls_basic, calls_rules},
+        .run = warden_role,
     },
 };
 

@@ -9,10 +9,12 @@
  *
  *   master ──┬── generation ──┬── worker
  *            │                ├── worker …      forked: they share the compiled policy
+ *            │                └── gate          the same, without the keys
  *            ├── scribe
  *            ├── console                        executed anew: nothing inherited but
  *            ├── keeper, scout, lifeboat        the channel, descriptor ROLE_CHANNEL_FD
  *            ├── herald, crier
+ *            ├── warden
  *            ├── demo
  *            └── acme
  */
@@ -21,6 +23,7 @@ enum role_id {
 	ROLE_MASTER,
 	ROLE_GENERATION,
 	ROLE_WORKER,
+	ROLE_GATE,
 	ROLE_SCRIBE,
 	ROLE_CONSOLE,
 	ROLE_DEMO,
@@ -30,6 +33,7 @@ enum role_id {
 	ROLE_ACME,
 	ROLE_HERALD,
 	ROLE_CRIER,
+	ROLE_WARDEN,
 	ROLE_COUNT,
 };
 
@@ -50,7 +54,9 @@ enum role_network {
 	ROLE_NETWORK_UNSET = 0,
 	ROLE_NETWORK_NONE,
 	ROLE_NETWORK_DIAL, /* UDP, Unix sockets, TCP to the ports that the sandbox names */
+	ROLE_NETWORK_DIAL_ANY, /* the same, TCP to any port */
 	ROLE_NETWORK_FORK, /* for children that dial: all but TCP listening */
+	ROLE_NETWORK_RULES, /* netlink of the kernel's packet filter */
 	ROLE_NETWORK_ALL,
 };
 
@@ -63,6 +69,7 @@ struct role {
 	enum role_network network;
 	bool keeps_user; /* stays root where started as root */
 	bool makes_processes;
+	bool keeps_net_admin; /* the one capability that any role keeps: CAP_NET_ADMIN */
 	/* Allowed whatever their arguments, in groups that end with NULL; a few more depend on
 	 * arguments (sandbox_calls.c). None: no filter. */
 	const char *const *calls[ROLE_GROUPS_MAX];
@@ -85,5 +92,6 @@ int lifeboat_role(void);
 int acme_role(void);
 int herald_role(void);
 int crier_role(void);
+int warden_role(void);
 
 #endif

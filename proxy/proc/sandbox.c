@@ -80,9 +80,9 @@ bool sandbox_enter(const struct sandbox *sandbox, struct err *err)
 		return false;
 	if (!is_off(sandbox) && !sandbox_open_readable(sandbox, named, err))
 		return false;
-	if (!sandbox->role->keeps_user && !sandbox_change_user(sandbox->user, err))
+	if (!sandbox->role->keeps_user && !sandbox_change_user(sandbox->user, sandbox->role->keeps_net_admin, err))
 		return false;
-	if (!sandbox_drop_capabilities(err))
+	if (!sandbox_drop_capabilities(sandbox->role, err))
 		return false;
 	/* a change of user would clear it */
 	if (sandbox->parent > 0 && !spawn_follow_parent(sandbox->parent))

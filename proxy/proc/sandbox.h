@@ -40,10 +40,19 @@ MUST_CHECK bool sandbox_prepare_master(struct err *err);
  * where the sandbox is off. */
 MUST_CHECK bool sandbox_hide_memory(struct err *err);
 
+/* May this process have CAP_NET_ADMIN? */
+bool sandbox_may_net_admin(void);
+/* It has it from here on, where it was only permitted, as by a file's capability. */
+MUST_CHECK bool sandbox_raise_net_admin(struct err *err);
+/* The program that is executed next has it, whatever file and user. Where it cannot be, it will say so. */
+void sandbox_pass_net_admin(void);
+
 /* The steps, each usable by itself. */
 MUST_CHECK bool sandbox_empty_bounding_set(struct err *err);
-MUST_CHECK bool sandbox_change_user(const char *user, struct err *err);
-MUST_CHECK bool sandbox_drop_capabilities(struct err *err);
+/* keep: with the capabilities that it may have, though none is in effect then. */
+MUST_CHECK bool sandbox_change_user(const char *user, bool keep, struct err *err);
+/* All but the one that the role keeps. */
+MUST_CHECK bool sandbox_drop_capabilities(const struct role *role, struct err *err);
 /* UNSUPPORTED: the kernel or container does not offer it. */
 enum sandbox_step {
 	SANDBOX_STEP_UNSET = 0,

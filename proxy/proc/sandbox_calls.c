@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <linux/netlink.h>
 #include <linux/seccomp.h>
 
 /* A library that looks for a file or asks about a terminal copes with a refusal; a captured
@@ -89,12 +90,26 @@ static bool allow_fstat(scmp_filter_ctx filter, const struct role *role)
 				SCMP_A3(SCMP_CMP_NE, AT_EMPTY_PATH, 0)) == 0;
 }
 
+/* Netlink of the packet filter, and no other socket. */
+static bool allow_rules(scmp_filter_ctx filter)
+{
+	const struct scmp_arg_cmp netlink = SCMP_A0(SCMP_CMP_EQ, AF_NETLINK, 0);
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2, netlink,
+				SCMP_A2(SCMP_CMP_EQ, NETLINK_NETFILTER, 0)) == 0 &&
+	       seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(socket), 2, netlink,
+				SCMP_A2(SCMP_CMP_NE, NETLINK_NETFILTER, 0)) == 0 &&
+	       seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(socket), 1,
+				SCMP_A0(SCMP_CMP_NE, AF_NETLINK, 0)) == 0;
+}
+
 /* TCP, UDP and Unix sockets for those who go out; nobody needs another family. */
 static bool allow_sockets(scmp_filter_ctx filter, const struct role *role)
 {
 	if (role->network == ROLE_NETWORK_FORK)
 		return true;
-	if (role->network != ROLE_NETWORK_DIAL)
+	if (role->network == ROLE_NETWORK_RULES)
+		return allow_rules(filter);
+	if (role->network != ROLE_NETWORK_DIAL && role->network != ROLE_NETWORK_DIAL_ANY)
 		return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(socket), 0) == 0;
 	static const int families[] = {AF_INET, AF_INET6, AF_UNIX};
 	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)

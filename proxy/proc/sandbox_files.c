@@ -74,9 +74,9 @@ static struct ruleset what_to_handle(const struct role *role, int version)
 		handled.files |= FILES_TRUNCATE;
 	if (version >= 5)
 		handled.files |= FILES_IOCTL;
+	bool dials_any = role->network == ROLE_NETWORK_FORK || role->network == ROLE_NETWORK_DIAL_ANY;
 	if (version >= 4)
-		handled.ports =
-		    role->network == ROLE_NETWORK_FORK ? PORTS_BIND : PORTS_BIND | PORTS_CONNECT;
+		handled.ports = dials_any ? PORTS_BIND : PORTS_BIND | PORTS_CONNECT;
 	if (version >= 6)
 		handled.scope = SCOPE_ABSTRACT_SOCKETS | SCOPE_SIGNALS;
 	return handled;

@@ -31,7 +31,7 @@ static bool cannot_return(uid_t uid, gid_t gid, struct err *err)
 	return true;
 }
 
-bool sandbox_change_user(const char *user, struct err *err)
+bool sandbox_change_user(const char *user, bool keep, struct err *err)
 {
 	if (geteuid() != 0)
 		return true;
@@ -44,6 +44,8 @@ bool sandbox_change_user(const char *user, struct err *err)
 	gid_t gid = entry->pw_gid;
 	if (uid == 0)
 		return true;
+	if (prctl(PR_SET_KEEPCAPS, keep ? 1 : 0, 0, 0, 0) != 0)
+		return err_set(err, "cannot keep a capability: %s", strerror(errno));
 	if (setgroups(0, NULL) != 0 || setresgid(gid, gid, gid) != 0 ||
 	    setresuid(uid, uid, uid) != 0)
 		return err_set(
@@ -66,15 +68,55 @@ bool sandbox_empty_bounding_set(struct err *err)
 	return true;
 }
 
-bool sandbox_drop_capabilities(struct err *err)
+/* Read back: nothing but what may be left is left. */
+static bool has_only(bool net_admin)
 {
+	if (capng_get_caps_process() != 0)
+		return false;
+	if (!net_admin)
+		return capng_have_capabilities(CAPNG_SELECT_CAPS) == CAPNG_NONE;
+	for (unsigned cap = 0; cap <= CAP_LAST_CAP; cap++)
+		if ((capng_have_capability(CAPNG_PERMITTED, cap) || capng_have_capability(CAPNG_INHERITABLE, cap)) &&
+		    cap != CAP_NET_ADMIN)
+			return false;
+	return capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN) != 0;
+}
+
+bool sandbox_drop_capabilities(const struct role *role, struct err *err)
+{
+	if (role->keeps_net_admin && !sandbox_may_net_admin())
+		return err_set(err, "the %s has no CAP_NET_ADMIN", role->name);
 	capng_clear(CAPNG_SELECT_CAPS);
+	if (role->keeps_net_admin)
+		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN);
 	if (capng_apply(CAPNG_SELECT_CAPS) != 0)
 		return err_set(err, "cannot drop the capabilities");
-	if (capng_get_caps_process() != 0 ||
-	    capng_have_capabilities(CAPNG_SELECT_CAPS) != CAPNG_NONE)
-		return err_set(err, "capabilities are left after dropping them");
-	return true;
+	return has_only(role->keeps_net_admin) || err_set(err, "capabilities are left after dropping them");
+}
+
+/* ---- the one that the warden keeps ---- */
+
+bool sandbox_may_net_admin(void)
+{
+	return capng_get_caps_process() == 0 && capng_have_capability(CAPNG_PERMITTED, CAP_NET_ADMIN) != 0;
+}
+
+bool sandbox_raise_net_admin(struct err *err)
+{
+	if (!sandbox_may_net_admin())
+		return err_set(err, "there is no CAP_NET_ADMIN");
+	capng_update(CAPNG_ADD, CAPNG_EFFECTIVE, CAP_NET_ADMIN);
+	return capng_apply(CAPNG_SELECT_CAPS) == 0 || err_set(err, "CAP_NET_ADMIN cannot be raised");
+}
+
+/* Ambient: kept by a program that is neither root's nor has capabilities of its own. */
+void sandbox_pass_net_admin(void)
+{
+	if (!sandbox_may_net_admin())
+		return;
+	capng_update(CAPNG_ADD, CAPNG_INHERITABLE, CAP_NET_ADMIN);
+	if (capng_apply(CAPNG_SELECT_CAPS) == 0)
+		prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_ADMIN, 0, 0);
 }
 
 /* What the master and its children need before they drop it:
@@ -83,9 +125,11 @@ bool sandbox_drop_capabilities(struct err *err)
  *   SETPCAP           children empty their bounding set
  *   KILL              ending children that are another user by now
  *   CHOWN             giving the vault's directory, when it is made, to process.user
- *   DAC_OVERRIDE      the policy, keys and log files of whatever owner */
+ *   DAC_OVERRIDE      the policy, keys and log files of whatever owner
+ *   NET_ADMIN         the warden's, who alone has it beyond its start */
 static const unsigned master_capabilities[] = {
     CAP_NET_BIND_SERVICE, CAP_SETUID, CAP_SETGID, CAP_SETPCAP, CAP_KILL, CAP_CHOWN, CAP_DAC_OVERRIDE,
+    CAP_NET_ADMIN,
 };
 
 static bool keep_master_capabilities(struct err *err)

@@ -214,15 +214,17 @@ static void find_used_rings(struct scribe *scribe)
 	}
 }
 
-/* The next used ring from index on, STATS_SLOTS at the end. */
+/* The next used ring from index on, LOG_RINGS at the end. Those of no slot are few, and looked at always. */
 static unsigned next_used(const struct scribe *scribe, unsigned index)
 {
 	uint64_t rest = index < STATS_SLOTS ? scribe->used >> index : 0;
-	return rest ? index + (unsigned)__builtin_ctzll(rest) : STATS_SLOTS;
+	if (rest)
+		return index + (unsigned)__builtin_ctzll(rest);
+	return index < STATS_SLOTS ? STATS_SLOTS : index;
 }
 
 #define FOR_EACH_USED(scribe, i)                                                                   \
-	for (unsigned i = next_used((scribe), 0); i < STATS_SLOTS; i = next_used((scribe), i + 1))
+	for (unsigned i = next_used((scribe), 0); i < LOG_RINGS; i = next_used((scribe), i + 1))
 
 static bool ring_has_records(const struct log_ring *ring)
 {

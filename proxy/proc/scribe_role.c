@@ -7,6 +7,7 @@
 
 #include "proc/alert.h"
 #include "proc/helper_role.h"
+#include "sallyport/egress_tell.h"
 #include "sallyport/scribe.h"
 #include "sallyport/shm.h"
 
@@ -22,7 +23,7 @@ static void on_message(struct helper_life *self, struct ipc_message *message)
 
 static enum alert_kind alert_kind_of(const struct log_record *record, bool is_about_page)
 {
-	if (record->reason >= REASON_GUARD_CHANGED && record->reason < REASON_COUNT)
+	if (record->reason >= REASON_GUARD_CHANGED && record->reason <= REASON_GUARD_FULL)
 		return ALERT_HELD;
 	return is_about_page ? ALERT_FAILED : ALERT_ORIGIN;
 }
@@ -37,6 +38,8 @@ static void tell_herald(const struct log_record *record, const struct span texts
 		url = span_of(sentence.ptr, span_find(sentence, ' '));
 	alert_fill(&alert, alert_kind_of(record, url.len > 0), texts[LOG_TEXT_SITE], url,
 		   record->reason < REASON_COUNT ? reason_name((enum reason)record->reason) : "-", sentence);
+	if (record->news > EGRESS_NEWS_UNSET && record->news < EGRESS_NEWS_COUNT)
+		alert_about_egress(&alert, texts[LOG_TEXT_EGRESS], record->news);
 	alert.folded = record->folded;
 	alert_send(alerts, &alert);
 }
@@ -55,7 +58,7 @@ static bool open_scribe(struct err *err)
 	    .format = (int)life.order.log_format,
 	};
 	struct scribe_setup setup = {
-	    .rings = shm_map(rings_fd, sizeof(struct log_ring) * STATS_SLOTS, true, err),
+	    .rings = shm_map(rings_fd, sizeof(struct log_ring) * LOG_RINGS, true, err),
 	    .stats = shm_map(stats_fd, sizeof(struct stats), false, err),
 	    .event_fd = event_fd,
 	    .log = &log,

@@ -13,6 +13,11 @@ static const char demo_guard[] =
     " ); guard = { mode = \"enforce\"; rate = \"50/s\"; settle = \"2 s\"; sample_interval = \"500 ms\"; "
     "probe_interval = \"2 s\"; recover = 1; }; } ); ";
 
+/* 127.0.0.2 stands for the demo's machine, since the gate serves others only. Its port is whichever is free:
+ * `sallyport demo scan` asks for it. */
+static const char demo_egress[] =
+    "egress = { proxy = \"127.0.0.1:0\"; origins = ( \"127.0.0.2\" ); kernel = \"off\"; quarantine = \"1 min\"; }; ";
+
 /* ---- what the command line says, as a policy would ---- */
 
 static void write_quoted(struct strbuf *out, struct span text)
@@ -59,8 +64,10 @@ static void write_overlay(const struct settings_overrides *overrides, struct str
 		write_each(out, "", overrides->origin, "");
 		strbuf_add_str(out, overrides->demo ? demo_guard : " ); } ); ");
 	}
-	if (overrides->demo_vault)
+	if (overrides->demo_vault) {
 		write_one(out, "vault = { directory = ", overrides->demo_vault, "; }; ");
+		strbuf_add_str(out, demo_egress);
+	}
 	if (overrides->console)
 		write_one(out, "console = { address = ", overrides->console, "; }; ");
 	if (overrides->log)

@@ -12,20 +12,6 @@ static bool is_empty(const struct policy_list *list)
 
 /* ---- listeners ---- */
 
-/* One of them takes connections that the other would: both can't be opened. */
-static bool overlap(const struct addr *a, const struct addr *b)
-{
-	if (addr_port(a) == 0 || addr_port(a) != addr_port(b))
-		return false;
-	if (addr_eq(a, b))
-		return true;
-	if (a->u.sa.sa_family == b->u.sa.sa_family)
-		return addr_is_any(a) || addr_is_any(b);
-	/* An IPv6 socket for any address takes IPv4 too. */
-	return (a->u.sa.sa_family == AF_INET6 && addr_is_any(a)) ||
-	       (b->u.sa.sa_family == AF_INET6 && addr_is_any(b));
-}
-
 static void check_listens(const struct settings *settings, struct policy_where where,
 			  struct policy_context *context)
 {
@@ -39,7 +25,7 @@ static void check_listens(const struct settings *settings, struct policy_where w
 	}
 	for (size_t i = 1; i < settings->listens.n; i++) {
 		for (size_t j = 0; j < i; j++) {
-			if (overlap(&listens[i].addr, &listens[j].addr))
+			if (settings_overlap(&listens[i].addr, &listens[j].addr))
 				policy_error(context, listens[i].where,
 					     "listen[%zu].address: %s is taken by listen[%zu], %s",
 					     i, listens[i].address, j, listens[j].address);
@@ -53,7 +39,7 @@ static void check_console(const struct settings *settings, struct policy_where w
 	const struct listen_settings *listens = settings->listens.items;
 
 	for (size_t i = 0; settings->console.address && i < settings->listens.n; i++) {
-		if (overlap(&settings->console.addr, &listens[i].addr))
+		if (settings_overlap(&settings->console.addr, &listens[i].addr))
 			policy_error_in(context, where, "console", "%s is taken by listen[%zu], %s",
 					settings->console.address, i, listens[i].address);
 	}
@@ -66,12 +52,12 @@ static bool is_self(const struct origin_spec *origin, const struct addr *listene
 	struct addr loopback;
 
 	if (origin->is_literal)
-		return overlap(&origin->addr, listener) &&
+		return settings_overlap(&origin->addr, listener) &&
 		       (addr_eq(&origin->addr, listener) || addr_is_any(&origin->addr) ||
 			settings_is_loopback(&origin->addr));
 	return strcmp(origin->host, "localhost") == 0 &&
 	       addr_parse_ip(SPAN("127.0.0.1"), origin->port, &loopback) &&
-	       overlap(&loopback, listener);
+	       settings_overlap(&loopback, listener);
 }
 
 static void check_loop(const struct settings *settings, const struct site *site,
@@ -263,7 +249,8 @@ static void load_error_page(struct settings *settings, struct policy_where where
 static void check_slots(const struct settings *settings, struct policy_where where,
 			struct policy_context *context)
 {
-	const uint64_t alive = settings->process.workers * (settings->quotas.generations + 1);
+	const uint64_t each = settings->process.workers + (settings->egress.proxy ? 1 : 0);
+	const uint64_t alive = each * (settings->quotas.generations + 1);
 
 	if (alive > STATS_SLOTS)
 		policy_warning(context, where,
@@ -284,6 +271,7 @@ void settings_compile(void *structure, struct policy_where where, struct policy_
 	load_error_page(settings, where, context);
 	compile_sites(settings, where, context);
 	settings_add_internals(settings, where, context);
+	settings_add_gate(settings, context);
 	if (policy_errors_count(context->errors) == 0)
 		listen_tls_compile(settings, context);
 	settings_rules_compile(settings, context);

@@ -180,7 +180,7 @@ static const struct setting timeout_rows[] = {
     {"tarpit", SETTING_TIME, TIMEOUT(tarpit), .standard = "10 s", .min = 100, .max = 10 * MINUTE_MS,
      .doc = "How long a connection is held without a word where the action `tarpit` says so."},
     {"tunnel", SETTING_TIME, TIMEOUT(tunnel), .standard = "10 min", .min = 100, .max = DAY_MS,
-     .doc = "How long nothing may pass through a WebSocket, either way."},
+     .doc = "How long nothing may pass through a WebSocket, or a tunnel of the egress proxy, either way."},
     {"drain", SETTING_TIME, TIMEOUT(drain), .standard = "30 s", .max = HOUR_MS,
      .doc = "On a stop or a reload, how long running exchanges may go on."},
     {0},
@@ -408,6 +408,9 @@ static const struct setting settings_rows[] = {
      .doc = "The console for the operator."},
     {"vault", SETTING_GROUP, SETTINGS(vault), .sub = &vault_schema,
      .doc = "Where the guard keeps what is known to be good."},
+    {"egress", SETTING_GROUP, SETTINGS(egress), .sub = &egress_schema,
+     .doc = "What the machines behind sallyport may reach. Without it nothing of theirs goes through sallyport but answers to "
+	    "visitors."},
     {"acme_webroot", SETTING_STRING, SETTINGS(acme_webroot), .example = "\"/var/lib/acme\"",
      .doc = "The directory that an ACME client (certbot, lego) writes challenges into, below "
 	    "`.well-known/acme-challenge/`. GET and HEAD of `/.well-known/acme-challenge/TOKEN` are answered from "

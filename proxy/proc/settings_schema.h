@@ -19,6 +19,11 @@ void settings_rules_compile(struct settings *settings, struct policy_context *co
 void settings_add_internals(struct settings *settings, struct policy_where where,
 			    struct policy_context *context);
 
+/* The gate's listeners, behind those of the policy. */
+void settings_add_gate(struct settings *settings, struct policy_context *context);
+/* One of them takes connections that the other would: both can't be opened. */
+bool settings_overlap(const struct addr *a, const struct addr *b);
+
 /* Networks as a setting of the group that is being finished lists them. *n: how many were understood;
  * all others are reported. NULL without memory. */
 struct cidr *settings_networks(const struct policy_strings *texts, const char *setting, size_t *n,

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "proc/ipc.h"
+#include "proc/sandbox.h"
 
 enum { STATUS_NOT_EXECUTED = 127 };
 
@@ -62,6 +63,8 @@ _Noreturn static void execute(const struct role *role, int channel)
 	snprintf(title, sizeof(title), "%s", role->title);
 	snprintf(name, sizeof(name), "%s", role->name);
 	char *argv[] = {title, option, name, NULL};
+	if (role->keeps_net_admin)
+		sandbox_pass_net_admin();
 	/* dup2 onto itself would leave it close-on-exec */
 	if (channel == ROLE_CHANNEL_FD)
 		fcntl(channel, F_SETFD, 0);

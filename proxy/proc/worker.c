@@ -60,7 +60,8 @@ static void drain_front(struct worker *worker, const struct drain_order *drain)
 	worker->is_draining = true;
 	front_drain(worker->front, drain->hand_over != 0, drain->deadline_ms);
 	for (size_t i = 0; is_first && i < worker->setup->settings->listens.n; i++)
-		close(worker->setup->listen_fds[i]);
+		if (worker->setup->listen_fds[i] >= 0)
+			close(worker->setup->listen_fds[i]);
 	if (is_first)
 		report(worker, REPORT_DRAINING, "");
 }
@@ -129,11 +130,17 @@ static size_t origin_ports(const struct settings *settings, uint16_t ports[PORTS
 	return n;
 }
 
-static bool close_sandbox(const struct settings *settings, pid_t generation, struct err *err)
+static const struct role *role_of(const struct worker_setup *setup)
 {
+	return role_get(setup->is_gate ? ROLE_GATE : ROLE_WORKER);
+}
+
+static bool close_sandbox(const struct worker_setup *setup, pid_t generation, struct err *err)
+{
+	const struct settings *settings = setup->settings;
 	uint16_t ports[PORTS_MAX];
 	struct sandbox sandbox = {
-	    .role = role_get(ROLE_WORKER),
+	    .role = role_of(setup),
 	    .mode = settings->process.sandbox,
 	    .user = settings->process.user,
 	    .ports = ports,
@@ -155,7 +162,7 @@ static bool prepare(struct worker *worker, const struct worker_start *start, str
 	if (!loop_watch_input(worker->loop, &worker->watch, err))
 		return false;
 	worker->front = front_new(worker->loop, &setup, err);
-	return worker->front && close_sandbox(setup.settings, start->generation, err);
+	return worker->front && close_sandbox(&setup, start->generation, err);
 }
 
 static void keep_descriptors(const struct worker_start *start)
@@ -178,8 +185,8 @@ int worker_role(const struct worker_start *start)
 {
 	static struct worker worker;
 	struct err err = {{0}};
-	spawn_set_title(role_get(ROLE_WORKER)->title);
-	log_init(role_get(ROLE_WORKER)->name, LOG_LEVEL_INFO);
+	spawn_set_title(role_of(&start->setup)->title);
+	log_init(role_of(&start->setup)->name, LOG_LEVEL_INFO);
 	keep_descriptors(start);
 	worker.channel = start->channel;
 	worker.setup = &start->setup;

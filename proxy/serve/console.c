@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "sallyport/url.h"
+#include "serve/console_egress.h"
 #include "serve/console_page.h"
 #include "serve/console_pause.h"
 #include "serve/console_report.h"
@@ -25,6 +26,7 @@ enum {
 	IDLE_S = 15,
 	CONTENT_BYTES = 16384, /* of a request */
 	REPORT_BYTES = 1 << 20,
+	EGRESS_BYTES = 8 << 20, /* as many lessons as there may be */
 	STATUS_WAIT_MS = 5000,
 	VAULT_WAIT_MS = 30000,
 	RELOAD_WAIT_MS = 120000, /* compiling a large policy takes a while */
@@ -60,6 +62,7 @@ struct call {
 	enum call_stage stage;
 	struct strbuf content;
 	struct pause_request pause;
+	struct egress_order egress;
 	struct vault_order *vault; /* an order about the vault; NULL: it is none */
 	uint64_t ticket;
 	struct timer deadline;
@@ -163,8 +166,7 @@ static enum MHD_Result answer_status(struct call *call)
 	enum MHD_Result result;
 	strbuf_init(&out, REPORT_BYTES);
 	const struct console_setup *setup = &call->door->console->setup;
-	if (call->ok && console_report_status(setup->stats, setup->guard, strbuf_span(&call->text),
-					      &out, &err))
+	if (call->ok && console_report_status(setup, strbuf_span(&call->text), &out, &err))
 		result = reply(call, MHD_HTTP_OK, strbuf_span(&out), JSON_TYPE);
 	else
 		result =
@@ -178,8 +180,7 @@ static enum MHD_Result answer_metrics(struct call *call)
 	struct strbuf out;
 	enum MHD_Result result = MHD_NO;
 	strbuf_init(&out, REPORT_BYTES);
-	console_report_metrics(call->door->console->setup.stats, call->door->console->setup.guard,
-			       &out);
+	console_report_metrics(&call->door->console->setup, &out);
 	if (!out.truncated)
 		result = reply(call, MHD_HTTP_OK, strbuf_span(&out),
 			       "text/plain; version=0.0.4; charset=utf-8");
@@ -199,14 +200,40 @@ static enum MHD_Result answer_stop(struct call *call)
 			   strbuf_span(&call->text));
 }
 
-static enum MHD_Result answer_vault(struct call *call)
+static enum MHD_Result answer_written(struct call *call,
+				      void (*write)(const struct egress_states *states, struct json_writer *json))
+{
+	struct json_writer json;
+	struct strbuf out;
+	enum MHD_Result result = MHD_NO;
+	strbuf_init(&out, EGRESS_BYTES);
+	json_begin(&json);
+	write(call->door->console->setup.egress, &json);
+	if (json_end(&json, &out) && !out.truncated)
+		result = reply(call, MHD_HTTP_OK, strbuf_span(&out), JSON_TYPE);
+	strbuf_release(&out);
+	return result;
+}
+
+static enum MHD_Result answer_egress(struct call *call)
+{
+	return answer_written(call, console_egress_write);
+}
+
+static enum MHD_Result answer_learned(struct call *call)
+{
+	return answer_written(call, console_egress_write_learned);
+}
+
+/* An order whose answer says what was done. */
+static enum MHD_Result answer_said(struct call *call)
 {
 	return reply_as(call, call->ok ? MHD_HTTP_OK : MHD_HTTP_CONFLICT, call->ok,
 			strbuf_span(&call->text), "said");
 }
 
 /* What it orders stands in its path: console_vault.c. */
-static const struct endpoint vault_endpoint = {NULL, "POST", answer_vault, CONSOLE_VAULT,
+static const struct endpoint vault_endpoint = {NULL, "POST", answer_said, CONSOLE_VAULT,
 					       VAULT_WAIT_MS};
 
 static const struct endpoint endpoints[] = {
@@ -215,6 +242,12 @@ static const struct endpoint endpoints[] = {
     {"/api/status", "GET", answer_status, CONSOLE_STATUS, STATUS_WAIT_MS},
     {"/metrics", "GET", answer_metrics, CONSOLE_ORDER_UNSET, 0},
     {"/api/reload", "POST", answer_order, CONSOLE_RELOAD, RELOAD_WAIT_MS},
+    {"/api/egress", "GET", answer_egress, CONSOLE_ORDER_UNSET, 0},
+    {"/api/egress/quarantine", "POST", answer_said, CONSOLE_EGRESS, STATUS_WAIT_MS},
+    {"/api/egress/release", "POST", answer_said, CONSOLE_EGRESS, STATUS_WAIT_MS},
+    {"/api/egress/learned", "GET", answer_learned, CONSOLE_ORDER_UNSET, 0},
+    {"/api/egress/approve", "POST", answer_said, CONSOLE_EGRESS, STATUS_WAIT_MS},
+    {"/api/egress/forget", "POST", answer_said, CONSOLE_EGRESS, STATUS_WAIT_MS},
     {"/api/pause", "POST", answer_order, CONSOLE_PAUSE, STATUS_WAIT_MS},
     {"/api/demo/restore", "POST", answer_order, CONSOLE_DEMO_RESTORE, STATUS_WAIT_MS},
     {"/api/demo/deface", "POST", answer_order, CONSOLE_DEMO_DEFACE, STATUS_WAIT_MS},
@@ -289,7 +322,9 @@ static enum MHD_Result ask_master(struct call *call)
 	MHD_suspend_connection(call->connection);
 	loop_arm(console->loop, &call->deadline,
 		 loop_now_ms(console->loop) + call->endpoint->wait_ms);
-	if (call->endpoint->order == CONSOLE_VAULT)
+	if (call->endpoint->order == CONSOLE_EGRESS)
+		console->setup.order_egress(console->setup.context, call->ticket, &call->egress);
+	else if (call->endpoint->order == CONSOLE_VAULT)
 		console->setup.order_vault(console->setup.context, call->ticket, call->vault);
 	else
 		console->setup.order(console->setup.context, call->endpoint->order, call->ticket,
@@ -372,6 +407,10 @@ static bool read_order(struct call *call, const char *path, struct err *err)
 	struct span content = strbuf_span(&call->content);
 	if (call->endpoint->order == CONSOLE_PAUSE)
 		return console_read_pause(content, &call->pause, err);
+	if (call->endpoint->order == CONSOLE_EGRESS && !call->door->console->setup.order_egress)
+		return err_set(err, "the console takes no orders about egress origins");
+	if (call->endpoint->order == CONSOLE_EGRESS)
+		return console_read_egress(console_egress_verb(path), content, &call->egress, err);
 	if (call->endpoint->order != CONSOLE_VAULT)
 		return true;
 	call->vault = calloc(1, sizeof(*call->vault));

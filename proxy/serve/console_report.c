@@ -8,6 +8,7 @@
 #include <inttypes.h>
 
 #include "sallyport/clock.h"
+#include "serve/console_egress.h"
 #include "serve/console_guard.h"
 
 struct totals {
@@ -77,8 +78,8 @@ static void write_reasons(struct json_writer *writer, const struct totals *total
 	json_close(writer);
 }
 
-bool console_report_status(const struct stats *stats, const struct guard_status *guard,
-			   struct span master, struct strbuf *out, struct err *err)
+bool console_report_status(const struct console_setup *setup, struct span master, struct strbuf *out,
+			   struct err *err)
 {
 	struct totals totals;
 	struct json_writer writer;
@@ -89,13 +90,14 @@ bool console_report_status(const struct stats *stats, const struct guard_status 
 		json_free(said);
 		return false;
 	}
-	add_up(&totals, stats);
+	add_up(&totals, setup->stats);
 	json_begin(&writer);
 	json_add_text(&writer, "version", SPAN(SALLYPORT_VERSION));
 	json_add_number(&writer, "now_ms", clock_wall_us() / 1000);
 	json_add_members(&writer, said);
 	json_add_number(&writer, "slots", totals.slots);
-	console_guard_status(guard, &writer);
+	console_guard_status(setup->guard, &writer);
+	console_egress_status(setup->egress, &writer);
 	write_counters(&writer, &totals);
 	write_reasons(&writer, &totals);
 	json_free(said);
@@ -118,11 +120,10 @@ static void write_metric(struct strbuf *out, const char *name, const char *suffi
 	    name, suffix, help, name, suffix, type, name, suffix, value);
 }
 
-void console_report_metrics(const struct stats *stats, const struct guard_status *guard,
-			    struct strbuf *out)
+void console_report_metrics(const struct console_setup *setup, struct strbuf *out)
 {
 	struct totals totals;
-	add_up(&totals, stats);
+	add_up(&totals, setup->stats);
 	strbuf_add_str(out, "# HELP sallyport_info version of the program\n"
 			    "# TYPE sallyport_info gauge\n"
 			    "sallyport_info{version=\"" SALLYPORT_VERSION "\"} 1\n");
@@ -143,5 +144,6 @@ void console_report_metrics(const struct stats *stats, const struct guard_status
 	for (size_t i = REASON_UNSET + 1; i < REASON_COUNT; i++)
 		strbuf_addf(out, "sallyport_reasons_total{reason=\"%s\"} %" PRIu64 "\n",
 			    reason_name((enum reason)i), totals.reasons[i]);
-	console_guard_metrics(guard, out);
+	console_guard_metrics(setup->guard, out);
+	console_egress_metrics(setup->egress, out);
 }

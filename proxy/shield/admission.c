@@ -140,3 +140,11 @@ void admission_judge(const struct address_policy *addresses, const struct thrott
 	if (judge_throttle(&judging))
 		verdict->enforced = request->mode != SHIELD_MONITOR && !policy->dry_run;
 }
+
+const struct throttle_byte_rate *admission_reply_rate(const struct throttle_policy *policy,
+						      const struct addr *visitor, int mode)
+{
+	bool is_held = policy->reply.per_s > 0 && mode == SHIELD_ENFORCE && !policy->dry_run &&
+		       !cidr_set_has(&policy->allow_set, visitor);
+	return is_held ? &policy->reply : NULL;
+}

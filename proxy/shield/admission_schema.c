@@ -17,7 +17,9 @@ enum {
 	PATHS_MAX = 64,
 	NETWORKS_MAX = 65536,
 	RATE_MAX = 100000,
-	BURST_MAX = 1000000
+	BURST_MAX = 1000000,
+	REPLY_BURST_MIN = 4096,
+	REPLY_BURST_LEAST = 65536, /* where none is set: a page and what belongs to it */
 };
 
 /* ---- networks ---- */
@@ -43,6 +45,20 @@ static void compile_rate(const struct policy_rate *rate, uint64_t burst, uint64_
 		policy_error_in(context, where, "burst",
 				"at this rate a burst of %llu takes more than 7 d to be forgotten",
 				(unsigned long long)burst);
+}
+
+static void compile_reply_rate(struct throttle_policy *policy, struct policy_where where,
+			       struct policy_context *context)
+{
+	uint64_t usual = MAX(policy->reply_rate, (uint64_t)REPLY_BURST_LEAST);
+	uint64_t burst = policy->reply_burst > 0 ? policy->reply_burst : usual;
+
+	if (policy->reply_rate > 0 && !throttle_byte_rate_of(policy->reply_rate, burst, &policy->reply))
+		policy_error_in(context, where, "reply_burst",
+				"at this rate a burst of %llu bytes takes more than 7 d to be forgotten",
+				(unsigned long long)burst);
+	if (policy->reply_burst > 0 && policy->reply_rate == 0)
+		policy_warning(context, where, "reply_burst has no effect: reply_rate is not set");
 }
 
 /* ---- paths ---- */
@@ -145,9 +161,16 @@ static const struct setting throttle_rows[] = {
      .doc = "How often at once."},
     {"paths", SETTING_LIST, THROTTLE(path_list), .sub = &path_schema, .max = PATHS_MAX,
      .doc = "Paths with a rate of their own, besides that of the whole site."},
+    {"reply_rate", SETTING_BYTE_RATE, THROTTLE(reply_rate), .standard = "0 B/s", .max = THROTTLE_BYTES_MAX,
+     .example = "\"4 MiB/s\"",
+     .doc = "How much of this site's replies, and of what comes down its tunnels, one client gets in a second, over all "
+	    "its connections: what is over it waits, and nothing is refused. 0: any."},
+    {"reply_burst", SETTING_BYTES, THROTTLE(reply_burst), .min = REPLY_BURST_MIN, .max = THROTTLE_BYTES_MAX,
+     .example = "\"1 MiB\"",
+     .doc = "How much of that at once. Without it: what `reply_rate` gives in a second, and 64 KiB at least."},
     {"allow", SETTING_STRINGS, THROTTLE(allow), .max = NETWORKS_MAX,
      .example = "( \"10.0.0.0/8\" )",
-     .doc = "Networks whose requests are neither counted nor refused here, such as those of a "
+     .doc = "Networks whose requests are neither counted, refused nor held here, such as those of a "
 	    "monitoring service."},
     {"strikes", SETTING_COUNT, THROTTLE(strikes), .standard = "0", .max = 1000000,
      .doc = "So many refusals ban a client for the time `ban`. 0: never."},
@@ -160,7 +183,7 @@ static const struct setting throttle_rows[] = {
      .doc = "What a banned client gets: `reject` answers 429, `close` nothing, `tarpit` nothing "
 	    "after `timeouts.tarpit`."},
     {"dry_run", SETTING_BOOL, THROTTLE(dry_run), .standard = "false",
-     .doc = "Counts and logs what would be refused, and refuses nothing."},
+     .doc = "Counts and logs what would be refused, and refuses nothing, nor holds replies."},
     {0},
 };
 
@@ -176,13 +199,14 @@ static void finish_throttle(void *structure, struct policy_where where,
 	policy->is_on = policy->has_rate || policy->path_count > 0;
 	if (policy->has_rate)
 		compile_rate(&policy->per_client, policy->burst, 0, &policy->rate, where, context);
+	compile_reply_rate(policy, where, context);
 	/* always possible: the ranges of both are smaller than those of rates */
 	if (strikes.count > 0)
 		(void)throttle_rate_of(strikes.count, strikes.per_ms, strikes.count, 0,
 				       &policy->strike_rate);
-	if (policy->where.line > 0 && !policy->per_client.count && policy->path_list.n == 0)
+	if (policy->where.line > 0 && !policy->is_on && policy->reply_rate == 0)
 		policy_warning(context, where,
-			       "neither per_client nor paths is set: nothing is throttled");
+			       "none of per_client, paths and reply_rate is set: nothing is throttled");
 }
 
 const struct schema throttle_schema = {

@@ -9,6 +9,18 @@ static const enum reason answerable[] = {
 #include "sallyport/findings.def"
 #define LIMIT(member, type, why, ...) REASON_##why,
 #include "sallyport/limits.def"
+    REASON_BODY_TOO_LARGE,
+    REASON_BODY_TYPE,
+    REASON_BODY_CHARSET,
+    REASON_BODY_CODING,
+    REASON_BODY_MALFORMED,
+    REASON_BODY_AMBIGUOUS,
+    REASON_BODY_DOCTYPE,
+    REASON_BODY_TOO_MANY_VALUES,
+    REASON_BODY_TOO_DEEP,
+    REASON_BODY_NAME_TOO_LONG,
+    REASON_BODY_VALUE_TOO_LONG,
+    REASON_BODY_PART_HEAD_TOO_LARGE,
     REASON_FIELD_RULE_TOO_LARGE,
     REASON_COOKIE_MALFORMED,
     REASON_RULE,

@@ -20,6 +20,7 @@ struct shield {
 struct shield_scratch {
 	struct rule_scratch *rules;
 	struct rule_tally tally; /* of the request that was judged last */
+	bool skips_rules;        /* it is one that no rule is asked about */
 	char *text;              /* HTTP_HEAD_MAX bytes, for decoded cookies */
 };
 
@@ -31,5 +32,7 @@ enum reason finding_reason(unsigned finding);
 /* "sites[].shield.findings.encoded_slash"; of the worst of several. */
 const char *finding_setting(unsigned finding, enum finding_place place);
 uint32_t findings_weight(unsigned findings);
+/* mode.c: the path has one reading, whoever reads it. */
+bool canon_is_clear(const struct url_canon *canon);
 
 #endif

@@ -163,10 +163,12 @@ void shield_judge(const struct shield *shield, struct shield_scratch *scratch,
 	};
 	*verdict = (struct verdict){.action = VERDICT_ALLOW, .enforced = true};
 	rule_tally_begin(&scratch->tally);
+	scratch->skips_rules = false;
 	if (judge_forbidden_method(&judging) || judging.mode == SHIELD_OFF)
 		return;
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		if (steps[i](&judging))
 			return;
 	}
+	scratch->skips_rules = judging.always_allowed;
 }

@@ -135,7 +135,7 @@ bool judge_query_lists(struct judging *judging)
 	       refuse_by(judging, REASON_QUERY_SEQUENCE, query, "sites[].shield.deny.query");
 }
 
-static bool is_type_listed(const char *const *texts, struct span type)
+bool is_type_listed(const char *const *texts, struct span type)
 {
 	for (; texts && *texts; texts++) {
 		struct span text = span_from_str(*texts);
@@ -158,7 +158,7 @@ static bool judge_type(struct judging *judging, struct span value)
 			 "sites[].shield.allow.content_types");
 }
 
-static bool has_content(const struct http_head *head)
+bool has_content(const struct http_head *head)
 {
 	return head->framing == HTTP_FRAMING_CHUNKED ||
 	       (head->framing == HTTP_FRAMING_LENGTH && head->content_length > 0);

@@ -8,6 +8,11 @@ enum {
 			 URL_UTF8_INVALID | URL_ESCAPE_INVALID,
 };
 
+bool canon_is_clear(const struct url_canon *canon)
+{
+	return !(canon->findings & ~(unsigned)CLEAR_FINDINGS);
+}
+
 static enum shield_mode stricter(enum shield_mode a, enum shield_mode b)
 {
 	_Static_assert(SHIELD_OFF < SHIELD_MONITOR && SHIELD_MONITOR < SHIELD_ENFORCE,
@@ -30,7 +35,7 @@ enum shield_mode shield_mode_at(const struct shield *shield, const struct url_ca
 	}
 	if (!best)
 		return mode;
-	if (canon->findings & ~(unsigned)CLEAR_FINDINGS)
+	if (!canon_is_clear(canon))
 		return stricter(mode, (enum shield_mode)best->mode);
 	return (enum shield_mode)best->mode;
 }

@@ -27,9 +27,9 @@ static void begin(const struct judging *judging, struct rule_scan *scan)
 
 /* ---- what matched ---- */
 
-static int mode_of(const struct judging *judging, uint32_t rule)
+static int mode_at(const struct shield *shield, uint32_t rule)
 {
-	const struct shield_settings *settings = &judging->shield->settings;
+	const struct shield_settings *settings = &shield->settings;
 	int mode = settings->rule_modes ? settings->rule_modes[rule]
 					: rule_set_get(settings->rules, rule)->mode;
 	return mode ? mode : SHIELD_ENFORCE;
@@ -54,13 +54,13 @@ static const struct rule_hit *first_hit(const struct judging *judging, int mode)
 		const struct rule_hit *hit = &tally->hits[i];
 		bool counts = mode == SHIELD_MONITOR ||
 			      rule_set_get(judging->shield->settings.rules, hit->rule)->score == 0;
-		if (mode_of(judging, hit->rule) == mode && counts && (!first || hit->rule < first->rule))
+		if (mode_at(judging->shield, hit->rule) == mode && counts && (!first || hit->rule < first->rule))
 			first = hit;
 	}
 	return first;
 }
 
-static bool refuse_hits(struct judging *judging)
+bool judge_hits(struct judging *judging)
 {
 	const struct rule_hit *hit = first_hit(judging, SHIELD_ENFORCE);
 	if (judging->tally->broken) { /* unjudged is not allowed */
@@ -96,7 +96,7 @@ bool judge_rules(struct judging *judging)
 	if (query.ptr && rule_set_wants(rules, TARGET_QUERY))
 		add_line(&scan, TARGET_QUERY, url_decode_query(query, request->buf), query);
 	rule_scan_run(&scan);
-	return refuse_hits(judging);
+	return judge_hits(judging);
 }
 
 /* ---- values ---- */
@@ -188,25 +188,35 @@ bool judge_values(struct judging *judging)
 	add_arguments(judging, &scan);
 	add_fields(judging, &scan);
 	rule_scan_run(&scan);
-	return refuse_hits(judging);
+	return judge_hits(judging);
 }
 
 /* ---- the score ---- */
 
-/* Adds what matches weigh; gives the heaviest. */
-static const struct rule_hit *add_scores(struct judging *judging)
+static uint32_t score_of(const struct shield *shield, const struct rule_hit *hit)
 {
-	const struct rule_tally *tally = judging->tally;
+	return mode_at(shield, hit->rule) == SHIELD_ENFORCE
+		   ? rule_set_get(shield->settings.rules, hit->rule)->score
+		   : 0;
+}
+
+uint32_t tally_score(const struct shield *shield, const struct rule_tally *tally)
+{
+	uint32_t score = 0;
+	for (uint32_t i = 0; i < tally->hit_count; i++)
+		score += score_of(shield, &tally->hits[i]);
+	return score;
+}
+
+/* NULL: none weighs anything. */
+static const struct rule_hit *heaviest_hit(const struct judging *judging)
+{
 	const struct rule_hit *heaviest = NULL;
 	uint32_t most = 0;
-	for (uint32_t i = 0; i < tally->hit_count; i++) {
-		uint32_t score =
-		    rule_set_get(judging->shield->settings.rules, tally->hits[i].rule)->score;
-		if (mode_of(judging, tally->hits[i].rule) != SHIELD_ENFORCE)
-			continue;
-		judging->verdict->score += score;
+	for (uint32_t i = 0; i < judging->tally->hit_count; i++) {
+		uint32_t score = score_of(judging->shield, &judging->tally->hits[i]);
 		if (score > most)
-			heaviest = &tally->hits[i];
+			heaviest = &judging->tally->hits[i];
 		most = score > most ? score : most;
 	}
 	return heaviest;
@@ -216,7 +226,8 @@ bool judge_score(struct judging *judging)
 {
 	if (judging->name_control & judging->shield->found[PLACE_QUERY].scored)
 		judging->verdict->score += findings_weight(URL_NAME_CONTROL);
-	const struct rule_hit *hit = add_scores(judging);
+	const struct rule_hit *hit = heaviest_hit(judging);
+	judging->verdict->score += tally_score(judging->shield, judging->tally);
 	if (!refuse_over(judging, LIMIT_score, judging->verdict->score,
 			 hit ? hit->evidence : target_of(judging)))
 		return false;
@@ -236,37 +247,4 @@ bool judge_watched(struct judging *judging)
 	refuse_by_hit(judging, hit);
 	judging->verdict->enforced = false;
 	return true;
-}
-
-/* ---- content ---- */
-
-void shield_content_begin(struct shield_content *content, const struct shield *shield,
-			  struct shield_scratch *scratch, enum shield_mode mode, uint32_t score)
-{
-	struct verdict ignored = {0};
-	struct judging judging = {
-	    .shield = shield, .scratch = scratch, .tally = &scratch->tally, .verdict = &ignored};
-	add_scores(&judging);
-	content->shield = shield;
-	content->mode = mode;
-	content->score = score - (ignored.score < score ? ignored.score : score);
-	content->tally = scratch->tally;
-}
-
-void shield_content_scan(struct shield_content *content, struct shield_scratch *scratch,
-			 struct rule_scan *scan)
-{
-	const struct shield_settings *settings = &content->shield->settings;
-	rule_scan_begin(scan, settings->rules, scratch->rules, &content->tally, settings->rule_modes);
-}
-
-bool shield_content_judge(struct shield_content *content, struct verdict *verdict)
-{
-	struct judging judging = {.shield = content->shield,
-				  .tally = &content->tally,
-				  .verdict = verdict,
-				  .mode = content->mode};
-	*verdict = (struct verdict){
-	    .action = VERDICT_ALLOW, .enforced = true, .score = content->score};
-	return refuse_hits(&judging) || judge_score(&judging) || judge_watched(&judging);
 }

@@ -3,6 +3,7 @@
 
 #include "sallyport/shield_schema.h"
 #include "shield/answers_schema.h"
+#include "shield/body_schema.h"
 #include "shield/rule_modes.h"
 
 #define LIMITS(member) offsetof(struct shield_limits, member)
@@ -224,27 +225,34 @@ static const struct setting path_rows[] = {
     {0},
 };
 
+void check_policy_path(const char *path, const char *setting, struct policy_where where,
+		       struct policy_context *context)
+{
+	char buf[URL_CANON_ROOM(PATH_BYTES_MAX)];
+	struct url_canon canon;
+
+	if (path[0] != '/' || strlen(path) > PATH_BYTES_MAX || strpbrk(path, "?#")) {
+		policy_error_in(context, where, setting,
+				"\"%.64s\" is not a path, such as \"/legacy\", of at most %d bytes",
+				path, PATH_BYTES_MAX);
+		return;
+	}
+	url_canon_path(span_from_str(path), buf, &canon);
+	if (canon.findings != URL_FINDING_NONE)
+		policy_error_in(context, where, setting,
+				"\"%s\" is never met, paths are compared in canonical form: "
+				"\"%.*s\"",
+				path, SPAN_ARG(canon.path));
+}
+
 static void finish_path(void *structure, struct policy_where where, struct policy_context *context)
 {
 	struct shield_path *path = structure;
-	char buf[URL_CANON_ROOM(PATH_BYTES_MAX)];
-	struct url_canon canon;
 
 	if (!path->path)
 		return;
 	path->path_len = strlen(path->path);
-	if (path->path[0] != '/' || path->path_len > PATH_BYTES_MAX || strpbrk(path->path, "?#")) {
-		policy_error_in(context, where, "path",
-				"\"%.64s\" is not a path, such as \"/legacy\", of at most %d bytes",
-				path->path, PATH_BYTES_MAX);
-		return;
-	}
-	url_canon_path(span_of(path->path, path->path_len), buf, &canon);
-	if (canon.findings != URL_FINDING_NONE)
-		policy_error_in(context, where, "path",
-				"\"%s\" is never met, paths are compared in canonical form: "
-				"\"%.*s\"",
-				path->path, SPAN_ARG(canon.path));
+	check_policy_path(path->path, "path", where, context);
 }
 
 static const struct schema path_schema = {
@@ -271,6 +279,8 @@ static const struct setting shield_rows[] = {
     {"limits", SETTING_GROUP, SHIELD(limits), .sub = &limits_schema,
      .doc = "How large a request of this site may be. The defaults are those of the profile "
 	    "`standard`."},
+    {"bodies", SETTING_GROUP, SHIELD(bodies), .sub = &bodies_schema,
+     .doc = "What is done with the content of requests: see Content."},
     {"findings", SETTING_GROUP, SHIELD(findings), .sub = &findings_schema,
      .doc = "What is done about findings in a path."},
     {"query_findings", SETTING_GROUP, SHIELD(query_findings), .sub = &query_findings_schema,
@@ -371,6 +381,9 @@ static void follow_profile(struct shield_policy *policy)
 	if (policy->cookie_syntax == COOKIE_SYNTAX_UNSET)
 		policy->cookie_syntax =
 		    policy->profile == PROFILE_STRICT ? COOKIE_SYNTAX_RFC6265 : COOKIE_SYNTAX_ANY;
+	if (policy->bodies.bodies.larger == BODY_LARGER_UNSET)
+		policy->bodies.bodies.larger =
+		    policy->profile == PROFILE_STRICT ? BODY_LARGER_REFUSE : BODY_LARGER_STREAM;
 }
 
 static void compile_fields(struct shield_policy *policy, struct policy_context *context)
@@ -464,6 +477,7 @@ void shield_policy_settings(const struct shield_policy *policy, const struct rul
 	    .profile = policy->profile,
 	    .origin_kind = policy->origin_kind,
 	    .limits = policy->limits.limits,
+	    .bodies = policy->bodies.bodies,
 	    .lists = lists_of(policy),
 	    .field_rules = policy->field_rules,
 	    .field_rule_count = policy->fields.n,
@@ -480,7 +494,7 @@ void shield_policy_settings(const struct shield_policy *policy, const struct rul
 		       sizeof(out->findings.in[place]));
 }
 
-static bool strings_eq(const struct policy_strings *a, const struct policy_strings *b)
+bool strings_eq(const struct policy_strings *a, const struct policy_strings *b)
 {
 	if (a->n != b->n)
 		return false;
@@ -549,7 +563,7 @@ bool shield_policy_eq(const struct shield_policy *a, const struct shield_policy 
 	return a->mode == b->mode && a->profile == b->profile && a->origin_kind == b->origin_kind &&
 	       a->cookie_syntax == b->cookie_syntax &&
 	       memcmp(&a->limits.limits, &b->limits.limits, sizeof(a->limits.limits)) == 0 &&
-	       findings_eq(a, b) && lists_eq(a, b) && paths_eq(&a->paths, &b->paths) &&
+	       bodies_policy_eq(&a->bodies, &b->bodies) && findings_eq(a, b) && lists_eq(a, b) && paths_eq(&a->paths, &b->paths) &&
 	       fields_eq(&a->fields, &b->fields) && answers_policy_eq(a, b) &&
 	       rule_modes_eq(&a->rule_modes, &b->rule_modes);
 }

@@ -13,8 +13,12 @@ enum {
 	CROWD_BITS = 12,
 	CROWDS = 1 << CROWD_BITS,
 	CLASSES = 4, /* of rates, so that a slow one does not use up a fast one's crowd */
+	BYTES_CLASS = CLASSES,
 	TAT_BITS = 42,
 	TAG_SHIFT = TAT_BITS + 1,
+	PIECES_PER_S = 50,
+	PIECE_MIN = 1024,
+	PIECE_MAX = 65536,
 	TRIES = 64,       /* compare-and-swaps that others win, until we give up */
 	SWEEP_PER_S = 16, /* buckets: all of them in 4.6 hours */
 	SWEEP_MAX = 1024, /* in one call: tens of microseconds */
@@ -35,6 +39,7 @@ enum {
 /* Of cells that belong to no rate; the ids of rates are hashes. */
 #define STRIKES_ID UINT64_C(0x737472696b657301)
 #define BAN_ID     UINT64_C(0x62616e6e65640001)
+#define BYTES_ID   UINT64_C(0x6279746573000001)
 
 struct bucket {
 	_Alignas(64) _Atomic uint64_t cells[CELLS];
@@ -45,7 +50,7 @@ struct throttle_table {
 	_Atomic uint64_t swept_us; /* when the last sweep began */
 	_Atomic uint64_t sweep_at; /* buckets swept in all; the next is this modulo BUCKETS */
 	struct bucket buckets[BUCKETS];
-	_Atomic uint64_t crowds[CLASSES][CROWDS];
+	_Atomic uint64_t crowds[CLASSES + 1][CROWDS];
 };
 
 _Static_assert(sizeof(struct bucket) == 64, "a bucket is one line");
@@ -136,7 +141,7 @@ static void sweep_at(struct throttle_table *table, uint64_t at, uint64_t now_us,
 	struct bucket *bucket = &table->buckets[at % BUCKETS];
 	for (unsigned i = 0; i < CELLS; i++)
 		sweep_cell(&bucket->cells[i], now_us, all);
-	for (unsigned i = 0; at % BUCKETS == 0 && i < CLASSES * CROWDS; i++)
+	for (unsigned i = 0; at % BUCKETS == 0 && i < (CLASSES + 1) * CROWDS; i++)
 		sweep_cell(&table->crowds[i / CROWDS][i % CROWDS], now_us, all);
 }
 
@@ -284,12 +289,16 @@ static unsigned class_of(const struct throttle_rate *rate)
 	return s <= 10 ? 0 : s <= 120 ? 1 : s <= 1800 ? 2 : 3;
 }
 
+static _Atomic uint64_t *crowd_of(const struct throttle_client *client, unsigned class)
+{
+	return &client->table->crowds[class][client->hash >> (64 - CROWD_BITS)];
+}
+
 static struct throttle_result ask_crowd(const struct throttle_client *client,
 					const struct throttle_rate *rate, uint64_t now_us)
 {
 	struct throttle_result result = {0};
-	struct place place = {
-	    .cell = &client->table->crowds[class_of(rate)][client->hash >> (64 - CROWD_BITS)]};
+	struct place place = {.cell = crowd_of(client, class_of(rate))};
 	for (unsigned i = 0; i < TRIES && result.answer == THROTTLE_UNSET; i++) {
 		place.value = load(place.cell);
 		place.ahead_us = ahead_of(place.value, now_us);
@@ -311,6 +320,83 @@ struct throttle_result throttle_ask(const struct throttle_client *client,
 	}
 	/* So many others at one cell are a flood, or the memory is spoiled. */
 	return result.answer != THROTTLE_UNSET ? result : refuse(rate->interval_us);
+}
+
+/* ---- bytes ---- */
+
+/* Half a burst at most, so that there is room for a piece again once all is forgotten. */
+static uint64_t piece_of(uint64_t per_s, uint64_t burst)
+{
+	uint64_t piece = per_s / PIECES_PER_S, most = burst / 2 < PIECE_MAX ? burst / 2 : PIECE_MAX;
+	piece = piece < PIECE_MIN ? PIECE_MIN : piece;
+	return piece < most ? piece : most > 0 ? most : 1;
+}
+
+static uint64_t takes_us(uint64_t bytes, uint64_t per_s)
+{
+	return (bytes * SECOND_US + per_s - 1) / per_s;
+}
+
+bool throttle_byte_rate_of(uint64_t per_s, uint64_t burst, struct throttle_byte_rate *out)
+{
+	if (per_s == 0 || burst == 0 || per_s > THROTTLE_BYTES_MAX || burst > THROTTLE_BYTES_MAX ||
+	    takes_us(burst, per_s) > THROTTLE_HORIZON_US)
+		return false;
+	*out = (struct throttle_byte_rate){
+	    .id = fold(BYTES_ID, per_s * 2 + 1) + burst,
+	    .per_s = per_s,
+	    .burst_us = takes_us(burst, per_s),
+	    .piece_us = takes_us(piece_of(per_s, burst), per_s),
+	};
+	return true;
+}
+
+static struct throttle_allowance allowance_of(const struct throttle_byte_rate *rate,
+					      uint64_t ahead_us)
+{
+	if (ahead_us + rate->piece_us > rate->burst_us)
+		return (struct throttle_allowance){
+		    .wait_us = ahead_us + rate->piece_us - rate->burst_us};
+	uint64_t bytes = (rate->burst_us - ahead_us) * rate->per_s / SECOND_US;
+	return (struct throttle_allowance){.bytes = bytes > 0 ? bytes : 1};
+}
+
+/* One try; false where another changed the cell meanwhile. A debt that would outlast the horizon
+ * counts as that, or it would seem to be none. */
+static bool charge_cell(const struct place *place, uint64_t tag, const struct throttle_byte_rate *rate,
+			uint64_t cost_us, uint64_t now_us, struct throttle_allowance *out)
+{
+	uint64_t value = place->value, ahead_us = place->ahead_us + cost_us;
+	if (ahead_us > THROTTLE_HORIZON_US)
+		ahead_us = THROTTLE_HORIZON_US;
+	*out = allowance_of(rate, ahead_us);
+	if (cost_us == 0)
+		return true;
+	/* Who has to wait keeps his place, as one who was refused does. */
+	uint64_t limited = out->wait_us > 0 ? LIMITED : place->ahead_us > 0 ? value & LIMITED : 0;
+	return swap(place->cell, &value, pack(tag, limited, now_us + ahead_us));
+}
+
+struct throttle_allowance throttle_charge(const struct throttle_client *client,
+					  const struct throttle_byte_rate *rate, uint64_t bytes,
+					  uint64_t now_us)
+{
+	struct throttle_allowance allowance;
+	uint64_t tag = tag_of(client, rate->id);
+	uint64_t most = bytes < THROTTLE_BYTES_MAX ? bytes : THROTTLE_BYTES_MAX;
+	uint64_t cost_us = takes_us(most, rate->per_s);
+	for (unsigned i = 0; i < TRIES; i++) {
+		struct place place = find(client->bucket, tag, now_us);
+		bool in_crowd = !place.cell;
+		if (in_crowd) {
+			place.cell = crowd_of(client, BYTES_CLASS);
+			place.value = load(place.cell);
+			place.ahead_us = ahead_of(place.value, now_us);
+		}
+		if (charge_cell(&place, in_crowd ? 0 : tag, rate, cost_us, now_us, &allowance))
+			return allowance;
+	}
+	return allowance; /* so many others are a flood, or the memory is spoiled: uncharged once */
 }
 
 /* ---- bans ---- */

@@ -1,6 +1,7 @@
 /* Splits a request-target (RFC 9112 section 3.2) into its parts. Looks at every byte
  * once, for what may be in no part at all; what the parts mean is canon.c's, query.c's and
- * host.c's affair. authority-form is CONNECT's alone, and CONNECT is refused. */
+ * host.c's affair. authority-form is CONNECT's alone, and has an entry of its own: everywhere else
+ * it would be a path without its slash. */
 #include "url/class.h"
 
 #include "sallyport/url.h"
@@ -73,4 +74,31 @@ bool url_split(struct span target, struct url_target *out, enum reason *reason)
 	out->form = URL_ORIGIN;
 	cut_query(target, question, out);
 	return true;
+}
+
+/* Plain decimal and without a zero before it, so that it reads the same everywhere. */
+static bool is_port(struct span port)
+{
+	for (size_t i = 0; i < port.len; i++) {
+		if (!ascii_is_digit(port.ptr[i]))
+			return false;
+	}
+	return port.len > 0 && port.ptr[0] != '0';
+}
+
+bool url_split_authority(struct span target, struct url_target *out, struct url_host *host, enum reason *reason)
+{
+	size_t bad;
+	*out = (struct url_target){0};
+	(void)scan_bytes(target, &bad);
+	if (bad < target.len)
+		return fail(reason, target.ptr[bad] == '#' ? REASON_FRAGMENT : REASON_TARGET_BYTE);
+	const char *colon = target.len > 0 ? memrchr(target.ptr, ':', target.len) : NULL;
+	if (!colon || !is_port(span_from(target, (size_t)(colon - target.ptr) + 1)))
+		return fail(reason, REASON_EGRESS_TARGET);
+	if (!url_parse_host(target, host, reason))
+		return false;
+	out->form = URL_AUTHORITY;
+	out->authority = target;
+	return host->port != 0 || fail(reason, REASON_EGRESS_TARGET);
 }

@@ -5,7 +5,8 @@
  * schedule (--rate), or as fast as answers come (no --rate). By schedule, latency
  * counts from when a request was *due*, not from when it could be sent: a server that
  * stalls is charged for every request that had to wait (no "coordinated omission").
- * With --hold it keeps the connections open, idle, until standard input ends.
+ * With --hold it keeps the connections open, idle, until standard input ends. With --connect each connection
+ * is a tunnel through a proxy.
  *
  * It trusts the server to send Content-Length, checks status 200 and the length of every
  * answer, and prints one JSON object. It does not compare contents, speak TLS or chunked.
@@ -58,6 +59,8 @@ struct options {
 	uint64_t deadline_s;
 	bool hold;
 	const char *path;
+	const char *host;    /* in the Host field */
+	const char *tunnel;  /* CONNECT to it first; NULL: no */
 	char fields[HEADERS_ROOM];
 };
 
@@ -97,7 +100,7 @@ static void usage(const char *problem)
 	    "rate: %s\nusage: rate --port PORT --path PATH --count N [--connections N] "
 	    "[--in-flight N]\n"
 	    "            [--rate N/s] [--upload BYTES] [--expect BYTES] [--field 'NAME: VALUE']\n"
-	    "            [--deadline SECONDS] [--hold]\n",
+	    "            [--deadline SECONDS] [--hold] [--host HOST] [--connect HOST:PORT]\n",
 	    problem);
 	exit(2);
 }
@@ -124,6 +127,27 @@ static void make_idle(struct load *load, struct connection *c)
 	load->idle_count++;
 }
 
+/* The proxy's answer is taken byte by byte: what follows is the tunnel's. */
+static void open_tunnel(struct load *load, struct connection *c)
+{
+	char text[HEADERS_ROOM];
+	const char *to = load->options.tunnel;
+	int n = snprintf(text, sizeof(text), "CONNECT %s HTTP/1.1\r\nHost: %s\r\n\r\n", to, to);
+	size_t len = 0;
+
+	if (send(c->fd, text, (size_t)n, MSG_NOSIGNAL) != n)
+		die("CONNECT");
+	while (len < sizeof(text) - 1 && recv(c->fd, text + len, 1, 0) == 1) {
+		text[++len] = '\0';
+		if (len >= 4 && memcmp(text + len - 4, "\r\n\r\n", 4) == 0)
+			break;
+	}
+	if (len < 12 || memcmp(text + 8, " 200", 4) != 0) {
+		fprintf(stderr, "rate: CONNECT was answered: %.60s\n", text);
+		exit(1);
+	}
+}
+
 /* Connects blocking: on loopback that is quick, and no backlog overflows. */
 static void open_connection(struct load *load, struct connection *c)
 {
@@ -139,6 +163,8 @@ static void open_connection(struct load *load, struct connection *c)
 		die("setsockopt");
 	if (connect(c->fd, (const struct sockaddr *)server, sizeof(*server)) != 0)
 		die("connect");
+	if (load->options.tunnel)
+		open_tunnel(load, c);
 	c->wants_write = false;
 	watch(load, c, EPOLL_CTL_ADD);
 	make_idle(load, c);
@@ -429,8 +455,8 @@ static void build_request(struct load *load)
 	if (o->upload)
 		snprintf(length, sizeof(length), "Content-Length: %" PRIu64 "\r\n", o->upload);
 	n = snprintf(load->request, sizeof(load->request),
-		     "%s %s HTTP/1.1\r\nHost: bench.example\r\n%s%s\r\n",
-		     o->upload ? "POST" : "GET", o->path, o->fields, length);
+		     "%s %s HTTP/1.1\r\nHost: %s\r\n%s%s\r\n",
+		     o->upload ? "POST" : "GET", o->path, o->host, o->fields, length);
 	if (n < 0 || (size_t)n >= sizeof(load->request))
 		usage("the request is too long");
 	load->request_len = (size_t)n;
@@ -486,6 +512,8 @@ static void set_option(struct options *o, int letter, const char *value)
 	case 'f': add_field(o, value); break;
 	case 'd': o->deadline_s = number(value, 3600); break;
 	case 'h': o->hold = true; break;
+	case 'o': o->host = value; break;
+	case 't': o->tunnel = value; break;
 	default: usage("an unknown option");
 	}
 }
@@ -504,11 +532,14 @@ static void read_options(struct options *o, int argc, char **argv)
 	    {"field", required_argument, NULL, 'f'},
 	    {"deadline", required_argument, NULL, 'd'},
 	    {"hold", no_argument, NULL, 'h'},
+	    {"host", required_argument, NULL, 'o'},
+	    {"connect", required_argument, NULL, 't'},
 	    {NULL, 0, NULL, 0},
 	};
 	int letter;
 
-	*o = (struct options){.connections = 1, .in_flight = CONNECTIONS_MAX, .deadline_s = 60};
+	*o = (struct options){
+	    .connections = 1, .in_flight = CONNECTIONS_MAX, .deadline_s = 60, .host = "bench.example"};
 	o->server.sin_family = AF_INET;
 	o->server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	while ((letter = getopt_long(argc, argv, "", names, NULL)) != -1)

@@ -1,10 +1,21 @@
 -- wrk: the method and content of requests, and its result as one line of JSON.
--- Arguments after "--": the length of the content of a POST; none for GET.
+-- Arguments after "--": the length of the content of a POST, 0 for GET; "form" for content of fields as a browser
+-- sends them, "" for any; a request-target in place of the URL's.
 
 function init(args)
-	if args[1] then
+	local length = tonumber(args[1] or 0)
+	if length > 0 then
 		wrk.method = "POST"
-		wrk.body = string.rep("x", tonumber(args[1]))
+		wrk.body = string.rep("x", length)
+	end
+	if args[3] then
+		wrk.path = args[3]
+	end
+	if args[2] == "form" then
+		local field = "text=Gr%C3%B6%C3%9Fe+of+a+field+with+some+words&"
+		wrk.headers["Content-Type"] = "application/x-www-form-urlencoded"
+		wrk.body = string.rep(field, math.floor(#wrk.body / #field)):sub(1, -2)
+		wrk.body = wrk.body .. string.rep("x", tonumber(args[1]) - #wrk.body)
 	end
 end
 

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 
+import gates
 import report
 import trace
 from process import LAYOUTS, BenchError, Placement
@@ -74,8 +75,11 @@ def selected(work, given):
     for name in work.servers:
         if name.startswith("sallyport") and given.without_sallyport:
             continue
-        if name == work.ours and work.name in ("idle", "tls-idle") and os.geteuid() != 0:
+        if name == work.ours and work.name in ("idle", "tls-idle", "gate-idle") and os.geteuid() != 0:
             print("  idle: sallyport hides its memory from all but root", file=sys.stderr)
+            continue
+        if gates.is_missing(name):
+            print(f"  {work.name}: {name} is missing: apt-get install {name}", file=sys.stderr)
             continue
         if not given.server or name in given.server or name == work.base:
             yield name

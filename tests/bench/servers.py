@@ -5,9 +5,11 @@ import http.client
 import json
 import os
 import re
+import shutil
 import ssl
 import subprocess
 
+import gates
 from process import BenchError, Process, cpu_ns, free_port, pss_bytes, wait_until
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
@@ -333,6 +335,7 @@ class Place:
         yield Server(self, "twin-tls", "nginx again (noise)", NGINX_TLS, nginx, **default)
         yield Server(self, "haproxy-tls", "HAProxy", HAPROXY_TLS, haproxy, tuning="", options="")
         yield Server(self, "sallyport-tls", "sallyport", SALLYPORT_TLS, [self.binary, "run", "-c", "CONFIG"], guard="")
+        yield from gates.servers(self)
 
     def make_certificate(self):
         """ECDSA, signed by itself, the same for all."""
@@ -360,7 +363,7 @@ class Place:
         status, content = server.get("/page")
         if status != 200 or len(content) != PAGE_BYTES:
             raise BenchError(f"{server.label}: /page gave {status} and {len(content)} bytes")
-        if not server.name.startswith("sallyport"):
+        if not server.name.startswith("sallyport") or isinstance(server, gates.Gate):
             return
         status, _ = server.get(CODE_RED)
         if not 400 <= status < 500 or status == 404:
@@ -376,10 +379,11 @@ class Place:
 def versions(binary, names):
     """One line each, as the programs give them."""
     commands = {"nginx": ["nginx", "-v"], "haproxy": ["haproxy", "-v"],
+                "squid": ["squid", "-v"], "tinyproxy": ["tinyproxy", "-v"],
                 "sallyport": [binary, "--version"], "wrk": ["wrk", "-v"]}
     lines = []
     for name, argv in commands.items():
-        if name != "wrk" and name not in names:
+        if name != "wrk" and name not in names or not shutil.which(argv[0]):
             continue
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
         lines.append((done.stdout + done.stderr).strip().splitlines()[0])

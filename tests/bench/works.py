@@ -82,7 +82,7 @@ class Loads:
             raise BenchError(f"{argv[0]} did not end within {seconds} s") from late
         return parse_result(argv[0], out, err)
 
-    def wrk(self, server, path, fields=(), post_bytes=0):
+    def wrk(self, server, path, fields=(), post_bytes=0, content=""):
         seconds = max(1, round(2 * self.scale))
         argv = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", f"{HERE}/report.lua",
                 "-H", "Host: bench.example"]
@@ -90,7 +90,7 @@ class Loads:
             argv += ["-H", line]
         argv += [f"{'https' if server.is_tls else 'http'}://127.0.0.1:{server.port}{path}"]
         if post_bytes:
-            argv += ["--", str(post_bytes)]
+            argv += ["--", str(post_bytes), content]
         return self.finish(argv, seconds + 20)
 
     def rate_argv(self, server, path, count, connections, **options):
@@ -184,6 +184,11 @@ def connection_each(loads, server):
 def posts(loads, server):
     return uploaded(server, POST_BYTES, lambda load: per_request(server, load, answer_bytes=1),
                     lambda: loads.wrk(server, "/upload", post_bytes=POST_BYTES))
+
+
+def forms(loads, server):
+    return uploaded(server, POST_BYTES, lambda load: per_request(server, load, answer_bytes=1),
+                    lambda: loads.wrk(server, "/upload", post_bytes=POST_BYTES, content="form"))
 
 
 def uploaded(server, size, measure, load):
@@ -287,6 +292,7 @@ def idle_tls_memory(loads, server):
 
 
 def all_works():
+    import gates  # which builds upon what stands above
     over_tls = ("nginx-tls", "twin-tls", "haproxy-tls", "sallyport-tls")
     tls = dict(base="nginx-tls", ours="sallyport-tls")
     handshake = "µs CPU per handshake with one request"
@@ -303,6 +309,7 @@ def all_works():
         Work("close", f"A connection for every request, {CONNECTIONS} clients", request, four,
              connection_each),
         Work("post", f"POST of 4 KiB, keep-alive, {CONNECTIONS} clients", request, four, posts),
+        Work("form", f"POST of a form of 4 KiB, looked into, {CONNECTIONS} clients", request, four, forms, gate=1.3),
         Work("copy", f"A known-good copy of 1 KiB, {CONNECTIONS} clients", request,
              ("nginx-static", "sallyport-sealed"), keep_alive, base="nginx-static", gate=1.2, aim=0.9,
              ours="sallyport-sealed"),
@@ -328,6 +335,7 @@ def all_works():
              gate=1.05, aim=1.0, **tls),
         Work("tls-idle", f"Memory of an idle TLS connection, of {IDLE_TLS_CONNECTIONS:,}", "bytes per connection",
              over_tls, idle_tls_memory, gate=1.0, aim=0.9, rounds_max=3, **tls),
+        *gates.works(),
     ]
 
 

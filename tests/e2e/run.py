@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Runs the end-to-end tests against the real binary.
 
-    tests/e2e/run.py [--binary PATH] [--all] [-k PATTERN] [-j N] [--bound SECONDS] [FILE ...]
+    tests/e2e/run.py [--binary PATH] [--all | --rest] [-k PATTERN] [-j N] [--bound SECONDS] [FILE ...]
 
 Each file of tests runs in a process of its own; a test, a file and the whole are bounded in time.
 Ends with "N passed, N failed" and, where some were skipped, why. Exit status 0: none failed."""
 
 import argparse
+import hashlib
 import importlib.util
 import json
 import os
@@ -14,6 +15,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -22,7 +24,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 sys.dont_write_bytecode = True
 
-from harness import check, context, registry, server  # noqa: E402
+from harness import check, context, pace, registry, server  # noqa: E402
 
 # Reasons that nobody outside can make happen at will.
 UNTESTED_REASONS = {}
@@ -33,30 +35,63 @@ def arguments():
     parser.add_argument("files", nargs="*", type=pathlib.Path)
     parser.add_argument("--binary", type=pathlib.Path, default=server.BINARY)
     parser.add_argument("--all", action="store_true", help="the heavy tests too")
+    parser.add_argument("--rest", action="store_true",
+                        help="all tests but those that passed already, with this program and these tests")
     parser.add_argument("-k", metavar="PATTERN", default="",
                         help="only tests with this in their name")
-    parser.add_argument("-j", type=int, default=3, help="files at a time")
-    parser.add_argument("--bound", type=float, help="seconds for everything")
+    parser.add_argument("-j", type=int, default=3 * (os.cpu_count() or 1), help="files at a time (three for each core)")
+    parser.add_argument("--bound", type=float, help="seconds for everything (3600)")
     parser.add_argument("-v", action="store_true", help="name every test")
+    parser.add_argument("--but", type=pathlib.Path, help=argparse.SUPPRESS)
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.all = options.all or options.rest
+    return options
 
 
 # ---- one file, in a process of its own
+
+CLEANING = 30  # seconds of an idle machine
+
 
 class OutOfTime(BaseException):
     pass
 
 
-def ring(signum, frame):
-    raise OutOfTime
+class ToldToEnd(BaseException):
+    pass
 
 
-def run_test(test):
-    """The outcome of one test and what there is to say about it."""
+class Alarm:
+    """Ends what takes longer than so many seconds of an idle machine."""
+
+    def __init__(self):
+        self.began, self.seconds = 0.0, 0.0
+        signal.signal(signal.SIGALRM, self._ring)
+
+    def set(self, seconds):
+        pace.measure()
+        self.began, self.seconds = time.monotonic(), seconds
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+    def clear(self):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _ring(self, signum, frame):
+        if pace.is_over(self.began, self.seconds):
+            raise OutOfTime
+        signal.setitimer(signal.ITIMER_REAL, 1.0)
+
+
+def tell_to_end(signum, frame):
+    raise ToldToEnd
+
+
+def run_test(test, alarm):
+    """The outcome of one test and what there is to say about it; and whether that was the last."""
     at_hand = context.Context()
-    outcome, detail = "passed", ""
-    signal.setitimer(signal.ITIMER_REAL, test.seconds)
+    outcome, detail, is_last = "passed", "", False
+    alarm.set(test.seconds)
     try:
         test.function(at_hand, *test.arguments)
     except check.Skip as skip:
@@ -64,23 +99,25 @@ def run_test(test):
     except check.Failure as failure:
         outcome, detail = "failed", f"{failure}\n{place(failure)}"
     except OutOfTime as late:
-        outcome, detail = "failed", f"not done within {test.seconds} s\n{place(late)}"
+        outcome, detail = "failed", f"not done within {test.seconds} s{check.at_this_pace()}\n{place(late)}"
+    except ToldToEnd as order:
+        outcome, detail, is_last = "failed", f"told to end\n{place(order)}", True
     except Exception as error:
         outcome, detail = "failed", traceback.format_exc(limit=-6)
         del error
-    signal.setitimer(signal.ITIMER_REAL, 30)
+    alarm.set(CLEANING)
     try:
         complaints = at_hand.finish()
     except OutOfTime:
-        complaints = ["cleaning up took more than 30 s"]
+        complaints = [f"cleaning up took more than {CLEANING} s{check.at_this_pace()}"]
     except Exception:
         complaints = [traceback.format_exc(limit=-6)]
-    signal.setitimer(signal.ITIMER_REAL, 0)
+    alarm.clear()
     if outcome == "passed":
         detail = "; ".join(at_hand.notes)
     if complaints:
         outcome, detail = "failed", "\n".join([detail, *complaints]).strip()
-    return outcome, detail
+    return outcome, detail, is_last
 
 
 def place(error):
@@ -106,30 +143,38 @@ def run_file(path, options):
     use_rule_cache(server.BINARY.parent / "rule-cache")
     if not server.BINARY.is_relative_to(server.ROOT):  # built elsewhere: it can't find its files by itself
         os.environ.setdefault("SALLYPORT_DATADIR", str(server.ROOT))
-    signal.signal(signal.SIGALRM, ring)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    if server.is_sanitized():
+        pace.is_of_sanitized_build()
+    alarm, is_last = Alarm(), False
+    signal.signal(signal.SIGTERM, tell_to_end)
     spec = importlib.util.spec_from_file_location(path.stem, path)
     spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    done = json.loads(options.but.read_text())["passed"] if options.but else []
     try:
         for test in registry.registered():
             if options.k not in f"{path.stem}.{test.name}" or test.heavy and not options.all:
                 continue
-            tell(starts=test.name)
+            if f"{path.stem}: {test.name}" in done:
+                continue
+            tell(starts=test.name, seconds=test.seconds)
             began = time.monotonic()
-            outcome, detail = run_test(test)
+            outcome, detail, is_last = run_test(test, alarm)
             tell(name=test.name, outcome=outcome, detail=detail, seconds=time.monotonic() - began)
+            if is_last:
+                break
     finally:
         complaints = context.Context.finish_all()
     for complaint in complaints:
         tell(name="the server ends in order", outcome="failed", detail=complaint, seconds=0.0)
-    tell(asserted=sorted(context.Context.asserted))
+    if not is_last:
+        tell(asserted=sorted(context.Context.asserted))
 
 
 # ---- all files
 
 class Results:
     def __init__(self, verbose):
-        self.passed, self.failed, self.skipped = 0, [], []
+        self.passed, self.failed, self.skipped = [], [], []
         self.asserted = set()
         self.verbose = verbose
         self.lock = threading.Lock()
@@ -137,7 +182,7 @@ class Results:
     def add(self, file, name, outcome, detail, seconds):
         with self.lock:
             if outcome == "passed":
-                self.passed += 1
+                self.passed.append(f"{file}: {name}")
             elif outcome == "skipped":
                 self.skipped.append(f"{file}: {name}: {detail}")
             else:
@@ -149,36 +194,76 @@ class Results:
                 print(f"{outcome:7} {seconds:6.2f} s  {file}: {name}{note}", flush=True)
 
 
-def supervise(path, options, results, end):
-    """Runs one file in a child process, bounded by `end`."""
-    command = [sys.executable, __file__, "--child", "--binary", options.binary, "-k", options.k,
-               path]
-    child = subprocess.Popen(command + ["--all"] * options.all, stdout=subprocess.PIPE, text=True,
-                             start_new_session=True)
-    # SIGTERM lets the child end its servers; the kernel ends them if it has to be killed.
-    watch = [threading.Timer(max(0.1, end - time.monotonic()), child.terminate),
-             threading.Timer(max(0.1, end - time.monotonic()) + 10, child.kill)]
-    for timer in watch:
-        timer.start()
-    running, ended, counts, began = None, False, {}, time.monotonic()
+class Watch:
+    """Ends the process of a file where the time for everything is over, or a test has hung beyond its own limit."""
+
+    def __init__(self, child, end):
+        self.child, self.end, self.why = child, end, ""
+        self.timers = []
+        self.expect(CLEANING)
+
+    def expect(self, seconds):
+        """News come within that time, its cleaning and what slows both down."""
+        self.cancel()
+        now = time.monotonic()
+        hangs = now + (seconds + CLEANING) * pace.MOST + 10
+        why = "it hangs" if hangs < self.end else "the time for everything is over (--bound)"
+        wait = max(0.1, min(hangs, self.end) - now)
+        # SIGTERM lets the child end its servers; the kernel ends them if it has to be killed.
+        self.timers = [threading.Timer(wait, self._end, [self.child.terminate, why]),
+                       threading.Timer(wait + CLEANING, self._end, [self.child.kill, why])]
+        for timer in self.timers:
+            timer.start()
+
+    def _end(self, action, why):
+        self.why = why
+        action()
+
+    def cancel(self):
+        for timer in self.timers:
+            timer.cancel()
+
+
+def follow(child, stem, results, watch):
+    """Takes the news of a file's process until it ends. The counts by outcome; the test that was running then, and
+    whether that was in order."""
+    running, ended, counts = None, False, {}
     for line in child.stdout:
         news = json.loads(line)
         if "starts" in news:
             running = news["starts"]
+            watch.expect(news["seconds"])
         elif "asserted" in news:
             results.asserted.update(news["asserted"])
             ended = True
         else:
             running = None
             counts[news["outcome"]] = counts.get(news["outcome"], 0) + 1
-            results.add(path.stem, **news)
-    child.wait()
-    for timer in watch:
-        timer.cancel()
+            results.add(stem, **news)
+            watch.expect(CLEANING)
+    return counts, running, ended
+
+
+def supervise(path, options, results, end):
+    """Runs one file in a child process, bounded by `end`."""
+    command = [sys.executable, __file__, "--child", "--binary", options.binary, "-k", options.k,
+               *(["--but", options.but] if options.but else []), path]
+    began = time.monotonic()
+    with tempfile.TemporaryFile("w+") as said:
+        child = subprocess.Popen(command + ["--all"] * options.all, stdout=subprocess.PIPE, stderr=said,
+                                 text=True, start_new_session=True)
+        watch = Watch(child, end)
+        counts, running, ended = follow(child, path.stem, results, watch)
+        child.wait()
+        watch.cancel()
+        said.seek(0)
+        errors = said.read().strip()
     if not ended:
         counts["failed"] = counts.get("failed", 0) + 1
-        results.add(path.stem, running or "the file", "failed",
-                    f"the process of the file ended with {child.returncode}", 0.0)
+        why = f"the process of the file ended with {child.returncode}: {watch.why or 'by itself'}"
+        results.add(path.stem, running or "the file", "failed", f"{why}\n{errors[-8000:]}".strip(), 0.0)
+    elif errors:
+        print(f"{path.stem} said: {errors[-8000:]}", flush=True)
     if counts:
         summary = ", ".join(f"{counts[key]} {key}" for key in ("passed", "failed", "skipped")
                             if key in counts)
@@ -194,10 +279,63 @@ def check_reasons(results):
     results.add("run.py", "every_reason_has_a_test", "failed" if detail else "passed", detail, 0.0)
 
 
-def run_all(options):
+# ---- what passed before
+
+def fingerprint(options):
+    """Of the program and of all that tests it here."""
+    digest = hashlib.sha256(options.binary.read_bytes())
+    for path in sorted(HERE.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+class Record:
+    """What passed with this very program and these tests, in a file beside the program."""
+
+    def __init__(self, options):
+        self.path = options.binary.resolve().parent / "e2e-passed.json"
+        self.of = fingerprint(options)
+        self.passed, self.asserted = [], []
+
+    def load(self):
+        """False where there is none of this program."""
+        try:
+            record = json.loads(self.path.read_text())
+        except (OSError, ValueError):
+            return False
+        if record["of"] != self.of:
+            return False
+        self.passed, self.asserted = record["passed"], record["asserted"]
+        return True
+
+    def save(self, results):
+        record = {"of": self.of, "passed": results.passed, "asserted": sorted(results.asserted)}
+        self.path.write_text(json.dumps(record))
+
+
+def leave_out_what_passed(options, results):
+    record = Record(options)
+    if record.load():
+        print(f"{len(record.passed)} tests passed before, the rest is run")
+        options.but = record.path
+        results.asserted.update(record.asserted)
+
+
+# Begun first, so that none of them runs alone at the end.
+LONGEST = ("test_guard_learning", "test_guard", "test_vault", "test_alerts")
+
+
+def files_of(options):
     files = [path.resolve() for path in options.files] or sorted(HERE.glob("test_*.py"))
-    end = time.monotonic() + (options.bound or (3600 if options.all else 240))
+    return sorted(files, key=lambda path: path.stem not in LONGEST)
+
+
+def run_all(options):
+    files = files_of(options)
+    end = time.monotonic() + (options.bound or 3600)
     results = Results(options.v)
+    if options.rest:
+        leave_out_what_passed(options, results)
     queue = list(files)
     lock = threading.Lock()
 
@@ -216,12 +354,14 @@ def run_all(options):
         thread.join()
     if not options.files and not options.k:
         check_reasons(results)
+        if not options.rest:
+            Record(options).save(results)
     for name in results.failed:
         print(f"failed: {name}")
     for name in results.skipped:
         print(f"skipped: {name}")
     skipped = f", {len(results.skipped)} skipped" if results.skipped else ""
-    print(f"{results.passed} passed, {len(results.failed)} failed{skipped}")
+    print(f"{len(results.passed)} passed, {len(results.failed)} failed{skipped}")
     return 1 if results.failed or not results.passed else 0
 
 

@@ -234,7 +234,7 @@ def the_flow_of_an_acme_client(t):
         response = ask(server, f"token-{turn}", host="SITE.EXAMPLE:80", fields=[("User-Agent", "a validation server")])
         t.equal((response.status, response.body.decode()), (200, f"token-{turn}.thumbprint"), "what the authority sees")
         challenge.unlink()
-        t.equal(subprocess.run(hook, capture_output=True, timeout=15, cwd=server.directory).returncode, 0, "the hook's status")
+        t.equal(subprocess.run(hook, capture_output=True, timeout=15 * t.pace(), cwd=server.directory).returncode, 0, "the hook's status")
         t.equal(visitor.get("/").status, 200, "the visitor afterwards, on the same connection")
 
 
@@ -255,7 +255,7 @@ def a_renewed_certificate_counts_after_the_deploy_hook(t):
     for end in ("pem", "key"):
         os.replace(live / f"renewed.{end}", live / f"site.{end}")
     hook = ["sh", "-c", f'"{server.process.args[0]}" reload -c "{server.file}"']
-    t.equal(subprocess.run(hook, capture_output=True, timeout=15, cwd=server.directory).returncode, 0, "the hook's status")
+    t.equal(subprocess.run(hook, capture_output=True, timeout=15 * t.pace(), cwd=server.directory).returncode, 0, "the hook's status")
     t.equal(t.tls_client(server).peer_name(), "renewed.example", "the certificate afterwards")
 
 

@@ -107,10 +107,10 @@ def a_receiver_that_hangs_holds_up_no_request_and_is_left(t):
     for _ in range(20):
         began = time.monotonic()
         t.equal(server.get("/").status, 502, "status")
-        t.check(time.monotonic() - began < 1, "a request waited")
+        t.within(began, 1, "a request waited")
     t.eventually(lambda: len(receiver.posts) == 2, "a second try", 20)
     wait = receiver.posts[1][0] - receiver.posts[0][0]
-    t.check(10 < wait < 14, f"after {wait:.1f} s")
+    t.check(10 < wait < 14 * t.pace(), f"after {wait:.1f} s")
 
 
 @test(seconds=20)
@@ -161,7 +161,7 @@ def the_program_gets_the_alert_on_its_input_and_nothing_else(t):
     began = time.time()
     server.get("/")
     t.eventually(out.exists, "the program ran", 5)
-    t.check(out.stat().st_mtime - began < 2, f"after {out.stat().st_mtime - began:.1f} s")
+    t.check(out.stat().st_mtime - began < 2 * t.pace(), f"after {out.stat().st_mtime - began:.1f} s")
     alert, facts, environment = out.read_text().replace("}", "}\n", 1).split("\n")[:3]
     t.equal(json.loads(alert)["reason"], "origin-down", "alert")
     arguments, user, descriptors, folder = facts.split()

@@ -1,10 +1,12 @@
 """The case sallyport was born from. First act: the worm's request is refused, and the page is served
-before and after. Second act: the server behind is taken over all the same, and the page stays whole. Requests as they were captured in 2001 (CERT CA-2001-11, CA-2001-19, CA-2001-26;
+before and after. Second act: the server behind is taken over all the same, and the page stays whole. Third act: it does
+what it was taken over for, and nobody has to pull its plug. Requests as they were captured in 2001 (CERT CA-2001-11, CA-2001-19, CA-2001-26;
 eEye's analyses of July and August 2001)."""
 
 import re
 
-from harness import reply, test
+from harness import attacks, namespaces, reply, test
+from harness.egress import LISTED4, Meanwhile, Place
 from harness.guarded import learned
 from harness.server import ROOT, free_port, own_address
 
@@ -196,3 +198,40 @@ def there_is_no_demo_to_break_into_without_one(t):
     t.equal(done.returncode, 1, "exit status")
     t.check("--demo" in done.stderr, f"what it says: {done.stderr}")
     t.equal(server.command("demo", "burn", "--socket", server.control_socket).returncode, 2, "of wrong use")
+
+
+# ---- third act
+
+def does_what_a_worm_does(day, targets, flooded):
+    """Code Red by the day of the month, as CAIDA described it: until the 19th it scans, 100 threads at a time;
+    from the 20th to the 27th it floods one address at port 80."""
+    def work():
+        if day < 20:
+            return attacks.connect_scan(targets, 80, at_once=100, patience=0.6)
+        return attacks.tcp_flood(flooded, 80, 2.0, most=100 << 20)
+    return work
+
+
+@test(seconds=40.0)
+def an_infected_server_neither_spreads_nor_floods_and_its_site_stays_up(t):
+    """With the strict list gone, so that the worm meets throttles and quarantine, as an operator would have it who
+    had to leave port 80 open."""
+    place = Place(t)
+    server = place.guard({"strict_ports": []})
+    network, targets = place.network, [namespaces.answering(i) for i in range(400)]
+    flooded = namespaces.answering(9000)
+    with (Meanwhile(place.visit) as site, Meanwhile(lambda: place.reach(network.origin, LISTED4)) as updates,
+          Meanwhile(lambda: place.reach(network.neighbour, namespaces.answering(9001))) as neighbour):
+        place.attack(does_what_a_worm_does(19, targets, flooded))
+        scan = place.escaped()
+        place.witness.forget()
+        place.attack(does_what_a_worm_does(20, targets, flooded))
+        flood = place.escaped()
+    t.note(f"scan on the 19th: {scan}; flood on the 20th: {flood}")
+    t.check(scan.hosts <= 15 and scan.seconds < 0.5, f"the scan: {scan}; at most 15 hosts, contained within 0.5 s")
+    t.check(flood.bytes <= 16e6, f"the flood: {flood}; at most 16 MB")
+    site.unhurt("the infected server's site", 10)
+    updates.unhurt("its listed destination", 10)
+    neighbour.unhurt("its neighbour", 10)
+    told = t.eventually(lambda: "quarantine" in server.events() and server.events(), lambda: f"an event:\n{server.events()}")
+    t.check(network.address(network.origin) in told, f"the event names the origin:\n{told}")

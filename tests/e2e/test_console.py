@@ -78,7 +78,7 @@ def the_status_command_shows_it(t):
 def the_status_of_no_server_is_1(t):
     server = t.fresh_server()
     server.process.terminate()
-    server.process.wait(8)
+    server.ended(8)
     result = server.command("status", "-c", str(server.file))
     t.equal(result.returncode, 1, "exit status")
     t.equal(len(result.stderr.strip().splitlines()), 1, f"one line says so: {result.stderr}")
@@ -147,7 +147,7 @@ def the_api_stays_up_under_nonsense(t):
 def stop_by_the_api_ends_the_server(t):
     server = t.fresh_server()
     t.equal(server.api("POST", "/api/stop").status, 202, "status")
-    t.equal(server.process.wait(6), 0, "exit status")
+    t.equal(server.ended(6), 0, "exit status")
 
 
 @test

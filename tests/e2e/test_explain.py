@@ -39,6 +39,7 @@ POLICY = {"site": {"shield": {
     "origin_kind": "php", "deny_addresses": ["192.0.2.0/24"], "query_findings": {"escape_invalid": "rewrite"},
     "answers": [{"reasons": ["escape-nul"], "action": "tarpit"}],
     "throttle": {"per_client": "50/s", "burst": 100, "strikes": 10, "allow": ["10.0.0.0/8", "10.9.0.0/16"],
+                 "reply_rate": "4 MiB/s",
                  "paths": [{"path": "/login", "per_client": "5/min"}, {"path": "/login/api", "per_client": "9/h", "burst": 3}]}}}}
 
 
@@ -58,6 +59,7 @@ def each_step_names_the_setting_that_decides(t):
             ("addresses", "2 networks not throttled", "sites[].shield.throttle.allow"),
             ("throttle", "each client 50 in 1 s, 100 at once", "sites[].shield.throttle.per_client"),
             ("throttle", "each client 9 in 1 h, 3 at once, under /login/api", "sites[].shield.throttle.paths[].per_client"),
+            ("throttle", "each client gets 4 MiB/s of replies", "sites[].shield.throttle.reply_rate"),
             ("throttle", "10 refusals in 1 min ban a client for 10 min", "sites[].shield.throttle.strikes")):
         t.check(expected in steps, f"{expected} in {steps}")
     t.check(not [s for s in said("/other") if "under" in s[1]], "no rate of another path")
@@ -157,3 +159,31 @@ def a_live_request_fares_as_explained(t):
         status = server.get(url).status
         expected = 200 if answer["allowed"] else answer["status"]
         t.equal(status, expected, f"status of {urllib.parse.quote(url)[:80]}")
+
+
+CONTENTS = {
+    "a form": (["-d", "a=1&b=%3Cb%3E"], "-", ["argument a = 1", "argument b = <b>", "form, well-formed: 2 values"]),
+    "JSON": (["-H", "Content-Type: application/json", "-d", '{"a":{"b":[true]}}'], "-", ["value a.b[] = true", "json, well-formed: 1 values"]),
+    "broken JSON": (["-H", "Content-Type: application/json", "-d", '{"a":'], "body-malformed", []),
+    "a NUL": (["-d", "a=1&b=%00"], "escape-nul", ["argument a = 1"]),
+    "no such type": (["-H", "Content-Type: x", "-d", "a"], "body-type", []),
+    "text": (["-H", "Content-Type: text/plain", "-d", "a"], "-", ["raw, not looked into"]),
+    "no content": (["-X", "POST"], "-", []),
+}
+
+
+@test(each=CONTENTS)
+def content_is_taken_apart(t, row):
+    arguments, reason, said = row
+    answer = explained(t, "/", *arguments)
+    t.equal((answer["reason"], step(answer, "content")), (reason, said), "the answer")
+    t.equal(len(step(answer, "verdict")), 1, "verdicts")
+
+
+@test
+def content_may_stand_in_a_file(t):
+    file = t.directory() / "body"
+    file.write_bytes(b"--B\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x.php\"\r\n\r\n\x00\x01\r\n--B--\r\n")
+    answer = explained(t, "/", "-H", "Content-Type: multipart/form-data; boundary=B", "-d", f"@{file}")
+    t.equal(step(answer, "content"), ["file name f = x.php", "file f = \\x00\\x01", "multipart, well-formed: 1 values"], "the answer")
+    t.equal(run_command("explain", "-d", "@/no/such/file", "/").returncode, 2, "exit status of a file that is not there")

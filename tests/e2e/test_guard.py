@@ -367,8 +367,6 @@ def a_thousand_holds_are_one_event(t):
 @test(seconds=60.0)
 def large_pages_that_wait_move_nobody_else_and_are_bounded(t):
     """A hundred visitors ask for the largest pages at once, whose last byte does not come; others go on."""
-    if is_sanitized():
-        t.skip("times and memory of a build with sanitizers say nothing")
     server, origin = guarded(t, {"/big.png": page(BIG, "image/png")}, quotas={"held": "16 MiB"},
                              timeouts={"first_byte": "20 s", "between_bytes": "20 s"})
     origin.on("/fast", page(b"x" * 1000, "text/plain"))
@@ -404,7 +402,8 @@ def large_pages_that_wait_move_nobody_else_and_are_bounded(t):
     for visitor in visitors:
         visitor.join()
     t.equal([(r.status, len(r.body)) for r in bodies if r.body != BIG], [], "what is no whole page")
-    t.check(grown < 160 << 20, f"memory grew by {grown >> 20} MiB")
-    t.check(beside < before * 3 + 20, f"p99 of others: {before:.1f} ms before, {beside:.1f} ms beside")
+    if not is_sanitized(): # times and memory of a build with sanitizers say nothing
+        t.check(grown < 160 << 20, f"memory grew by {grown >> 20} MiB")
+        t.check(beside < before * 3 + 20 * t.pace(), f"p99 of others: {before:.1f} ms before, {beside:.1f} ms beside")
     t.note(f"p99 of others {before:.2f} ms before, {beside:.2f} ms beside; {counters['held_bytes'] >> 20} MiB held, "
            f"memory grew by {grown >> 20} MiB")

@@ -434,7 +434,7 @@ def a_restart_serves_copies_at_once_while_the_origin_is_down(t):
     server = start(t, PAGES)
     learned(t, server, 3)
     server.process.terminate()
-    server.process.wait(10)
+    server.ended(10)
     server.origin.close()
     server.start()
     t.equal(body(server)[1], HOME, "the very first answer")
@@ -447,7 +447,7 @@ def a_seal_outlasts_a_restart(t):
     learned(t, server, 3)
     obeyed(t, server, "seal")
     server.process.terminate()
-    server.process.wait(10)
+    server.ended(10)
     server.start()
     in_state(t, server, "sealed")
 
@@ -457,7 +457,7 @@ def a_vault_that_cannot_be_read_is_learned_anew_loudly(t):
     server = start(t, PAGES)
     learned(t, server, 3)
     server.process.terminate()
-    server.process.wait(10)
+    server.ended(10)
     vault = server.directory / "vault"
     for path in vault.glob("catalogue.db*"):
         path.write_bytes(b"this is no database" * 1000)
@@ -475,7 +475,7 @@ def without_a_readable_vault_guard_fail_decides(t, case):
     server = start(t, PAGES, {"fail": fail})
     learned(t, server, 3)
     server.process.terminate()
-    server.process.wait(10)
+    server.ended(10)
     key = server.directory / "vault/key"
     key.chmod(0o644)
     server.start()

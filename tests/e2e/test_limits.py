@@ -78,7 +78,7 @@ def hosts_may_be_denied(t, host):
     t.answered(server, b"GET / HTTP/1.1\r\nHost: test.example\r\n\r\n")
 
 
-@test(each={"a known URL": get(b"/cgi-bin/known"), "a known query": get(b"/?q=%27"), "another type": post(b"Content-Type: application/json")})
+@test(each={"a known URL": get(b"/cgi-bin/known"), "a known query": get(b"/?q=%27"), "another type": post(b"Content-Type: application/json", body=b"1")})
 def what_is_always_allowed_passes_the_lists(t, row):
     t.answered(t.server(LISTS), row)
 
@@ -87,7 +87,7 @@ def what_is_always_allowed_passes_the_lists(t, row):
 def only_listed_extensions_and_types_may_be_allowed(t):
     server = t.server({"site": {"shield": {"allow": {"extensions": ["html", "."], "content_types": ["application/*"]}}}})
     t.answered(server, get(b"/v1.2/a.html"))
-    t.answered(server, post(b"Content-Type: application/json"))
+    t.answered(server, post(b"Content-Type: application/json", body=b"1"))
     t.refused(server, get(b"/a.php"), "extension-denied")
     t.refused(server, post(b"Content-Type: text/xml"), "content-type-denied")
     t.refused(server, post(), "content-type-denied")

@@ -175,7 +175,7 @@ def scenario(t, numbers, seconds):
                f"(of the origin itself {max(direct) * 1000:.0f} ms); "
                f"memory of all processes {max(memory) / MIB:.1f} MiB")
     t.note(figures)
-    t.check(max(took) < 0.1 + max(direct), figures)
+    t.check(max(took) < 0.1 * t.pace() + max(direct), figures)
     t.check(max(memory) < 64 * MIB or is_sanitized(), figures)
 
 

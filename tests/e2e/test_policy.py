@@ -44,7 +44,7 @@ def check_needs_no_rights(t):
     path.parent.chmod(0o755)
     binary = harness_server.installed(path.parent)
     result = subprocess.run([binary, "check", "-c", path], user=65534, group=65534, extra_groups=[],
-                            capture_output=True, text=True, timeout=10, check=False)
+                            capture_output=True, text=True, timeout=10 * t.pace(), check=False)
     t.equal(result.returncode, 0, f"exit status\n{result.stdout}{result.stderr}")
 
 

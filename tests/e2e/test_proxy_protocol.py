@@ -111,7 +111,7 @@ def a_header_that_does_not_come_has_a_deadline(t):
     server = behind(t, {"timeouts": {"head": "300 ms"}})
     begun = time.monotonic()
     closed(t, server, [b"PROXY TCP4 ", 0.05, b"192.0"], "proxy-timeout")
-    t.check(0.25 < time.monotonic() - begun < 2.0, f"closed after {time.monotonic() - begun:.2f} s")
+    t.within(begun, 2.0, "the time until it was closed", least=0.25)
 
 
 @test

@@ -40,7 +40,7 @@ def without_landlock_it_warns_once_and_goes_on(t):
 def where_the_sandbox_is_required_a_missing_part_is_fatal(t):
     server = without(t, ["landlock_create_ruleset"], {"process": {"sandbox": "required"}})
     server.start(wait=False)
-    t.equal(server.process.wait(5), 1, "exit status")
+    t.equal(server.ended(5), 1, "exit status")
     said = server.errors().strip().splitlines()
     t.check(len(said) == 1 and "Landlock" in said[0] and "sandbox" in said[0],
             f"one line says why: {said}")
@@ -83,7 +83,7 @@ def a_missing_right_is_one_line_and_1(t):
     server = t.fresh_server(start=False, user=65534)
     server.write_policy({"listen": [{"address": f"{own_address()}:80"}]})
     server.start(wait=False)
-    t.equal(server.process.wait(5), 1, "exit status")
+    t.equal(server.ended(5), 1, "exit status")
     said = server.errors().strip().splitlines()
     t.check(len(said) == 1 and f"{own_address()}:80" in said[0], f"one line names it: {said}")
     t.check(any(word in said[0] for word in ("CAP_NET_BIND_SERVICE", "root", "right", "permi",

@@ -41,7 +41,7 @@ def start_learned(t, **options):
 def end(server):
     """Ends it; its files stay."""
     server.process.terminate()
-    server.process.wait(8)
+    server.ended(8)
 
 
 def hold(t, server, origin, content=BAD):

@@ -5,6 +5,7 @@ import http.client
 import http.server
 import os
 import pathlib
+import struct
 import subprocess
 import tempfile
 import threading
@@ -132,6 +133,14 @@ def it_holds_no_sources_and_no_package_lists(image):
 def it_adds_little_to_debian(image):
     added = image.size - image.base_size
     assert added < ADDED_MAX, f"{added >> 20} MiB more than the base"
+
+
+def its_program_may_be_given_net_admin_and_starts_without(image):
+    # struct vfs_ns_cap_data / vfs_cap_data, linux/capability.h: version and flags, then permitted and inheritable
+    data = os.getxattr(image.root / "usr/local/bin/sallyport", "security.capability")
+    flags, permitted, inheritable = struct.unpack_from("<III", data)
+    equal((flags & 1, permitted, inheritable), (0, 1 << 12, 0), "effective, permitted, inheritable")
+    equal(Container(image, "version").wait(), 0, "exit status without any capability")
 
 
 def its_user_owns_nothing_but_the_volumes(image):
@@ -309,6 +318,7 @@ ALL = [
     it_holds_no_tool_that_builds,
     it_holds_no_sources_and_no_package_lists,
     it_adds_little_to_debian,
+    its_program_may_be_given_net_admin_and_starts_without,
     its_user_owns_nothing_but_the_volumes,
     without_policy_and_origin_it_says_what_is_missing,
     with_an_origin_it_serves_and_refuses,

@@ -160,8 +160,8 @@ function showServer(status) {
 
 /* Whoever looks should see at once that a site is less guarded than its policy says. */
 function showPaused(paused, count) {
-  const lines = paused.map((p) => "Paused: the " + p.leg + " of " + p.site + ", for another " +
-    duration(p.left_s) + ", until " + p.until);
+  const lines = paused.map((p) => "Paused: " + (p.site ? "the " + p.leg + " of " + p.site : p.leg) +
+    ", for another " + duration(p.left_s) + ", until " + p.until);
   if (count > lines.length) lines.push("… and " + (count - lines.length) + " others");
   at("paused").hidden = lines.length === 0;
   at("paused").textContent = lines.join("\n");
@@ -196,6 +196,58 @@ function showGuard(guard) {
   at("vault-error").textContent = guard.vault_error ? "The vault: " + guard.vault_error : "";
 }
 
+/* ---- egress ---- */
+
+function sentenceOf(origin) {
+  if (origin.stage === "free") return origin.last_offence ? "last: " + origin.last_offence + ", " + origin.last_offence_at : "";
+  return origin.offence + ", since " + origin.since + (origin.until ? ", for another " + duration(origin.left_s) : ", until released");
+}
+
+function orderButton(origin) {
+  const isFree = origin.stage === "free";
+  const button = element("button", isFree ? "Quarantine" : "Release");
+  button.type = "button";
+  button.addEventListener("click", () => orderEgress(button, isFree ? "quarantine" : "release", origin.origin));
+  return button;
+}
+
+function showEgress(egress) {
+  at("egress").hidden = !egress;
+  if (!egress) return;
+  const rows = (Array.isArray(egress.origins) ? egress.origins : []).map((origin) => {
+    const row = element("tr");
+    const c = origin.counters;
+    const order = element("td");
+    order.append(orderButton(origin));
+    row.append(element("td", origin.origin), element("td", origin.stage, origin.stage === "free" ? undefined : "hot"),
+      element("td", sentenceOf(origin)), element("td", count(c.gate_requests), "n"),
+      element("td", count(c.gate_refused + c.dns_refused), c.gate_refused + c.dns_refused > 0 ? "n hot" : "n"),
+      element("td", count(c.kernel_listed_packets + c.kernel_packets), "n"),
+      element("td", count(c.kernel_dropped), c.kernel_dropped > 0 ? "n hot" : "n"),
+      element("td", count(c.gate_new + c.kernel_new), "n"), order);
+    return row;
+  });
+  /* One that is being pressed must stay where it is. */
+  if (!at("egress-origins").matches(":active")) at("egress-origins").tBodies[0].replaceChildren(...rows);
+  at("egress-mode").textContent = egress.mode + (egress.gate ? ", gate" : ", no gate") +
+    (egress.kernel_active ? ", kernel leg" : ", no kernel leg");
+  at("egress-open").hidden = !!egress.kernel_active;
+  at("egress-open").textContent = egress.kernel_active ? "" :
+    "The kernel leg is off: " + egress.kernel_why + ". That leaves open: " + egress.left_open + ".";
+}
+
+async function orderEgress(button, verb, origin) {
+  button.disabled = true;
+  try {
+    const response = await fetch("/api/egress/" + verb, { method: "POST",
+      headers: { "X-Sallyport-Order": "1", "Content-Type": "application/json" }, body: JSON.stringify({ origin }) });
+    const answer = await response.json();
+    noteChange(answer.ok ? answer.said : answer.errors);
+  } catch {
+    noteChange("The console did not answer.");
+  }
+}
+
 /* ---- what changed ---- */
 
 function noteChange(text) {
@@ -215,6 +267,10 @@ function noteChanges(before, now) {
   for (const p of now.processes || []) {
     const old = known.get(p.role + p.slot);
     if (old && p.restarts > old.restarts) noteChange(p.role + " " + p.slot + " was started again as process " + p.pid + ".");
+  }
+  const stages = new Map((before.egress && before.egress.origins || []).map((o) => [o.origin, o.stage]));
+  for (const o of now.egress && now.egress.origins || []) {
+    if (stages.has(o.origin) && stages.get(o.origin) !== o.stage) noteChange("Origin " + o.origin + " is " + (o.stage === "free" ? "free." : "in quarantine (" + o.stage + "): " + o.offence + "."));
   }
   const names = new Set(before.reasons.map((r) => r.name));
   for (const r of now.reasons) {
@@ -240,6 +296,7 @@ function show(status) {
   showServer(status);
   showPaused(Array.isArray(status.paused) ? status.paused : [], status.paused_count || 0);
   showGuard(status.guard);
+  showEgress(status.egress);
   showAnswers(status.responses);
   showReasons(status.reasons);
   showProcesses(status.processes);

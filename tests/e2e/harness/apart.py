@@ -14,7 +14,12 @@ class Line:
     """JSON values to and from the other process."""
 
     def __init__(self, sock):
+        self._socket = sock
         self._stream = sock.makefile("rw", encoding="utf-8")
+
+    def patience(self, seconds):
+        """How long hear() waits; then it is an error (TimeoutError), and the line of no use any more."""
+        self._socket.settimeout(seconds)
 
     def say(self, value):
         self._stream.write(json.dumps(value) + "\n")

@@ -3,6 +3,8 @@
 import difflib
 import time
 
+from . import pace
+
 
 class Failure(Exception):
     """An expectation that did not hold."""
@@ -43,12 +45,26 @@ def check(condition, what):
 
 
 def eventually(probe, what, seconds=3.0, pause=0.005):
-    """Polls until probe() gives something true, and returns it."""
-    end = time.monotonic() + seconds
+    """Polls until probe() gives something true, and returns it. The seconds are those of an idle machine."""
+    began = time.monotonic()
     while True:
         value = probe()
         if value:
             return value
-        if time.monotonic() > end:
-            raise Failure(f"not within {seconds} s: {what() if callable(what) else what}")
+        if pace.is_over(began, seconds):
+            raise Failure(f"not within {seconds} s{at_this_pace()}: {what() if callable(what) else what}")
         time.sleep(pause)
+
+
+def within(began, seconds, what, least=0.0):
+    """Since `began` (time.monotonic()) no more seconds of an idle machine passed, and no fewer than `least`."""
+    spent = time.monotonic() - began
+    if spent < least:
+        raise Failure(f"{what}: {spent:.2f} s, less than {least} s")
+    if pace.is_over(began, seconds):
+        raise Failure(f"{what}: {spent:.2f} s, more than {seconds} s{at_this_pace()}")
+
+
+def at_this_pace():
+    factor = pace.stretch()
+    return f" times {factor:.1f}" if factor > 1.05 else ""

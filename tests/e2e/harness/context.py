@@ -7,6 +7,7 @@ import socket
 import tempfile
 
 from . import check as expect
+from . import pace
 from .origin import Origin
 from .server import ROOT, Server
 from .tls import TlsClient
@@ -97,6 +98,8 @@ class Context:
     equal = staticmethod(expect.equal)
     check = staticmethod(expect.check)
     eventually = staticmethod(expect.eventually)
+    within = staticmethod(expect.within)
+    pace = staticmethod(pace.stretch)
 
     def fail(self, what):
         raise expect.Failure(what)

@@ -44,6 +44,7 @@ class Connection:
     def __init__(self, sock, number):
         self.socket = sock
         self.number = number
+        self.local = sock.getsockname()[0].removeprefix("::ffff:")
         self.received = bytearray()
         self.sent = 0
         self.error = None

@@ -2,6 +2,7 @@
 
 import ctypes
 import datetime
+import functools
 import itertools
 import json
 import os
@@ -15,7 +16,7 @@ import subprocess
 import tempfile
 import time
 
-from . import policy
+from . import pace, policy
 from .check import Failure, eventually
 from .wire import Client
 
@@ -67,7 +68,7 @@ class LogLine(dict):
 
     raw = ""
     texts = ("method", "target", "canonical", "host", "user_agent", "referer", "site", "rule",
-             "name", "evidence", "setting", "origin", "sni", "cipher")
+             "name", "evidence", "setting", "origin", "sni", "cipher", "egress")
 
     def __getattr__(self, name):
         if name not in self and name not in self.texts:
@@ -184,7 +185,7 @@ class Server:
         if self.process and self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(8)
+                self.process.wait(8 * pace.stretch())
             except subprocess.TimeoutExpired:
                 for pid in [*self.descendants(), self.process.pid]:
                     try:
@@ -251,6 +252,18 @@ class Server:
     def workers(self):
         return sorted(process["pid"] for process in self.processes() if process["role"] == "worker")
 
+    def gate_pid(self):
+        """The gate that takes connections now: of several, the youngest."""
+        return max(process["pid"] for process in self.processes() if process["role"] == "gate")
+
+    def cpu_seconds(self):
+        """User and system time of all processes that live."""
+        ticks = 0
+        for pid in [self.process.pid, *self.descendants()]:
+            fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
     def memory(self, pid=None):
         """Bytes that the processes alone hold (Pss) of the whole server, or of one process."""
         pids = [pid] if pid else [self.process.pid, *self.descendants()]
@@ -283,6 +296,10 @@ class Server:
         if not sockets:
             raise Failure(f"no control socket in {self.runtime}")
         return str(sorted(sockets)[0])
+
+    def ended(self, seconds=5.0):
+        """Waits until the server has ended by itself, or was told to; its exit status."""
+        return self.process.wait(seconds * pace.stretch())
 
     def api(self, method, path, fields=(), host="localhost"):
         client = Client(self.control_socket)
@@ -348,6 +365,7 @@ class Server:
         return self.events_log.read_text(errors="replace") if self.events_log.exists() else ""
 
 
+@functools.cache
 def is_sanitized():
     """Such a build runs without the sandbox and takes more memory and time."""
     return b"__asan_init" in BINARY.read_bytes()
@@ -356,6 +374,6 @@ def is_sanitized():
 def run_command(*arguments, seconds=10.0, environment=None, directory=None):
     """Runs the binary once; gives returncode, stdout and stderr as text."""
     return subprocess.run([BINARY, *arguments], stdin=subprocess.DEVNULL, capture_output=True,
-                          text=True, errors="replace", timeout=seconds, cwd=directory,
+                          text=True, errors="replace", timeout=seconds * pace.stretch(), cwd=directory,
                           env=os.environ | (environment or {}))
 

@@ -6,7 +6,8 @@ import socket
 import struct
 import time
 
-from .check import Failure
+from . import pace
+from .check import Failure, at_this_pace
 
 PATIENCE = 5.0
 
@@ -64,7 +65,7 @@ class Client:
             self.socket.setsockopt(socket.IPPROTO_IP, 24, 1)  # IP_BIND_ADDRESS_NO_PORT
             self.socket.bind((source, 0))  # of either family
         self.patience = patience
-        self.socket.settimeout(patience)
+        self.socket.settimeout(patience * pace.stretch())
         self.socket.connect(address)
         if family != socket.AF_UNIX:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -77,6 +78,7 @@ class Client:
             if isinstance(part, (int, float)):
                 time.sleep(part)
             else:
+                self.socket.settimeout(self.patience * pace.stretch())
                 self.socket.sendall(part)
         return self
 
@@ -107,11 +109,12 @@ class Client:
     def _more(self, seconds=None):
         if self.ended:
             return b""
-        self.socket.settimeout(self.patience if seconds is None else seconds)
+        seconds = self.patience if seconds is None else seconds
+        self.socket.settimeout(seconds * pace.stretch())
         try:
             data = self.socket.recv(1 << 16)
         except (TimeoutError, BlockingIOError):
-            raise Failure(f"nothing came within {self.patience if seconds is None else seconds} s; "
+            raise Failure(f"nothing came within {seconds} s{at_this_pace()}; "
                           f"before that: {self.pending[-300:]!r}") from None
         except ConnectionError:
             self.ended = "reset"

@@ -186,6 +186,54 @@ static void members_are_copied_without_replacing_any(void **state)
 	strbuf_release(&out);
 }
 
+static bool tell(void *context, struct span key, const struct json_value *value)
+{
+	char number[JSON_NUMBER_MAX];
+	struct strbuf *out = context;
+	strbuf_add_str(out, key.ptr ? "." : "[]");
+	strbuf_add_span(out, key);
+	if (json_kind_of(value) != JSON_KIND_SCALAR)
+		return json_each(value, tell, context);
+	strbuf_add_char(out, '=');
+	strbuf_add_span(out, json_scalar(value, number));
+	return out->len < 100;
+}
+
+static void strict_reading_takes_any_value_and_visits_it_in_order(void **state)
+{
+	static const char text[] = "{\"b\":[1,-2.5,\"x\",{\"a\":null}],\"a\":true,\"\":false}";
+	bool twice;
+	struct strbuf out;
+	struct json_value *value = json_read_strict(SPAN(text), &twice, NULL);
+	(void)state;
+	assert_non_null(value);
+	assert_int_equal(json_kind_of(value), JSON_KIND_MAP);
+	strbuf_init(&out, 1000);
+	assert_true(json_each(value, tell, &out));
+	assert_string_equal(out.data, ".b[]=1[]=-2.5[]=x[].a=null.a=true.=false");
+	json_free(value);
+	value = json_read_strict(SPAN(" 7 "), &twice, NULL);
+	assert_int_equal(json_kind_of(value), JSON_KIND_SCALAR);
+	json_free(value);
+	assert_int_equal(json_kind_of(NULL), JSON_KIND_UNSET);
+	strbuf_release(&out);
+}
+
+static void strict_reading_refuses_what_readers_take_differently(void **state)
+{
+	static const char *const texts[] = {"", "{\"a\":1,}", "1e999", "99999999999999999999", "\"\\ud800\"", "{} {}", "\xef\xbb\xbf{}"};
+	bool twice;
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct err err = {0};
+		assert_null(json_read_strict(span_from_str(texts[i]), &twice, &err));
+		assert_false(twice);
+		assert_true(err.text[0]);
+	}
+	assert_null(json_read_strict(SPAN("[{\"a\":1,\"\\u0061\":1}]"), &twice, NULL));
+	assert_true(twice);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -197,6 +245,8 @@ int main(void)
 	    cmocka_unit_test(nesting_without_end_is_refused),
 	    cmocka_unit_test(missing_or_mistyped_members_give_the_fallback),
 	    cmocka_unit_test(members_are_copied_without_replacing_any),
+	    cmocka_unit_test(strict_reading_takes_any_value_and_visits_it_in_order),
+	    cmocka_unit_test(strict_reading_refuses_what_readers_take_differently),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

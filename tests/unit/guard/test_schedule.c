@@ -209,6 +209,57 @@ static void a_plan_that_changes_forgets_only_what_it_has_no_more(void **state)
 	assert_null(ledger_site_named(&brain, "blog"));
 }
 
+/* Looks at the page when it is due, and gives what is wanted of its links. */
+static enum job_links links_asked_for(struct page *page, uint64_t now_ms)
+{
+	struct fetch fetch;
+	ledger_due(page, now_ms);
+	assert_true(next(now_ms, &fetch));
+	assert_ptr_equal(fetch.page, page);
+	schedule_page_done(page, now_ms, 5000);
+	return fetch.links;
+}
+
+static void by_another_plan_a_known_page_is_asked_for_its_links_once_more(void **state)
+{
+	(void)state;
+	struct ledger_site *site = brain_begin(1);
+	struct page *page = add(site, "/known", 0);
+	page->policy = BASELINE_EXACT;
+	page->look = LOOK_GOOD;
+	page->links_plan = brain.plans;
+	assert_int_equal(links_asked_for(page, 1000), JOB_LINKS_NONE);
+	assert_true(ledger_take_plan(&brain, &brain_plan));
+	page->look = LOOK_CHANGED; /* what a defacement leads to is no page of the site */
+	assert_int_equal(links_asked_for(page, 10000), JOB_LINKS_NONE);
+	page->look = LOOK_GOOD;
+	assert_int_equal(links_asked_for(page, 20000), JOB_LINKS_PAGE);
+	page->links_plan = brain.plans;
+	assert_int_equal(links_asked_for(page, 30000), JOB_LINKS_NONE);
+}
+
+static void another_plan_names_seeds_and_has_sitemaps_read_again(void **state)
+{
+	(void)state;
+	static const char *seeds[] = {"/", "/new", NULL};
+	struct ledger_site *site = brain_begin(1);
+	struct fetch fetch;
+	schedule_enrol(site, 1000);
+	assert_int_equal(run(1000, 5000, 60000), 3);
+	site->enrolled = true;
+	schedule_new_plan(site, 5000);
+	assert_true(site->enrolled); /* nothing that was never fetched */
+	assert_true(next(5000, &fetch));
+	assert_string_equal(fetch.target, "/robots.txt");
+	brain_sites[0].policy.seeds = (struct policy_strings){.items = seeds, .n = 2};
+	schedule_new_plan(site, 5200);
+	assert_false(site->enrolled);
+	schedule_sitemap_done(site, fetch.index, true, 5300); /* it was asked for by the plan before */
+	assert_int_equal(run(5400, 9000, 60000), 3);
+	assert_non_null(ledger_find(&brain, site, SPAN("/new")));
+	assert_true(schedule_is_enrolled(site));
+}
+
 static void thousands_of_pages_are_found_and_forgotten(void **state)
 {
 	(void)state;
@@ -246,6 +297,8 @@ int main(void)
 	    BRAIN_TEST(samples_come_from_every_origin_and_as_every_agent),
 	    BRAIN_TEST(what_visitors_make_up_is_bounded),
 	    BRAIN_TEST(a_plan_that_changes_forgets_only_what_it_has_no_more),
+	    BRAIN_TEST(by_another_plan_a_known_page_is_asked_for_its_links_once_more),
+	    BRAIN_TEST(another_plan_names_seeds_and_has_sitemaps_read_again),
 	    BRAIN_TEST(thousands_of_pages_are_found_and_forgotten),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

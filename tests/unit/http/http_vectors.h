@@ -76,7 +76,8 @@ static inline const char *http_vector_brace(struct http_vectors *v, const char *
 	static const char get[] = "GET / HTTP/1.1\r\nHost: a\r\n", ok[] = "HTTP/1.1 200 OK\r\n",
 			  end[] = "\r\n\r\n";
 	struct { const char *name; const char *text; } macros[] = {
-	    {"{get}", get}, {"{ok}", ok}, {"{end}", end}};
+	    {"{get}", get}, {"{ok}", ok}, {"{end}", end},
+	    {"{part}", "--B\r\nContent-Disposition: form-data; name=\"a\""}, {"{last}", "\r\n--B--\r\n"}};
 	for (size_t i = 0; i < sizeof(macros) / sizeof(macros[0]); i++) {
 		if (strncmp(at, macros[i].name, strlen(macros[i].name)) != 0)
 			continue;

@@ -134,6 +134,24 @@ static void request_for_a_process_of_ours_is_bare(void **state)
 	assert_request(&forward, "GET /p HTTP/1.1\r\nHost: origin:81\r\nX-Request-Id: id1\r\n\r\n");
 }
 
+static void outbound_request_says_nothing_of_the_inside(void **state)
+{
+	(void)state;
+	static const char text[] =
+	    "GET http://shop.example/p HTTP/1.1\r\nHost: shop.example\r\nX-Forwarded-For: 10.0.0.1\r\n"
+	    "Forwarded: for=10.0.0.1\r\nX-Real-IP: 10.0.0.1\r\nX-Client-IP: 10.0.0.1\r\nX-Forwarded-Host: db.inside\r\n"
+	    "Via: 1.1 cache.inside, 1.1 sallyport\r\nProxy-Connection: keep-alive\r\n"
+	    "Proxy-Authorization: Basic eA==\r\nX-Request-Id: mine\r\nCookie: a=b\r\n\r\n";
+	struct http_head head;
+	parse_request(text, sizeof(text) - 1, &head);
+	struct http_forward_request forward = visitor(&head);
+	forward.outbound = true;
+	forward.peer_trusted = true;
+	forward.request_id = NULL;
+	assert_request(&forward, "GET /p HTTP/1.1\r\nHost: origin:81\r\nX-Request-Id: mine\r\nCookie: a=b\r\n"
+				 "Via: 1.1 sallyport, 1.1 sallyport\r\n\r\n");
+}
+
 static void request_from_a_trusted_proxy_that_said_nothing_gets_ours(void **state)
 {
 	(void)state;
@@ -507,6 +525,7 @@ int main(void)
 	    cmocka_unit_test(request_without_via_ends_loops_by_another_field),
 	    cmocka_unit_test(request_from_a_trusted_proxy_keeps_and_adds),
 	    cmocka_unit_test(request_for_a_process_of_ours_is_bare),
+	    cmocka_unit_test(outbound_request_says_nothing_of_the_inside),
 	    cmocka_unit_test(request_from_a_trusted_proxy_that_said_nothing_gets_ours),
 	    cmocka_unit_test(request_has_one_framing_field),
 	    cmocka_unit_test(a_certificate_is_told_by_nobody_else),

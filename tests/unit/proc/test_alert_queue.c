@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 #include "proc/alert_queue.h"
+#include "sallyport/egress_tell.h"
 
 enum { WINDOW = 10000 };
 
@@ -180,6 +181,38 @@ static void alerts_are_cut_cleaned_and_checked(void **state)
 	assert_true(alert_send(-1, &alert));
 }
 
+static void add_news(const char *egress, uint32_t news, const char *reason, const char *text, uint64_t now_ms)
+{
+	struct alert alert;
+	alert_fill(&alert, ALERT_ORIGIN, SPAN(""), SPAN(""), reason, span_from_str(text));
+	alert_about_egress(&alert, span_from_str(egress), news);
+	assert_true(alert_is_sound(&alert));
+	alert_queue_add(&queue, &alert, now_ms);
+}
+
+/* A scan is refused thousands of destinations, each with a sentence of its own. */
+static void refusals_of_an_egress_origin_are_one_and_its_quarantines_are_not(void **state)
+{
+	(void)state;
+	char text[64];
+	unsigned told = 0;
+	for (unsigned i = 0; i < 1000; i++) {
+		snprintf(text, sizeof(text), "origin 10.0.0.5 was refused 192.0.2.%u:445", i % 250);
+		add_news("10.0.0.5", EGRESS_NEWS_REFUSED, "egress-not-allowed", text, 100 + i);
+	}
+	add_news("10.0.0.6", EGRESS_NEWS_REFUSED, "egress-not-allowed", text, 1200);
+	add_news("10.0.0.5", EGRESS_NEWS_REFUSED, "egress-private", text, 1200);
+	add_news("10.0.0.5", EGRESS_NEWS_QUARANTINE, "egress-quarantined", "it is in quarantine (listed-only)", 1200);
+	add_news("10.0.0.5", EGRESS_NEWS_QUARANTINE, "egress-quarantined", "it is in quarantine (replies-only)", 1200);
+	add_news("10.0.0.5", EGRESS_NEWS_RELEASE, "-", "it is released", 1200);
+	for (const struct queued_alert *alert; (alert = take(1300)) != NULL; told++)
+		assert_int_equal(alert->alert.kind, told < 3 ? ALERT_EGRESS : ALERT_QUARANTINE);
+	assert_int_equal(told, 6);
+	const struct queued_alert *rest = take(100 + WINDOW);
+	assert_non_null(rest);
+	assert_int_equal(rest->alert.folded, 998);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, setup)
@@ -191,6 +224,7 @@ int main(void)
 	    TEST(what_nobody_took_is_given_up_and_counted),
 	    TEST(a_flood_costs_no_more_and_loses_nothing_uncounted),
 	    TEST(alerts_are_cut_cleaned_and_checked),
+	    TEST(refusals_of_an_egress_origin_are_one_and_its_quarantines_are_not),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

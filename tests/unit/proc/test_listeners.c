@@ -140,6 +140,25 @@ static void any_address_takes_ipv4_too(void **state)
 	close(fd);
 }
 
+static void packets_have_a_port_of_their_own(void **state)
+{
+	(void)state;
+	struct err err = {{0}};
+	struct listeners datagrams = {.are_datagram = true};
+	struct addr addr = free_address();
+	assert_true(listeners_prepare(&listeners, &addr, 1, &err));
+	assert_true(listeners_prepare(&datagrams, &addr, 1, &err));
+	int fd = listeners_fd(&datagrams, &addr), sender = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	char byte = 0;
+	assert_int_equal(sendto(sender, "x", 1, 0, &addr.u.sa, addr_len(&addr)), 1);
+	assert_int_equal(recv(fd, &byte, 1, 0), 1);
+	assert_int_equal(byte, 'x');
+	assert_int_equal(listener_open_datagram(&addr, &err), -1);
+	assert_non_null(strstr(err.text, "in use"));
+	close(sender);
+	listeners_release(&datagrams);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -149,6 +168,7 @@ int main(void)
 	    cmocka_unit_test_teardown(the_same_address_twice_is_one_socket, clean),
 	    cmocka_unit_test(an_error_names_the_address_and_what_to_do),
 	    cmocka_unit_test(any_address_takes_ipv4_too),
+	    cmocka_unit_test_teardown(packets_have_a_port_of_their_own, clean),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "guard_page.h"
+#include "sallyport/egress_tell.h"
 #include "sallyport/http_head.h"
 #include "sallyport/json.h"
 #include "sallyport/scribe.h"
@@ -269,6 +270,27 @@ static void an_event_is_one_line(void **state)
 	json_free(value);
 }
 
+static void an_event_about_an_egress_origin_names_it(void **state)
+{
+	struct sample sample = {.record = {.kind = LOG_RECORD_EVENT,
+					   .reason = REASON_EGRESS_QUARANTINED,
+					   .news = EGRESS_NEWS_QUARANTINE,
+					   .wall_us = 1795468104123456}};
+	(void)state;
+	sample.texts[LOG_TEXT_EGRESS] = SPAN("10.0.0.5");
+	sample.texts[LOG_TEXT_RULE] = SPAN("scan");
+	sample.texts[LOG_TEXT_ORIGIN] = SPAN("origin 10.0.0.5 is in quarantine");
+	assert_string_equal(combined(&sample),
+			    "2026-11-23T21:08:24.123Z reason=egress-quarantined folded=0 news=quarantine "
+			    "egress=\"10.0.0.5\" rule=\"scan\" event=\"origin 10.0.0.5 is in quarantine\"\n");
+	struct json_value *value = json(&sample);
+	assert_json_text(value, "news", SPAN("quarantine"));
+	assert_json_text(value, "egress", SPAN("10.0.0.5"));
+	json_free(value);
+	sample.record.news = 4711; /* nothing that anybody writes */
+	assert_non_null(strstr(combined(&sample), " news=- "));
+}
+
 static void json_line_has_every_field(void **state)
 {
 	struct sample sample = code_red();
@@ -340,6 +362,7 @@ int main(void)
 	    cmocka_unit_test(values_that_no_worker_writes_are_shown_as_a_dash),
 	    cmocka_unit_test(days_are_counted_by_the_calendar),
 	    cmocka_unit_test(an_event_is_one_line),
+	    cmocka_unit_test(an_event_about_an_egress_origin_names_it),
 	    cmocka_unit_test(json_line_has_every_field),
 	    cmocka_unit_test(tls_is_told_where_it_was_spoken),
 	    cmocka_unit_test(json_says_which_texts_are_bytes_and_loses_none),

@@ -59,9 +59,11 @@ static void every_role_but_master_and_crier_is_confined(void **state)
 	}
 }
 
-/* The keeper has folders of its own to change. */
+/* The keeper has folders of its own to change. The warden has no socket to bind but netlink's. */
 static bool is_its_own_affair(const struct role *role, const char *call)
 {
+	if (strcmp(call, "bind") == 0)
+		return role->network == ROLE_NETWORK_RULES;
 	return role->files == ROLE_FILES_STORE &&
 	       (strcmp(call, "unlink") == 0 || strcmp(call, "rename") == 0);
 }
@@ -71,6 +73,15 @@ static void only_the_keeper_has_a_store(void **state)
 	(void)state;
 	for (enum role_id id = ROLE_GENERATION; id < ROLE_COUNT; id++)
 		assert_int_equal(role_get(id)->files == ROLE_FILES_STORE, id == ROLE_KEEPER);
+}
+
+static void only_the_warden_keeps_a_capability(void **state)
+{
+	(void)state;
+	for (enum role_id id = ROLE_GENERATION; id < ROLE_COUNT; id++) {
+		assert_int_equal(role_get(id)->keeps_net_admin, id == ROLE_WARDEN);
+		assert_int_equal(role_get(id)->network == ROLE_NETWORK_RULES, id == ROLE_WARDEN);
+	}
 }
 
 static void no_role_may_run_programs_or_change_the_system(void **state)
@@ -146,6 +157,7 @@ int main(void)
 	    cmocka_unit_test(every_role_has_a_full_row_and_is_found_by_its_name),
 	    cmocka_unit_test(every_role_but_master_and_crier_is_confined),
 	    cmocka_unit_test(only_the_keeper_has_a_store),
+	    cmocka_unit_test(only_the_warden_keeps_a_capability),
 	    cmocka_unit_test(no_role_may_run_programs_or_change_the_system),
 	    cmocka_unit_test(only_the_generation_makes_processes),
 	    cmocka_unit_test(worker_may_nothing_that_its_generation_may_not),

@@ -551,7 +551,7 @@ static void unknown_user_is_an_error_that_names_it(void **state)
 	struct err err = {{0}};
 	if (geteuid() != 0)
 		skip();
-	assert_false(sandbox_change_user("no-such-user-here", &err));
+	assert_false(sandbox_change_user("no-such-user-here", false, &err));
 	assert_non_null(strstr(err.text, "no-such-user-here"));
 }
 

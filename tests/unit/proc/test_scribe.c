@@ -32,7 +32,7 @@ struct fixture {
 	struct log_settings log;
 };
 
-static const size_t rings_bytes = sizeof(struct log_ring) * STATS_SLOTS;
+static const size_t rings_bytes = sizeof(struct log_ring) * LOG_RINGS;
 
 static int setup(void **state)
 {

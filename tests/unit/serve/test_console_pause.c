@@ -24,6 +24,10 @@ static void a_pause_is_read(void **state)
 	    &err));
 	assert_string_equal(request.site, NAME_71);
 	assert_int_equal(request.duration_ms, 0);
+	assert_true(console_read_pause(SPAN("{\"leg\":\"egress\",\"duration_ms\":1800000}"), &request, &err));
+	assert_int_equal(request.leg, LEG_EGRESS);
+	assert_string_equal(request.site, "");
+	assert_int_equal(request.duration_ms, 1800000);
 }
 
 static void what_is_missing_or_wrong_is_named(void **state)
@@ -40,6 +44,8 @@ static void what_is_missing_or_wrong_is_named(void **state)
 	    {"{\"leg\":\"shield\\u0000\",\"site\":\"a\",\"duration_ms\":1}", "leg"},
 	    {"{\"leg\":1,\"site\":\"a\",\"duration_ms\":1}", "leg"},
 	    {"{\"leg\":\"shield\",\"duration_ms\":1}", "site"},
+	    {"{\"leg\":\"egress\",\"site\":\"a\",\"duration_ms\":1}", "site"},
+	    {"{\"leg\":\"egress\"}", "duration_ms"},
 	    {"{\"leg\":\"shield\",\"site\":\"\",\"duration_ms\":1}", "site"},
 	    {"{\"leg\":\"shield\",\"site\":\"a\\u0000b\",\"duration_ms\":1}", "site"},
 	    {"{\"leg\":\"shield\",\"site\":\"" NAME_71 "2\",\"duration_ms\":1}", "site"},

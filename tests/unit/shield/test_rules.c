@@ -373,7 +373,7 @@ static void content_goes_on_where_the_head_ended(void **state)
 	char gone[] = "some xx and kill", name[] = "order.sku";
 	struct rule_value value = {
 	    .target = TARGET_JSON, .name = span_from_str(name), .value = SPAN("nothing")};
-	shield_content_begin(&content, bench.shield, bench.scratch, SHIELD_ENFORCE, v.score);
+	assert_true(shield_content_begin(&content, bench.shield, bench.scratch, SHIELD_ENFORCE, v.score));
 	shield_content_scan(&content, bench.scratch, &scan);
 	rule_scan_add(&scan, &value);
 	rule_scan_run(&scan);

@@ -113,12 +113,95 @@ static void split_refuses_a_nul(void **state)
 	assert_int_equal(reason, REASON_TARGET_BYTE);
 }
 
+static void authority_gives_host_and_port(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *target, *host;
+		uint16_t port;
+	} rows[] = {
+	    {"a.example:443", "a.example", 443},  {"A.Example.:1", "A.Example", 1},
+	    {"10.0.0.5:65535", "10.0.0.5", 65535}, {"[::1]:80", "[::1]", 80},
+	    {"a_b:8080", "a_b", 8080},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct url_target target;
+		struct url_host host;
+		enum reason reason = REASON_UNSET;
+		size_t len = strlen(rows[i].target);
+		char *raw = guarded_copy(rows[i].target, len);
+		if (!url_split_authority(span_of(raw, len), &target, &host, &reason))
+			fail_msg("%s: refused", rows[i].target);
+		assert_int_equal(target.form, URL_AUTHORITY);
+		assert_int_equal(host.port, rows[i].port);
+		expect_part(rows[i].target, "host", host.name, rows[i].host);
+		expect_part(rows[i].target, "path", target.path, NULL);
+		guarded_free(raw, len);
+	}
+}
+
+static void authority_refuses_all_else(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *target;
+		enum reason reason;
+	} rows[] = {
+	    {"", REASON_EGRESS_TARGET},
+	    {":", REASON_EGRESS_TARGET},
+	    {":80", REASON_HOST_INVALID},
+	    {"a.example", REASON_EGRESS_TARGET},
+	    {"a.example:", REASON_EGRESS_TARGET},
+	    {"a.example:0", REASON_EGRESS_TARGET},
+	    {"a.example:080", REASON_EGRESS_TARGET},
+	    {"a.example:+80", REASON_EGRESS_TARGET},
+	    {"a.example:0x50", REASON_EGRESS_TARGET},
+	    {"a.example:65536", REASON_HOST_INVALID},
+	    {"a.example:99999999999999999999", REASON_HOST_INVALID},
+	    {"a.example:80/", REASON_EGRESS_TARGET},
+	    {"a.example/:80", REASON_HOST_INVALID},
+	    {"/:80", REASON_HOST_INVALID},
+	    {"*", REASON_EGRESS_TARGET},
+	    {"http://a.example:80", REASON_HOST_INVALID},
+	    {"a.example:80:80", REASON_HOST_INVALID},
+	    {"user@a.example:80", REASON_HOST_USERINFO},
+	    {"user:word@a.example:80", REASON_HOST_USERINFO},
+	    {"[::1]", REASON_EGRESS_TARGET},
+	    {"[::1%25eth0]:80", REASON_HOST_INVALID},
+	    {"[::1]x:80", REASON_HOST_INVALID},
+	    {"::1:80", REASON_HOST_INVALID},
+	    {"127.1:80", REASON_HOST_INVALID},
+	    {"0x7f000001:80", REASON_HOST_INVALID},
+	    {"0177.0.0.1:80", REASON_HOST_INVALID},
+	    {"2130706433:80", REASON_HOST_INVALID},
+	    {"a..example:80", REASON_HOST_INVALID},
+	    {"a.example..:80", REASON_HOST_INVALID},
+	    {"%61.example:80", REASON_HOST_INVALID},
+	    {"a.example:80#x", REASON_FRAGMENT},
+	    {"a.example :80", REASON_TARGET_BYTE},
+	    {"a.example\r\n:80", REASON_TARGET_BYTE},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct url_target target;
+		struct url_host host;
+		enum reason reason = REASON_UNSET;
+		size_t len = strlen(rows[i].target);
+		char *raw = guarded_copy(rows[i].target, len);
+		assert_false(url_split_authority(span_of(raw, len), &target, &host, &reason));
+		if (reason != rows[i].reason)
+			fail_msg("%s: reason %s", rows[i].target, reason_name(reason));
+		guarded_free(raw, len);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(split_gives_form_and_parts),
 	    cmocka_unit_test(split_refuses_what_is_no_target),
 	    cmocka_unit_test(split_refuses_a_nul),
+	    cmocka_unit_test(authority_gives_host_and_port),
+	    cmocka_unit_test(authority_refuses_all_else),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

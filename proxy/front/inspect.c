@@ -1,0 +1,173 @@
+/* Content looked into on its way: a body (shield/body.c) is fed each piece as it is read, in the
+ * worker's memory. Where the site enforces, the origin gets nothing before the last piece was
+ * found good, but for uploads that stream: those are cut short before their end. Where the site only
+ * watches, what is found is noted once, and nobody looks further. */
+#include <assert.h>
+
+#include "front/front.h"
+
+static void *take_memory(void *memory, size_t size)
+{
+	return memory_take(memory, size);
+}
+
+static void give_memory(void *memory, void *ptr, size_t size)
+{
+	memory_give(memory, ptr, size);
+}
+
+/* Two that would have refused: the log has the first. */
+static void note(struct exchange *x, const struct verdict *verdict)
+{
+	if (x->verdict.reason != REASON_UNSET)
+		return;
+	x->verdict = *verdict;
+	stat_add(&x->front->stats->reasons[verdict->reason], 1);
+}
+
+static bool heed(struct exchange *x, const struct verdict *verdict)
+{
+	if (!verdict->enforced) {
+		note(x, verdict);
+		return true;
+	}
+	x->verdict = *verdict;
+	return false;
+}
+
+/* The values of a piece are gathered, and looked at together behind it. */
+static bool take_value(void *context, const struct body_value *value)
+{
+	struct exchange *x = context;
+	shield_content_add(x->content_scan, value);
+	return true;
+}
+
+/* False: no memory. */
+static bool open_rules(struct exchange *x)
+{
+	struct front *f = x->front;
+	struct shield_content *content = memory_take(&f->memory, sizeof(*content));
+	if (!content)
+		return false;
+	if (shield_content_begin(content, x->subject.site->shield, f->scratch, x->subject.mode,
+				 x->verdict.score))
+		x->content_rules = content;
+	else
+		memory_give(&f->memory, content, sizeof(*content));
+	return true;
+}
+
+static bool open_body(struct exchange *x, const struct body_plan *plan)
+{
+	struct front *f = x->front;
+	const struct body_setup setup = {
+	    .type = &plan->type,
+	    .codings = &plan->codings,
+	    .limits = &x->subject.site->shield_settings.bodies.limits,
+	    .max = plan->max,
+	    .max_setting = plan->max_setting,
+	    .findings = plan->findings,
+	    .sink = {x->content_rules ? take_value : NULL, x},
+	    .memory = {take_memory, give_memory, &f->memory},
+	    .seed = f->inspect_seed,
+	};
+	x->inspection = body_new(&setup);
+	x->inspect_hold = (uint32_t)plan->hold;
+	x->inspect_streams = plan->streams;
+	if (x->inspection)
+		return true;
+	x->verdict = (struct verdict){.reason = REASON_OVERLOAD};
+	return false;
+}
+
+bool inspect_begin(struct exchange *x)
+{
+	const struct shield_request request = {
+	    .head = &x->request, .canon = &x->subject.canon, .mode = x->subject.mode};
+	struct verdict verdict = {.score = x->verdict.score};
+	struct body_plan plan;
+	if (!shield_plan_body(x->subject.site->shield, &request, &plan, &verdict))
+		return heed(x, &verdict);
+	if (!plan.inspect)
+		return true;
+	if (open_rules(x))
+		return open_body(x, &plan);
+	x->verdict = (struct verdict){.reason = REASON_OVERLOAD};
+	return false;
+}
+
+/* The rules' matches stay as long as the exchange: its record shows them. */
+static void close_body(struct exchange *x)
+{
+	body_free(x->inspection);
+	x->inspection = NULL;
+}
+
+void inspect_release(struct exchange *x)
+{
+	close_body(x);
+	if (x->content_rules)
+		memory_give(&x->front->memory, x->content_rules, sizeof(*x->content_rules));
+	x->content_rules = NULL;
+}
+
+/* False: refused. */
+static bool heed_fault(struct exchange *x, enum reason *reason)
+{
+	struct verdict verdict = {.score = x->verdict.score};
+	const struct body_fault *fault = body_fault(x->inspection);
+	if (fault->reason == REASON_OVERLOAD) {
+		*reason = REASON_OVERLOAD;
+		return false;
+	}
+	shield_refuse_body(x->subject.site->shield, x->subject.mode, fault, &verdict);
+	*reason = verdict.reason;
+	return heed(x, &verdict);
+}
+
+static enum body_result feed(struct exchange *x, const char *bytes, size_t len)
+{
+	struct rule_scan scan;
+	if (x->content_rules)
+		shield_content_scan(x->content_rules, x->front->scratch, &scan);
+	x->content_scan = &scan;
+	enum body_result result = body_feed(x->inspection, bytes, len);
+	if (result == BODY_MORE && x->up_read)
+		result = body_end(x->inspection);
+	x->content_scan = NULL;
+	if (x->content_rules)
+		rule_scan_run(&scan);
+	return result;
+}
+
+/* False: refused. */
+static bool heed_rules(struct exchange *x, enum reason *reason)
+{
+	struct verdict verdict;
+	if (!shield_content_judge(x->content_rules, &verdict)) {
+		x->verdict.score = verdict.score;
+		return true;
+	}
+	*reason = verdict.reason;
+	return heed(x, &verdict);
+}
+
+bool inspect_piece(struct exchange *x, const char *bytes, size_t len, enum reason *reason)
+{
+	if (!x->inspection)
+		return true;
+	enum body_result result = feed(x, bytes, len);
+	if (x->content_rules && !heed_rules(x, reason))
+		return false;
+	if (result == BODY_BAD && !heed_fault(x, reason))
+		return false;
+	if (result == BODY_MORE)
+		return true;
+	assert(result != BODY_STOPPED); /* only a sink stops it, and ours does not */
+	/* What was noted points into it. */
+	if (result == BODY_DONE)
+		close_body(x);
+	x->inspect_hold = 0;
+	return true;
+}

@@ -1,0 +1,266 @@
+/* The kernel leg's table: what this machine has for it, the text as it has to be here and now, what of an older
+ * table has no place in it any more. All of it goes to the kernel as one transaction. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proc/warden.h"
+#include "sallyport/clock.h"
+#include "sallyport/kernel_route.h"
+#include "sallyport/log.h"
+
+enum { OBJECTS_MAX = 65536, STALE_BYTES_MAX = 4 << 20 };
+
+/* ---- what this machine has ---- */
+
+static bool kernel_takes(const char *text)
+{
+	struct err err = {{0}};
+	return kernel_nft_check(warden.nft, text, &err);
+}
+
+void rules_probe(void)
+{
+	static const char log_text[] = "add table inet " RULESET_TABLE "_probe\nadd chain inet " RULESET_TABLE "_probe c\n"
+				       "add rule inet " RULESET_TABLE "_probe c log group 8355 snaplen 96 prefix \"x\"\n";
+	static const char bridge_text[] =
+	    "add table bridge " RULESET_TABLE "_probe\nadd chain bridge " RULESET_TABLE
+	    "_probe c { type filter hook prerouting priority -310 ; }\nadd rule bridge " RULESET_TABLE
+	    "_probe c iifname \"x\" arp saddr ip != 10.0.0.1 drop\n";
+	warden.facts.has_log = warden.events && kernel_takes(log_text);
+	warden.facts.has_bridge = kernel_takes(bridge_text);
+	if (!warden.facts.has_log)
+		log_warn("this kernel has no NFLOG for us: strikes and quarantines of the kernel leg are told late, without "
+			 "destinations, and slow scans are not seen");
+	if (!warden.facts.has_bridge)
+		log_warn("this kernel filters no bridges: origins on one bridge can pass for one another among themselves");
+	if (!warden.flows)
+		log_warn("the kernel's table of connections cannot be asked: slow scans are not seen");
+}
+
+/* ---- what is where ---- */
+
+static void first_address(const struct warden_origin *origin, struct addr *out)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	const uint8_t *bytes = origin->networks[0].bytes;
+	*out = (struct addr){0};
+	if (memcmp(bytes, mapped, sizeof(mapped)) == 0) {
+		out->u.in4.sin_family = AF_INET;
+		memcpy(&out->u.in4.sin_addr, bytes + 12, 4);
+	} else {
+		out->u.in6.sin6_family = AF_INET6;
+		memcpy(&out->u.in6.sin6_addr, bytes, 16);
+	}
+}
+
+/* The way to the internet is everybody's: whoever comes from there may have any address. */
+static bool leads_out(const char *interface)
+{
+	static const char *const far[] = {"198.41.0.4", "2001:503:ba3e::2:30"}; /* a.root-servers.net */
+	char way[KERNEL_INTERFACE_SIZE];
+	for (size_t i = 0; i < 2; i++) {
+		struct addr addr;
+		if (addr_parse_ip(span_from_str(far[i]), 0, &addr) && kernel_route_to(warden.routes_fd, &addr, way) &&
+		    strcmp(way, interface) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void find_place(const struct warden_origin *origin, struct ruleset_origin *out)
+{
+	struct addr addr;
+	*out = (struct ruleset_origin){.slot = EGRESS_STATES};
+	const struct egress_state *state = egress_states_find(warden.states, origin->name);
+	if (state)
+		out->slot = (unsigned)(state - warden.states->of);
+	if (origin->interface[0] != '\0') {
+		out->is_bridged = kernel_route_is_bridged(warden.routes_fd, origin->interface);
+		return;
+	}
+	if (origin->network_count == 0)
+		return;
+	first_address(origin, &addr);
+	if (!kernel_route_direct(warden.routes_fd, &addr, out->route) || leads_out(out->route) ||
+	    strpbrk(out->route, "\"\n\\"))
+		out->route[0] = '\0';
+}
+
+static void find_places(const struct warden_plan *plan, struct ruleset_facts *facts)
+{
+	*facts = warden.facts;
+	facts->reports_only = rules_only_report(plan);
+	memset(facts->origins, 0, sizeof(facts->origins));
+	for (uint32_t i = 0; i < plan->origin_count; i++)
+		find_place(&plan->origins[i], &facts->origins[i]);
+}
+
+bool rules_only_report(const struct warden_plan *plan)
+{
+	uint64_t paused_ms = atomic_load_explicit(&warden.states->paused_until_ms, memory_order_relaxed);
+	return plan->mode != EGRESS_ENFORCE || paused_ms > clock_mono_ms();
+}
+
+/* ---- what an older table has left ---- */
+
+struct stale {
+	struct ruleset_object *of; /* room for OBJECTS_MAX */
+	size_t n;
+	struct span text;
+	bool has_bridge;
+};
+
+static bool copy_name(char *out, size_t room, const struct json_value *object, const char *key)
+{
+	struct span text = json_text(object, key, "");
+	if (text.len == 0 || text.len >= room || memchr(text.ptr, ' ', text.len) || memchr(text.ptr, '\n', text.len))
+		return false;
+	memcpy(out, text.ptr, text.len);
+	out[text.len] = '\0';
+	return true;
+}
+
+static void consider(struct stale *stale, const struct json_value *element, const char *kind)
+{
+	const struct json_value *found = json_member(element, kind);
+	struct ruleset_object *object = &stale->of[stale->n];
+	if (!found || stale->n == OBJECTS_MAX || !span_eq(json_text(found, "table", ""), SPAN(RULESET_TABLE)) ||
+	    !copy_name(object->family, sizeof(object->family), found, "family") ||
+	    !copy_name(object->name, sizeof(object->name), found, "name"))
+		return;
+	snprintf(object->kind, sizeof(object->kind), "%s", kind);
+	if (!ruleset_declares(stale->text, object))
+		stale->n++;
+}
+
+static void list(struct stale *stale, const char *kind, const char *family)
+{
+	struct json_value *document = NULL;
+	struct err err = {{0}};
+	char command[96];
+	snprintf(command, sizeof(command), "list %ss %s", kind, family);
+	const struct json_value *found = kernel_nft_list(warden.nft, command, &document, &err);
+	for (size_t i = 0; i < json_count(found); i++)
+		consider(stale, json_element(found, i), kind);
+	json_free(document);
+}
+
+static void add_all(struct strbuf *out, const struct stale *stale, const char *verb, const char *kind)
+{
+	for (size_t i = 0; i < stale->n; i++)
+		if (strcmp(stale->of[i].kind, kind) == 0)
+			strbuf_addf(out, "%s %s %s " RULESET_TABLE " %s\n", verb, kind, stale->of[i].family,
+				    stale->of[i].name);
+}
+
+/* Chains first, emptied before any goes, since they name one another and all else. */
+static void add_removals(struct strbuf *out, const struct stale *stale)
+{
+	static const char *const kinds[] = {"chain", "set", "limit", "quota", "counter"};
+	add_all(out, stale, "flush", "chain");
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		add_all(out, stale, "delete", kinds[i]);
+}
+
+static bool add_stale(struct strbuf *out)
+{
+	static const char *const kinds[] = {"chain", "set", "limit", "quota", "counter"};
+	struct strbuf removals;
+	struct stale stale = {.of = calloc(OBJECTS_MAX + 1, sizeof(*stale.of)), .text = strbuf_span(out)};
+	if (!stale.of)
+		return false;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		list(&stale, kinds[i], "inet");
+	if (warden.facts.has_bridge)
+		list(&stale, "chain", "bridge");
+	strbuf_init(&removals, STALE_BYTES_MAX);
+	add_removals(&removals, &stale);
+	strbuf_add_span(out, strbuf_span(&removals));
+	bool is_whole = !removals.truncated && !out->truncated;
+	strbuf_release(&removals);
+	free(stale.of);
+	return is_whole;
+}
+
+/* ---- text ---- */
+
+static bool write_text(const struct warden_plan *plan, const struct ruleset_facts *facts, struct strbuf *out,
+		       struct err *err)
+{
+	strbuf_init(out, RULESET_BYTES_MAX);
+	ruleset_write(plan, facts, out);
+	return (!out->truncated && add_stale(out)) ||
+	       err_set(err, "egress: the rules for the kernel are too many, or memory is exhausted");
+}
+
+bool rules_check(const struct warden_plan *plan, struct err *err)
+{
+	struct ruleset_facts facts;
+	struct strbuf text;
+	find_places(plan, &facts);
+	bool is_good = write_text(plan, &facts, &text, err) && kernel_nft_check(warden.nft, text.data, err);
+	strbuf_release(&text);
+	return is_good;
+}
+
+bool rules_load(struct err *err)
+{
+	struct ruleset_facts facts;
+	struct strbuf text;
+	find_places(warden.plan, &facts);
+	bool is_good = write_text(warden.plan, &facts, &text, err) && kernel_nft_load(warden.nft, text.data, err);
+	strbuf_release(&text);
+	if (!is_good)
+		return false;
+	warden.facts = facts;
+	warden.has_table = true;
+	warden.reports_only = facts.reports_only;
+	atomic_store_explicit(&warden.states->kernel_why, 0, memory_order_relaxed);
+	atomic_store_explicit(&warden.states->kernel_active, 1, memory_order_release);
+	return true;
+}
+
+void rules_remove(void)
+{
+	struct err err = {{0}};
+	struct strbuf text;
+	if (!warden.nft)
+		return;
+	atomic_store_explicit(&warden.states->kernel_active, 0, memory_order_release);
+	strbuf_init(&text, 4096);
+	ruleset_write_removal(warden.facts.has_bridge, &text);
+	if (!kernel_nft_load(warden.nft, text.data, &err))
+		log_error("the kernel leg's table stays: %s", err.text);
+	strbuf_release(&text);
+	warden.has_table = false;
+}
+
+void rules_follow_network(void)
+{
+	struct ruleset_facts facts;
+	struct err err = {{0}};
+	if (!warden.plan || !warden.has_table)
+		return;
+	find_places(warden.plan, &facts);
+	if (memcmp(&facts, &warden.facts, sizeof(facts)) == 0)
+		return;
+	if (rules_load(&err))
+		log_info("the kernel leg follows a change of this machine's network");
+	else
+		log_error("the kernel leg does not follow a change of this machine's network: %s", err.text);
+}
+
+void rules_reset_quota(const struct warden_origin *origin)
+{
+	struct err err = {{0}};
+	char command[128];
+	for (uint32_t i = 0; warden.plan && warden.plan->hourly_bytes > 0 && i < warden.plan->origin_count; i++) {
+		const struct warden_origin *each = &warden.plan->origins[i];
+		if (origin && origin != each)
+			continue;
+		snprintf(command, sizeof(command), "reset quota inet " RULESET_TABLE " o%016" PRIx64 "_hour", each->id);
+		if (!kernel_nft_load(warden.nft, command, &err))
+			log_warn("egress.flows.hourly_bytes of %s does not begin anew: %s", each->name, err.text);
+	}
+}

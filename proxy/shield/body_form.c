@@ -1,0 +1,123 @@
+/* application/x-www-form-urlencoded: name=value&name=value, gathered as sent and decoded once. Escapes
+ * are judged as those of a query, by shield.query_findings: what no browser writes and readers
+ * take differently. All else may stand there as it is, since programs post JSON under this type.
+ * A ";" separates nothing (WHATWG URL section 5.1). Trusts no byte. */
+#include "sallyport/json.h"
+#include "shield/body_parse.h"
+#include "shield/compiled.h"
+
+enum {
+	HEEDED = URL_ESCAPE_NUL | URL_UTF8_OVERLONG | URL_ESCAPE_UNICODE | URL_ESCAPE_INVALID | URL_ESCAPE_DOUBLE |
+		 URL_UTF8_INVALID,
+};
+
+static bool refuse_finding(struct body *body, unsigned finding, struct span evidence)
+{
+	return body_refuse_bytes(body, finding_reason(finding), finding_setting(finding, PLACE_QUERY), evidence);
+}
+
+static size_t count_of(struct span s, char c)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < s.len; i++)
+		n += s.ptr[i] == c;
+	return n;
+}
+
+/* A glance at what was decoded, so that only what may hide something is looked at escape by escape. */
+static bool is_odd(const struct body *body, struct span raw, struct span plain)
+{
+	const unsigned disguises = URL_UTF8_OVERLONG | URL_UTF8_INVALID;
+	return raw.len - plain.len != 2 * count_of(raw, '%') || /* an escape that is none */
+	       memchr(plain.ptr, '\0', plain.len) ||
+	       (body->findings & URL_ESCAPE_DOUBLE && memchr(plain.ptr, '%', plain.len)) ||
+	       (body->findings & disguises && !json_is_text(plain));
+}
+
+static bool check_spelling(struct body *body, struct span raw, struct span plain)
+{
+	struct span evidence;
+	if (raw.len == 0 || !is_odd(body, raw, plain))
+		return true;
+	unsigned heeded = body->findings & HEEDED;
+	unsigned worst = url_worst_finding(url_scan_text(raw, heeded, heeded, &evidence));
+	return !worst || refuse_finding(body, worst, evidence);
+}
+
+static bool check_name(struct body *body, struct span raw, struct span plain)
+{
+	struct span evidence;
+	if (raw.len != plain.len && body->findings & URL_NAME_CONTROL &&
+	    url_scan_text(raw, URL_ESCAPE_CONTROL, 0, &evidence))
+		return refuse_finding(body, URL_NAME_CONTROL, raw);
+	return check_spelling(body, raw, plain);
+}
+
+static bool check_lengths(struct body *body, size_t name, size_t pair)
+{
+	return body_within(body, BODY_LIMIT_NAME, name) &&
+	       (name == pair || body_within(body, BODY_LIMIT_VALUE, pair - name - 1));
+}
+
+static bool take_pair(struct body *body, struct span pair)
+{
+	struct span raw_name = span_of(pair.ptr, span_find(pair, '='));
+	struct span raw_value = span_from(pair, raw_name.len + 1);
+	if (pair.len == 0)
+		return true;
+	if (!check_lengths(body, raw_name.len, pair.len))
+		return false;
+	if (memchr(pair.ptr, '\0', pair.len))
+		return body_refuse(body, REASON_BODY_MALFORMED, "form: a NUL byte");
+	body->kept.len = 0;
+	if (!body_text_reserve(body, &body->kept, pair.len))
+		return false;
+	struct span name = url_decode_query(raw_name, body->kept.data);
+	struct span value = url_decode_query(raw_value, body->kept.data + raw_name.len);
+	return (url_text_is_plain(pair) ||
+		(check_name(body, raw_name, name) && check_spelling(body, raw_value, value))) &&
+	       body_check_charset_argument(body, name, value) && body_give(body, BODY_ARGUMENT, name, value);
+}
+
+/* No byte is searched twice, however small the pieces are. */
+static bool gather(struct body *body, struct span piece)
+{
+	struct body_form *form = &body->of.form;
+	if (form->name_len == body->text.len)
+		form->name_len += span_find(piece, '=');
+	return body_text_add(body, &body->text, piece.ptr, piece.len) &&
+	       check_lengths(body, form->name_len, body->text.len);
+}
+
+/* The pair that is gathered, with its last bytes. */
+static bool take_gathered(struct body *body, struct span last)
+{
+	if (body->text.len == 0)
+		return take_pair(body, last);
+	if (!gather(body, last) || !take_pair(body, body_text_span(&body->text)))
+		return false;
+	body->text.len = 0;
+	body->of.form.name_len = 0;
+	return true;
+}
+
+static bool form_feed(struct body *body, struct span piece)
+{
+	while (piece.len > 0) {
+		const char *end = memchr(piece.ptr, '&', piece.len);
+		if (!end)
+			return gather(body, piece);
+		size_t len = (size_t)(end - piece.ptr);
+		if (!take_gathered(body, span_of(piece.ptr, len)))
+			return false;
+		piece = span_from(piece, len + 1);
+	}
+	return true;
+}
+
+static bool form_end(struct body *body)
+{
+	return take_pair(body, body_text_span(&body->text));
+}
+
+const struct body_parser body_form_parser = {.feed = form_feed, .end = form_end};

@@ -1,0 +1,15 @@
+#ifndef SHIELD_BODY_SCHEMA_H
+#define SHIELD_BODY_SCHEMA_H
+
+#include "sallyport/shield_schema.h"
+
+extern const struct schema bodies_schema;
+bool bodies_policy_eq(const struct shield_policy_bodies *a, const struct shield_policy_bodies *b);
+
+/* shield_schema.c: what other groups need, too. */
+bool strings_eq(const struct policy_strings *a, const struct policy_strings *b);
+/* A path that canonical paths may be compared with. */
+void check_policy_path(const char *path, const char *setting, struct policy_where where,
+		       struct policy_context *context);
+
+#endif

@@ -1,0 +1,104 @@
+/* The section as a policy has it: what is left out is safe, what is wrong is named. */
+#include "egress_policy.h"
+
+static void the_smallest_section_has_safe_defaults(void **unused)
+{
+	(void)unused;
+	struct section *section =
+	    section_of("proxy = \"10.0.0.1:3128\"; origins = ( \"10.0.0.5\" ); allow = ( \"packages.example:443\" );");
+	const struct egress_policy *egress = &section->egress;
+	assert_int_equal(egress->mode, EGRESS_ENFORCE);
+	assert_int_equal(egress->kernel, EGRESS_KERNEL_AUTO);
+	assert_int_equal(addr_port(&egress->proxy_addr), 3128);
+	assert_int_equal(egress->origin_count, 1);
+	assert_int_equal(egress->strict_port_count, 3);
+	assert_int_equal(egress->new_destinations.interval_us, 1000000);
+	assert_int_equal(egress->new_destinations.burst, 10);
+	assert_int_equal(egress->new_destinations.tolerance_us, 9000000);
+	assert_int_equal(egress->origin_requests.interval_us, 10000);
+	assert_int_equal(egress->origin_requests.burst, 200);
+	assert_int_equal(egress->quarantine_ms, 600000);
+	assert_int_equal(egress->wait_ms, 3000);
+	section_free(section);
+}
+
+static void without_the_section_there_is_none(void **unused)
+{
+	(void)unused;
+	struct section *section = section_new(NULL);
+	const struct addr addr = address("10.0.0.5", 0);
+	assert_int_equal(section->errors, 0);
+	assert_int_equal(section->egress.mode, EGRESS_UNSET);
+	assert_null(egress_origin_of(&section->egress, &addr));
+	section_free(section);
+}
+
+static void origins_are_found_by_each_of_their_addresses(void **unused)
+{
+	(void)unused;
+	struct section *section =
+	    section_of("origins = ( \"10.0.0.5\", \"10.0.1.7  fd00::7\", \"10.0.2.0/24\" );\n"
+		       "bindings = ( { address = \"fd00::7\"; mac = \"02:00:5e:10:00:ff\"; interface = \"eth1\"; } );");
+	static const struct {
+		const char *ip, *name;
+	} rows[] = {{"10.0.0.5", "10.0.0.5"}, {"10.0.1.7", "10.0.1.7"}, {"fd00::7", "10.0.1.7"}, {"10.0.2.99", "10.0.2.0/24"},
+		    {"10.0.0.6", NULL},       {"fd00::8", NULL},        {"::ffff:10.0.0.5", "10.0.0.5"}};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct addr addr = address(rows[i].ip, 999);
+		const struct egress_origin *origin = egress_origin_of(&section->egress, &addr);
+		if (!rows[i].name)
+			assert_null(origin);
+		else
+			assert_string_equal(origin->name, rows[i].name);
+	}
+	const struct egress_origin *bound = &section->egress.origins[1];
+	static const uint8_t mac[6] = {0x02, 0x00, 0x5e, 0x10, 0x00, 0xff};
+	assert_true(bound->has_mac);
+	assert_memory_equal(bound->mac, mac, 6);
+	assert_string_equal(bound->interface, "eth1");
+	assert_int_equal(bound->index, 1);
+	assert_false(section->egress.origins[0].has_mac);
+	section_free(section);
+}
+
+struct listed_count {
+	unsigned networks, names, opening;
+};
+
+static void count_listed(void *context, const struct egress_listed *listed)
+{
+	struct listed_count *count = context;
+	count->networks += listed->network != NULL;
+	count->names += listed->name != NULL;
+	count->opening += listed->opens != NULL;
+	if (listed->name && strcmp(listed->name, "packages.example") == 0)
+		assert_int_equal(listed->port_min, 443);
+	if (listed->opens)
+		assert_string_equal(listed->opens, "private (RFC 1918)");
+}
+
+static void the_kernel_leg_is_told_names_and_networks(void **unused)
+{
+	(void)unused;
+	struct section *section = section_of("origins = ( \"10.0.0.5\" );\n"
+					     "allow = ( \"Packages.Example:443\", \"*.cdn.example\", \"9.9.9.9\", \"10.1.0.0/16:5432\", \"*:123\" );");
+	struct listed_count count = {0};
+	egress_each_listed(section->egress.allow, count_listed, &count);
+	assert_int_equal(count.networks, 4); /* any host is two of them */
+	assert_int_equal(count.names, 1);
+	assert_int_equal(count.opening, 1);
+	assert_int_equal(egress_list_count(section->egress.allow), 5);
+	assert_int_equal(egress_list_count(NULL), 0);
+	section_free(section);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(the_smallest_section_has_safe_defaults),
+	    cmocka_unit_test(without_the_section_there_is_none),
+	    cmocka_unit_test(origins_are_found_by_each_of_their_addresses),
+	    cmocka_unit_test(the_kernel_leg_is_told_names_and_networks),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
