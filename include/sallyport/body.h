@@ -44,8 +44,6 @@ struct body_type {
 	enum body_charset charset;
 	uint8_t boundary_len; /* of multipart/form-data */
 	char boundary[BODY_BOUNDARY_MAX];
-	bool is_multipart; /* of any kind */
-	bool is_text;      /* text/…, or nothing was said */
 };
 
 /* Why a body is refused. */

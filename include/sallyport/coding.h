@@ -2,7 +2,7 @@
 #define SALLYPORT_CODING_H
 
 #include "sallyport/err.h"
-#include "sallyport/span.h"
+#include "sallyport/http_head.h"
 
 /* Content codings (RFC 9110 section 8.4.1) undone as the bytes arrive, within limits. Whoever
  * coded them is hostile: what two readers may read differently is refused, what grows without
@@ -61,6 +61,9 @@ struct coding_list {
 /* Appends what a Content-Encoding field says; call it for each field line in turn. "identity" and
  * empty elements are nothing. Gives DONE, UNKNOWN or TOO_MANY. */
 enum coding_result coding_list_add(struct coding_list *list, struct span value);
+/* The same for all those of a head, in their order. *value is that of the last one looked at: which is at
+ * fault, where it is not DONE. */
+enum coding_result coding_list_of(const struct http_head *head, struct coding_list *list, struct span *value);
 
 struct coding_limits {
 	uint64_t bytes; /* decoded; what lies between two codings is held to it, too */
@@ -79,6 +82,7 @@ struct coding_memory {
 	void (*give)(void *context, void *ptr, size_t size);
 	void *context;
 };
+extern const struct coding_memory coding_heap;
 
 struct coding_decoder;
 

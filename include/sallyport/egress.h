@@ -46,6 +46,11 @@ struct egress_rate {
 	uint64_t interval_us, tolerance_us;
 };
 
+/* How long until one more passes; 0: now. tat_us: what egress_rate_use has kept, 0 at first. */
+uint64_t egress_rate_wait_us(const struct egress_rate *rate, uint64_t tat_us, uint64_t now_us);
+/* n have passed, whether they had to wait or not. */
+void egress_rate_use(const struct egress_rate *rate, uint64_t *tat_us, uint64_t n, uint64_t now_us);
+
 /* Both belong to it. 0 to 65535: any. */
 struct egress_ports {
 	uint16_t min, max;
@@ -90,6 +95,7 @@ struct egress_policy {
 	/* the kernel leg; each origin with one destination: a listed one, TCP to another, all else (UDP, ICMP) to another */
 	struct egress_rate listed_packets, target_packets, datagram_packets;
 	uint64_t listed_bytes_per_s, target_bytes_per_s, datagram_bytes_per_s; /* 0: no limit */
+	uint64_t flow_bytes_per_s;                     /* of one origin to all that is not listed; 0: no limit */
 	struct egress_rate new_connections;            /* of one origin */
 	uint64_t hourly_bytes;                         /* of one origin to what is not listed; 0: no limit */
 	struct egress_rate relay_connections, relay_messages; /* of one origin to listed mail relays */
@@ -104,6 +110,12 @@ struct egress_policy {
 	uint64_t quarantine_max_ms;
 	struct policy_where where;
 };
+
+/* How its sentences are found. */
+struct egress_law egress_law_of(const struct egress_policy *policy);
+/* Nothing is refused for what it is, nor convicted: monitor mode (enum egress_mode), or an operator's pause. states NULL:
+ * nobody pauses. */
+bool egress_only_reports(int mode, const struct egress_states *states, uint64_t now_ms);
 
 /* The rows of `egress`. Its finish compiles. */
 extern const struct schema egress_schema;

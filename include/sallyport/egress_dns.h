@@ -17,11 +17,11 @@ enum egress_naming {
 };
 
 /* host: in lower case, no final dot. Answered is what an entry of `allow` has at some port, unless one of `deny` has
- * it at every port. *port: the first one of the entry, at which addresses are judged. */
-enum egress_naming egress_judge_name(const struct egress_policy *policy, struct span host, enum egress_stage stage,
-				     uint16_t *port);
-/* May an origin be told that a name so judged has this address? */
-bool egress_may_name(const struct egress_policy *policy, const struct addr *addr, uint16_t port, enum egress_stage stage);
+ * it at every port. */
+enum egress_naming egress_judge_name(const struct egress_policy *policy, struct span host, enum egress_stage stage);
+/* May an origin be told that a name of `allow` has this address? Where it may reach it at a port that the name is listed
+ * with: what is not public, if `allow` has the address, too, at such a port. */
+bool egress_may_name(const struct egress_policy *policy, struct span host, const struct addr *addr);
 
 /* Of one origin: the names it had lately. Zeroed is none. */
 enum { EGRESS_ASKED_KEPT = 512 };

@@ -49,8 +49,15 @@ void ruleset_write(const struct warden_plan *plan, const struct ruleset_facts *f
 struct ruleset_object {
 	char family[8], kind[8], name[64];
 };
-/* True where a text of ruleset_write declares it. */
-bool ruleset_declares(struct span text, const struct ruleset_object *object);
+/* What a text of ruleset_write declares, sorted: for thousands of questions. The text stays where it is meanwhile. */
+struct ruleset_declared {
+	struct span *of; /* owned */
+	size_t n;
+};
+/* False: no memory. */
+MUST_CHECK bool ruleset_declared_init(struct ruleset_declared *declared, struct span text);
+void ruleset_declared_release(struct ruleset_declared *declared);
+bool ruleset_declares(const struct ruleset_declared *declared, const struct ruleset_object *object);
 /* Appends what takes our whole table away. */
 void ruleset_write_removal(bool has_bridge, struct strbuf *out);
 /* Does the origin have sets and chains of this family, '4' or '6'? */

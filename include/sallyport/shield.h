@@ -299,6 +299,8 @@ struct body_plan {
  * request->head, canon and mode only. */
 MUST_CHECK bool shield_plan_body(const struct shield *shield, const struct shield_request *request,
 				 struct body_plan *plan, struct verdict *verdict);
+/* How it is looked into; sink, memory and seed are left to the caller. Borrows both. */
+struct body_setup shield_body_setup(const struct shield *shield, const struct body_plan *plan);
 /* The verdict on content that is at fault; score is kept. */
 void shield_refuse_body(const struct shield *shield, enum shield_mode mode, const struct body_fault *fault,
 			struct verdict *verdict);

@@ -46,8 +46,14 @@ static inline bool ascii_is_digit(char c)
 /* Replaces control bytes (0x00 to 0x1f and 0x7f) by '?', so that text stays one line. */
 void ascii_replace_controls(char *bytes, size_t len);
 
+/* Each hexadecimal digit's value, plus 1; 0: it is none. */
+extern const uint8_t ascii_hex_values[256];
+
 /* Value of a hexadecimal digit, or -1. */
-int ascii_hex(char c);
+static inline int ascii_hex(char c)
+{
+	return (int)ascii_hex_values[(uint8_t)c] - 1;
+}
 
 /* Equal without regard to ASCII case. */
 bool span_ieq(struct span a, struct span b);

@@ -57,7 +57,7 @@ struct warden_plan {
 	struct warden_rate listed_packets, target_packets, datagram_packets;
 	uint64_t remember_ms;
 	uint64_t listed_bytes_per_s, target_bytes_per_s, datagram_bytes_per_s; /* 0: no limit */
-	uint64_t hourly_bytes; /* 0: no limit */
+	uint64_t bytes_per_s, hourly_bytes; /* to all that is not listed; 0: no limit */
 	struct egress_law law;
 	struct egress_ports strict_ports[EGRESS_STRICT_PORTS_MAX];
 	uint32_t strict_port_count;

@@ -1,7 +1,7 @@
 /* JSON by jansson: a writer that is checked once at its end, and a reader.
  *
  * Trusts jansson with nesting (it stops at 2,048) and with UTF-8. Texts may hold
- * any byte. Keys are our own literals.
+ * any byte. Keys that are written, or asked for, are our own literals.
  * Does not stream: a document is a tree in memory until it is printed. */
 #include "sallyport/json.h"
 

@@ -6,10 +6,11 @@
 
 #include <curl/curl.h>
 #include <getopt.h>
+#include <inttypes.h>
 
 #include "sallyport/cli.h"
 
-enum { ANSWER_BYTES = 8 << 20, CONNECT_WAIT_S = 5 };
+enum { ANSWER_BYTES = 8 << 20, ORDER_BYTES = 16384, CONNECT_WAIT_S = 5 };
 
 /* ---- options ---- */
 
@@ -215,6 +216,25 @@ void control_print(FILE *out, struct span text)
 	}
 }
 
+void control_print_cell(const struct json_value *object, const char *key, int width)
+{
+	struct span text = json_text(object, key, "-");
+	control_print(stdout, text);
+	printf("%*s", text.len < (size_t)width ? width - (int)text.len : 1, "");
+}
+
+void control_print_duration(uint64_t seconds)
+{
+	if (seconds >= 86400)
+		printf("%" PRIu64 " d %" PRIu64 " h", seconds / 86400, seconds / 3600 % 24);
+	else if (seconds >= 3600)
+		printf("%" PRIu64 " h %" PRIu64 " min", seconds / 3600, seconds / 60 % 60);
+	else if (seconds >= 60)
+		printf("%" PRIu64 " min %" PRIu64 " s", seconds / 60, seconds % 60);
+	else
+		printf("%" PRIu64 " s", seconds);
+}
+
 static void print_errors(const char *command, const struct json_value *said, long status)
 {
 	struct span errors = json_text(said, "errors", "");
@@ -255,4 +275,18 @@ int control_order(const char *command, const struct control_options *options, co
 	json_free(said);
 	control_answer_release(&answer);
 	return ok ? CLI_DONE : CLI_NO;
+}
+
+int control_order_json(const char *command, const struct control_options *options, const char *path,
+		       struct json_writer *content, unsigned wait_s, const char *done)
+{
+	struct strbuf text;
+	int status = CLI_NO;
+	strbuf_init(&text, ORDER_BYTES);
+	if (json_end(content, &text))
+		status = control_order(command, options, path, text.data, wait_s, done);
+	else
+		fprintf(stderr, "sallyport %s: the order is too long\n", command);
+	strbuf_release(&text);
+	return status;
 }

@@ -47,7 +47,15 @@ void control_answer_release(struct control_answer *answer);
 int control_order(const char *command, const struct control_options *options, const char *path,
 		  const char *content, unsigned wait_s, const char *done);
 
+/* The same with the JSON document that was begun as content; it is ended. */
+int control_order_json(const char *command, const struct control_options *options, const char *path,
+		       struct json_writer *content, unsigned wait_s, const char *done);
+
 /* Prints a server's text for a terminal: control characters but LF become '?'. */
 void control_print(FILE *out, struct span text);
+/* On standard output: a member that is a text, or "-", in a column so wide. */
+void control_print_cell(const struct json_value *object, const char *key, int width);
+/* "9 min 40 s" on standard output: the two largest units. */
+void control_print_duration(uint64_t seconds);
 
 #endif

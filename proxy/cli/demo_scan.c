@@ -43,9 +43,11 @@ static int tell(const struct egress_try tries[HOSTS])
 		refused += tries[i].outcome == OUTCOME_REFUSED;
 	}
 	printf("%d hosts were tried through the gate: %u reached, %u refused.\n", HOSTS, reached, refused);
+	if (reached != 0 || refused != HOSTS)
+		return CLI_NO;
 	puts("The demo's machine is in quarantine for a minute, and its site is up all the same:\n"
 	     "  sallyport egress list, sallyport egress release 127.0.0.2");
-	return reached == 0 && refused == HOSTS ? CLI_DONE : CLI_NO;
+	return CLI_DONE;
 }
 
 int demo_scan(const struct control_options *options)

@@ -21,7 +21,4 @@ int egress_cli_show(int argc, char **argv, const struct egress_view *view);
 /* What the status says of egress, as lines of `sallyport status`; nothing where it says nothing. */
 void egress_cli_print(const struct json_value *egress);
 
-/* "9 min 40 s" on standard output: the two largest units. */
-void cli_print_duration(uint64_t seconds);
-
 #endif

@@ -10,20 +10,13 @@
 
 enum { WAIT_S = 10 };
 
-static void print_cell(const struct json_value *lesson, const char *key, int width)
-{
-	struct span text = json_text(lesson, key, "-");
-	control_print(stdout, text);
-	printf("%*s", text.len < (size_t)width ? width - (int)text.len : 1, "");
-}
-
 static void print_lesson(const struct json_value *lesson)
 {
-	print_cell(lesson, "origin", 20);
-	print_cell(lesson, "destination", 40);
-	print_cell(lesson, "state", 11);
-	print_cell(lesson, "first_use", 25);
-	print_cell(lesson, "last_use", 25);
+	control_print_cell(lesson, "origin", 20);
+	control_print_cell(lesson, "destination", 40);
+	control_print_cell(lesson, "state", 11);
+	control_print_cell(lesson, "first_use", 25);
+	control_print_cell(lesson, "last_use", 25);
 	printf("%8" PRIu64 "\n", json_number(lesson, "uses"));
 }
 
@@ -58,22 +51,13 @@ int egress_cli_decide(int argc, char **argv)
 	const bool approves = strcmp(argv[0], "approve") == 0;
 	struct control_options options;
 	struct json_writer json;
-	struct strbuf content;
 	const char *operands[2];
 	argv[0] = command;
 	int status = control_read_operands(argc, argv, "ORIGIN HOST:PORT", operands, 2, &options);
 	if (status != CLI_DONE)
 		return status;
-	strbuf_init(&content, 4096);
 	json_begin(&json);
 	json_add_text(&json, "origin", span_from_str(operands[0]));
 	json_add_text(&json, "destination", span_from_str(operands[1]));
-	status = CLI_NO;
-	if (json_end(&json, &content))
-		status = control_order(command, &options, approves ? "/api/egress/approve" : "/api/egress/forget", content.data,
-				       WAIT_S, NULL);
-	else
-		fputs("sallyport egress: the order is too long\n", stderr);
-	strbuf_release(&content);
-	return status;
+	return control_order_json(command, &options, approves ? "/api/egress/approve" : "/api/egress/forget", &json, WAIT_S, NULL);
 }

@@ -9,18 +9,6 @@
 
 enum { COMMAND_INDENT = 16 };
 
-void cli_print_duration(uint64_t seconds)
-{
-	if (seconds >= 86400)
-		printf("%" PRIu64 " d %" PRIu64 " h", seconds / 86400, seconds / 3600 % 24);
-	else if (seconds >= 3600)
-		printf("%" PRIu64 " h %" PRIu64 " min", seconds / 3600, seconds / 60 % 60);
-	else if (seconds >= 60)
-		printf("%" PRIu64 " min %" PRIu64 " s", seconds / 60, seconds % 60);
-	else
-		printf("%" PRIu64 " s", seconds);
-}
-
 static void print_text(const char *before, const struct json_value *object, const char *key, const char *after)
 {
 	fputs(before, stdout);
@@ -49,7 +37,7 @@ static void print_legs(const struct json_value *egress, int indent)
 	if (!paused)
 		return;
 	printf("%*spaused: everything is only reported for another ", indent, "");
-	cli_print_duration(json_number(paused, "left_s"));
+	control_print_duration(json_number(paused, "left_s"));
 	print_text(", until ", paused, "until", "\n");
 }
 
@@ -63,7 +51,7 @@ static void print_sentence(const struct json_value *origin)
 	print_text("", origin, "since", "");
 	if (json_member(origin, "until")) {
 		fputs(", for another ", stdout);
-		cli_print_duration(json_number(origin, "left_s"));
+		control_print_duration(json_number(origin, "left_s"));
 	} else {
 		fputs(", until it is released", stdout);
 	}
@@ -89,19 +77,12 @@ void egress_cli_print(const struct json_value *egress)
 
 /* ---- the list ---- */
 
-static void print_cell(const struct json_value *object, const char *key, int width)
-{
-	struct span text = json_text(object, key, "-");
-	control_print(stdout, text);
-	printf("%*s", text.len < (size_t)width ? width - (int)text.len : 1, "");
-}
-
 static void print_end(const struct json_value *origin)
 {
 	if (is_free(origin))
 		printf("%-25s", "-");
 	else if (json_member(origin, "until"))
-		print_cell(origin, "until", 25);
+		control_print_cell(origin, "until", 25);
 	else
 		printf("%-25s", "when released");
 }
@@ -111,9 +92,9 @@ static void print_origin(const struct json_value *origin)
 	const struct json_value *counters = json_member(origin, "counters");
 	uint64_t refused = json_number(counters, "gate_refused") + json_number(counters, "dns_refused");
 	uint64_t packets = json_number(counters, "kernel_packets") + json_number(counters, "kernel_listed_packets");
-	print_cell(origin, "origin", 20);
-	print_cell(origin, "stage", 13);
-	print_cell(origin, is_free(origin) ? "last_offence" : "offence", 12);
+	control_print_cell(origin, "origin", 20);
+	control_print_cell(origin, "stage", 13);
+	control_print_cell(origin, is_free(origin) ? "last_offence" : "offence", 12);
 	print_end(origin);
 	printf(" %9" PRIu64 " %8" PRIu64 " %9" PRIu64 " %8" PRIu64 " %6" PRIu64 "\n", json_number(counters, "gate_requests"),
 	       refused, packets, json_number(counters, "kernel_dropped"),

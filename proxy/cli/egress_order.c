@@ -89,26 +89,18 @@ int egress_cli_order(int argc, char **argv)
 	bool is_quarantine = strcmp(argv[0], "quarantine") == 0;
 	struct control_options options;
 	struct json_writer json;
-	struct strbuf content;
 	struct line line;
 	int status = read_line(argc, argv, is_quarantine, &line);
 	if (status == CLI_DONE)
 		status = control_find_server("egress", line.socket, line.policy, &options);
 	if (status != CLI_DONE)
 		return status;
-	strbuf_init(&content, 4096);
 	json_begin(&json);
 	json_add_text(&json, "origin", span_from_str(line.origin));
 	if (is_quarantine) {
 		json_add_text(&json, "stage", span_from_str(egress_stage_name(line.stage)));
 		json_add_number(&json, "duration_ms", line.duration_ms);
 	}
-	status = CLI_NO;
-	if (json_end(&json, &content))
-		status = control_order("egress", &options, is_quarantine ? "/api/egress/quarantine" : "/api/egress/release",
-				       content.data, WAIT_S, NULL);
-	else
-		fputs("sallyport egress: the order is too long\n", stderr);
-	strbuf_release(&content);
-	return status;
+	return control_order_json("egress", &options, is_quarantine ? "/api/egress/quarantine" : "/api/egress/release", &json,
+				  WAIT_S, NULL);
 }

@@ -2,7 +2,6 @@
  * it, and what refuses it. By the parsers that live content goes through. */
 #include "cli/explain.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "sallyport/small_file.h"
@@ -52,30 +51,11 @@ static bool tell(void *context, const struct body_value *value)
 	return true;
 }
 
-static void *take(void *context, size_t size)
-{
-	(void)context;
-	return malloc(size);
-}
-
-static void give(void *context, void *ptr, size_t size)
-{
-	(void)context;
-	(void)size;
-	free(ptr);
-}
-
 static struct body *open_body(struct telling *telling, const struct site *site, const struct body_plan *plan)
 {
-	const struct body_setup setup = {.type = &plan->type,
-					 .codings = &plan->codings,
-					 .limits = &site->shield_settings.bodies.limits,
-					 .max = plan->max,
-					 .max_setting = plan->max_setting,
-					 .findings = plan->findings,
-					 .sink = {tell, telling},
-					 .memory = {take, give, NULL},
-					 .seed = 1};
+	struct body_setup setup = shield_body_setup(site->shield, plan);
+	setup.sink = (struct body_sink){tell, telling};
+	setup.memory = coding_heap;
 	return body_new(&setup);
 }
 

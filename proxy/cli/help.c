@@ -66,7 +66,7 @@ static const struct cli_command commands[] = {
     {"explain", cli_explain, "[-c FILE] [-X METHOD] [-H FIELD]... [-d DATA] [--from ADDRESS] [--json] URL",
      "show step by step what would become of a request; asks no server",
      POLICY_HELP
-     "  -X, --request NAME  the method; else GET\n"
+     "  -X, --request NAME  the method; else GET, or POST with --data\n"
      "  -H, --header FIELD  a field, \"Name: value\"; may be repeated\n"
      "  -d, --data DATA     content, or @FILE; of a form, where no Content-Type is given\n"
      "  --from ADDRESS      the visitor's address, for lists of addresses\n"

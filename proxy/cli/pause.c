@@ -27,20 +27,12 @@ static int order(const char *command, const struct control_options *options, con
 		 uint64_t duration_ms, const char *done)
 {
 	struct json_writer json;
-	struct strbuf content;
-	strbuf_init(&content, 4096);
 	json_begin(&json);
 	json_add_text(&json, "leg", span_from_str(target->leg));
 	if (target->site)
 		json_add_text(&json, "site", span_from_str(target->site));
 	json_add_number(&json, "duration_ms", duration_ms);
-	int status = CLI_NO;
-	if (json_end(&json, &content))
-		status = control_order(command, options, "/api/pause", content.data, WAIT_S, done);
-	else
-		fprintf(stderr, "sallyport %s: the order is too long\n", command);
-	strbuf_release(&content);
-	return status;
+	return control_order_json(command, options, "/api/pause", &json, WAIT_S, done);
 }
 
 /* operands: of n, without the duration. */

@@ -9,22 +9,16 @@
 
 enum { WAIT_S = 10 };
 
-static void print_cell(const struct json_value *object, const char *key, int width)
-{
-	struct span text = json_text(object, key, "-");
-	control_print(stdout, text);
-	printf("%*s", text.len < (size_t)width ? width - (int)text.len : 1, "");
-}
-
 static void print_server(const struct json_value *status)
 {
 	fputs("sallyport ", stdout);
 	control_print(stdout, json_text(status, "version", "?"));
 	printf(": %s\n", json_bool(status, "ready") ? "ready" : "not ready");
+	struct span policy = json_text(status, "policy", "");
 	fputs("  policy        ", stdout);
-	control_print(stdout, json_text(status, "policy", "none"));
+	control_print(stdout, policy.len > 0 ? policy : SPAN("no file"));
 	printf("\n  generation    %" PRIu64 ", up for ", json_number(status, "generation"));
-	cli_print_duration(json_number(status, "uptime_s"));
+	control_print_duration(json_number(status, "uptime_s"));
 	puts("");
 }
 
@@ -41,7 +35,7 @@ static void print_paused(const struct json_value *status)
 			control_print(stdout, json_text(pause, "site", "-"));
 		}
 		fputs(" for another ", stdout);
-		cli_print_duration(json_number(pause, "left_s"));
+		control_print_duration(json_number(pause, "left_s"));
 		fputs(", until ", stdout);
 		control_print(stdout, json_text(pause, "until", "-"));
 		puts("");
@@ -127,7 +121,7 @@ static void print_processes(const struct json_value *processes)
 	printf("\n%-12s %8s %5s %9s  %s\n", "ROLE", "PROCESS", "SLOT", "RESTARTS", "STATE");
 	for (size_t i = 0; i < json_count(processes); i++) {
 		const struct json_value *process = json_element(processes, i);
-		print_cell(process, "role", 13);
+		control_print_cell(process, "role", 13);
 		printf("%7" PRIu64 " %5" PRIu64 " %9" PRIu64 "  ", json_number(process, "pid"),
 		       json_number(process, "slot"), json_number(process, "restarts"));
 		control_print(stdout, json_text(process, "state", "-"));
@@ -143,7 +137,7 @@ static void print_reasons(const struct json_value *reasons)
 	for (size_t i = 0; i < json_count(reasons); i++) {
 		const struct json_value *reason = json_element(reasons, i);
 		printf("%10" PRIu64 "  ", json_number(reason, "count"));
-		print_cell(reason, "name", 25);
+		control_print_cell(reason, "name", 25);
 		control_print(stdout, json_text(reason, "text", ""));
 		puts("");
 	}

@@ -13,7 +13,7 @@
 #include "sallyport/url.h"
 #include "sallyport/vault_order.h"
 
-enum { WAIT_S = 60, CONTENT_BYTES = 16384 };
+enum { WAIT_S = 60 };
 enum {
 	OPTION_SOCKET = 256, OPTION_URL, OPTION_ALL, OPTION_VERSION, OPTION_TO, OPTION_FOR,
 	OPTION_VALID, OPTION_TOKEN, OPTION_WHY,
@@ -155,9 +155,12 @@ static bool read_line(int argc, char **argv, struct line *line, struct err *err)
 
 /* ---- the order ---- */
 
-static bool write_order(const struct vault_order *order, struct strbuf *out)
+static int send_order(const char *command, const struct control_options *options,
+		      const struct vault_order *order)
 {
 	struct json_writer json;
+	char path[64];
+	snprintf(path, sizeof(path), "/api/vault/%s", vault_verb_name(order->verb));
 	json_begin(&json);
 	json_add_text(&json, "site", span_from_str(order->site));
 	json_add_text(&json, "url", span_from_str(order->url));
@@ -168,23 +171,7 @@ static bool write_order(const struct vault_order *order, struct strbuf *out)
 	json_add_number(&json, "time_s", order->time_s);
 	json_add_number(&json, "duration_ms", order->duration_ms);
 	json_add_number(&json, "valid_ms", order->valid_ms);
-	return json_end(&json, out);
-}
-
-static int send_order(const char *command, const struct control_options *options,
-		      const struct vault_order *order)
-{
-	struct strbuf content;
-	char path[64];
-	int status = CLI_NO;
-	strbuf_init(&content, CONTENT_BYTES);
-	snprintf(path, sizeof(path), "/api/vault/%s", vault_verb_name(order->verb));
-	if (write_order(order, &content))
-		status = control_order(command, options, path, content.data, WAIT_S, NULL);
-	else
-		fprintf(stderr, "sallyport %s: the order is too long\n", command);
-	strbuf_release(&content);
-	return status;
+	return control_order_json(command, options, path, &json, WAIT_S, NULL);
 }
 
 int vault_order(int argc, char **argv)

@@ -12,10 +12,9 @@ static bool is_known(const struct egress_asked *asked, uint64_t hash)
 
 static bool takes_a_turn(struct egress_asked *asked, const struct egress_rate *rate, uint64_t now_us)
 {
-	uint64_t due_us = asked->tat_us > now_us ? asked->tat_us : now_us;
-	if (due_us - now_us > rate->tolerance_us)
+	if (egress_rate_wait_us(rate, asked->tat_us, now_us) > 0)
 		return false;
-	asked->tat_us = due_us + rate->interval_us;
+	egress_rate_use(rate, &asked->tat_us, 1, now_us);
 	return true;
 }
 

@@ -156,6 +156,8 @@ static void check_limits(const struct checking *c)
 		policy_warning(c->context, place_of(c, "limits"), "limits: host_bytes is larger than bytes, which is hit first");
 	if (p->origin_requests.interval_us > p->host_requests.interval_us && p->host_requests.interval_us > 0)
 		policy_warning(c->context, place_of(c, "limits"), "limits: host_requests is more than requests, which is hit first");
+	if (p->flow_bytes_per_s > 0 && p->target_bytes_per_s > p->flow_bytes_per_s)
+		policy_warning(c->context, place_of(c, "flows"), "flows: target_bytes is larger than bytes, which is hit first");
 	if (p->quarantine_ms > p->quarantine_max_ms)
 		policy_error_in(c->context, c->where, "quarantine", "it is longer than quarantine_max");
 }

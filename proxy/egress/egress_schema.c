@@ -86,6 +86,8 @@ static const struct setting flow_rows[] = {
 	    "`0/s`: any number."},
     {"datagram_bytes", SETTING_BYTE_RATE, EGRESS(datagram_bytes_per_s), .standard = "32 KiB/s", .max = BYTES_PER_S_MAX,
      .doc = "Bytes of the same. `0 B/s`: any number."},
+    {"bytes", SETTING_BYTE_RATE, EGRESS(flow_bytes_per_s), .standard = "3 MiB/s", .max = BYTES_PER_S_MAX,
+     .doc = "Bytes of one origin to all destinations together that are not in `allow`. `0 B/s`: any number."},
     {"hourly_bytes", SETTING_BYTES, EGRESS(hourly_bytes), .standard = "256 MiB", .max = BYTES_MAX,
      .doc = "What one origin may send within an hour to destinations that are not in `allow`. 0: any amount."},
     {0},
@@ -164,7 +166,7 @@ static const struct setting egress_rows[] = {
     {"flows", SETTING_GROUP, 0, .sub = &flow_schema, .doc = "How much may be forwarded by the kernel."},
     {"strikes", SETTING_COUNT, EGRESS(strikes), .standard = "10", .min = 1, .max = STRIKES_MAX,
      .doc = "So many offences of an origin put it in quarantine, where only what is in `allow`, and replies to visitors, leave; as "
-	    "many more there put an end to all but replies."},
+	    "many for floods of what is listed, while it is there, put an end to all but replies."},
     {"strike_window", SETTING_TIME, EGRESS(strike_window_ms), .standard = "1 min", .min = SECOND_MS, .max = DAY_MS,
      .doc = "How long it takes until all `strikes` are forgotten, one after the other."},
     {"quarantine", SETTING_TIME, EGRESS(quarantine_ms), .standard = "10 min", .max = 30 * (uint64_t)DAY_MS,

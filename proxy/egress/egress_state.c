@@ -2,7 +2,7 @@
  * warden may convict at the same moment: whoever pushes the strikes over the limit takes them all away and
  * convicts, alone. Trusts no value that it reads: another process that maps the memory may be
  * captured. What can happen then is a wrong standing, never a fault. */
-#include "sallyport/egress_state.h"
+#include "sallyport/egress.h"
 
 #define STAGE_SHIFT   56
 #define OFFENCE_SHIFT 48
@@ -181,6 +181,18 @@ struct egress_sentence egress_strike(struct egress_state *state, const struct eg
 	if (row->weight < EGRESS_OFFENCE_CONVICTS && !count_strikes(state, law, row->weight, now_ms))
 		return now;
 	return convict(state, law, offence, now_ms, wall_ms);
+}
+
+struct egress_law egress_law_of(const struct egress_policy *policy)
+{
+	return (struct egress_law){policy->strikes, policy->strike_window_ms, policy->quarantine_ms,
+				   policy->quarantine_max_ms};
+}
+
+bool egress_only_reports(int mode, const struct egress_states *states, uint64_t now_ms)
+{
+	return mode != EGRESS_ENFORCE ||
+	       (states && atomic_load_explicit(&states->paused_until_ms, memory_order_relaxed) > now_ms);
 }
 
 /* ---- new destinations ---- */

@@ -120,11 +120,24 @@ bool egress_list_has_network_at(const struct egress_list *list, uint16_t port)
 
 /* ---- compiling ---- */
 
+/* By words: most networks have all ports, and there may be thousands of them. */
+static void add_ports(struct egress_list *list, struct egress_ports ports)
+{
+	const unsigned first = ports.min / 64, last = ports.max / 64;
+	for (unsigned word = first; word <= last; word++) {
+		uint64_t bits = UINT64_MAX;
+		if (word == first)
+			bits &= UINT64_MAX << ports.min % 64;
+		if (word == last)
+			bits &= UINT64_MAX >> (63 - ports.max % 64);
+		list->network_ports[word] |= bits;
+	}
+}
+
 static void add_network(struct egress_list *list, const struct egress_entry *entry, uint32_t index)
 {
 	egress_networks_add(&list->networks, &entry->network, index);
-	for (uint32_t port = entry->ports.min; port <= entry->ports.max; port++)
-		list->network_ports[port / 64] |= UINT64_C(1) << port % 64;
+	add_ports(list, entry->ports);
 }
 
 static void add(struct egress_list *list, uint32_t index)

@@ -12,10 +12,11 @@
  *                   ├─ over its hourly bytes ──────────────────► volume
  *                   ├─ too many new connections ───────────────► connections
  *                   ├─ established, or known ─┐
- *                   ├─ new, within the limit ─┴► target ── within its budget ──► accept
- *                   └─ new, over it ───────────► scan       └─ over ─► over, or flood
+ *                   ├─ new, within the limit ─┴► target ── within its budget ──► sum ── within that of all ──► accept
+ *                   └─ new, over it ───────────► scan       └─ over ─► over, or flood  └─ over ─► over, or off
  *   output  ─► token: new, within the same limit ──────────────────────────────► accept
- *   input   ─► in: replies, the gate, its DNS, what a network needs; else ─────► forbid
+ *   input   ─► in: replies, the gate, its DNS, what a network needs; denied, listed and special addresses as
+ *              in out; else ─────────────────────────────────────────────────────► forbid
  *
  * Where a set is full, adding to it fails, and the line ends without its verdict: so what may pass stands
  * in the line that adds, and what refuses in the line after it. */
@@ -30,6 +31,7 @@ enum when {
 	LIMITS_CONNECTIONS,
 	LIMITS_RELAYS,
 	LIMITS_VOLUME,
+	LIMITS_SUM,
 	LIMITS_DATAGRAMS,
 	HAS_STRICT,
 	GIVES_CHANCES, /* more than one strike */
@@ -49,6 +51,7 @@ static bool holds(const struct ruleset_writer *w, enum when when)
 	case LIMITS_CONNECTIONS: return plan->new_connections.count > 0;
 	case LIMITS_RELAYS: return plan->relay_connections.count > 0;
 	case LIMITS_VOLUME: return plan->hourly_bytes > 0;
+	case LIMITS_SUM: return plan->bytes_per_s > 0;
 	case LIMITS_DATAGRAMS: return plan->datagram_packets.count > 0 || plan->datagram_bytes_per_s > 0;
 	case HAS_STRICT: return plan->strict_port_count > 0;
 	case GIVES_CHANCES: return plan->law.strikes > 1;
@@ -113,7 +116,7 @@ static const struct line listed_lines[] = {
     {ALWAYS, "mail", "goto $Obudget$F"},
     {ALWAYS, "budget", "$P counter name $Olisted accept"},
     {ALWAYS, "budget", "goto $Olover$F"},
-    {ALWAYS, "lover", "update @$Old$F { $I daddr timeout 60s limit rate $H } goto $Odeep"},
+    {ALWAYS, "lover", "$H goto $Odeep"},
     {ALWAYS, "lover", "goto $Ooff"},
     {ALWAYS, NULL, NULL},
 };
@@ -145,10 +148,15 @@ static const struct line out_lines[] = {
     {ALWAYS, "out", "goto $Oscan"},
 
     {ALWAYS, "target", "meta l4proto != 6 goto $Oother$F"},
-    {ALWAYS, "target", "$T counter name $Oother accept"},
+    {ALWAYS, "target", "$T goto $Osum$F"},
     {ALWAYS, "target", "goto $Oover$F"},
-    {ALWAYS, "other", "$U counter name $Oother accept"},
+    {ALWAYS, "other", "$U goto $Osum$F"},
     {LIMITS_DATAGRAMS, "other", "goto $Oflood"},
+
+    /* all targets together: many of them get no more out than a few do */
+    {ALWAYS, "sum", "$B counter name $Oother accept"},
+    {LIMITS_SUM, "sum", "meta l4proto 6 goto $Oover$F"},
+    {LIMITS_SUM, "sum", "goto $Ooff"},
 
     /* TCP gives way to loss: only who is at the limit second after second is cut off, and struck once */
     {ENFORCES, "over", "update @$Osec$F { $I daddr timeout 60s limit rate 1/second burst 1 packets } "
@@ -178,22 +186,31 @@ static const struct line in_lines[] = {
     {IS_6, "in", "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, mld-listener-report, "
 		 "mld-listener-done, mld2-listener-report } limit rate 100/second burst 200 packets accept"},
     {IS_6, "in", "udp sport 546 udp dport 547 limit rate 5/second burst 10 packets accept"},
+    {ENFORCES, "in", "$K @stage2 goto $Ooff"},
+    {ALWAYS, NULL, NULL},
+};
+
+static const struct line in_special_lines[] = {
     {ALWAYS, "in", "meta pkttype != host goto $Ooff"},
+    {ALWAYS, "in", "$I daddr @special$F goto $Oforbid$F"},
+    {ALWAYS, NULL, NULL},
+};
+
+static const struct line in_last_lines[] = {
     {ALWAYS, "in", "goto $Oforbid$F"},
     {ALWAYS, NULL, NULL},
 };
 
 static const char *const common_chains[] = {"scan", "forbidden", "flood", "connections", "relay", "spoof", "volume", "deep",
 					    "deeper", "rate", "token", "off", NULL};
-static const char *const family_chains[] = {"out", "listed", "mail", "budget", "lover", "target", "other", "over", "forbid", "in", NULL};
+static const char *const family_chains[] = {"out", "listed", "mail", "budget", "lover", "target", "other", "sum", "over", "forbid",
+					    "in", NULL};
 static const char *const counters[] = {"replies", "listed", "other", "admitted", "dropped", "spoofed", NULL};
 static const struct {
 	const char *name;
 	int size;
 } sets[] = {{"known", RULESET_KNOWN_MAX}, {"struck", RULESET_STRUCK_MAX}, {"cut", RULESET_OVER_MAX},
-	    {"lp", RULESET_BUSY_MAX},     {"lb", RULESET_BUSY_MAX},       {"ld", RULESET_OVER_MAX},
-	    {"tp", RULESET_BUSY_MAX},     {"tb", RULESET_BUSY_MAX},       {"up", RULESET_BUSY_MAX},
-	    {"ub", RULESET_BUSY_MAX},     {"sec", RULESET_OVER_MAX},      {"long", RULESET_OVER_MAX}};
+	    {"sec", RULESET_OVER_MAX},    {"long", RULESET_OVER_MAX}};
 
 static const char families[] = {'4', '6'};
 
@@ -242,6 +259,7 @@ void ruleset_declare_origin(struct ruleset_writer *w)
 		for (const char *const *name = family_chains; *name; name++)
 			declare_chain(w, *name);
 		declare_sets(w);
+		ruleset_declare_meters(w);
 	}
 	w->family = 0;
 }
@@ -304,9 +322,12 @@ static void fill_family(const struct ruleset_writer *w)
 	open_listener(w, &w->plan->transparent, "tcp");
 	open_listener(w, &w->plan->dns, "tcp");
 	open_listener(w, &w->plan->dns, "udp");
-	ruleset_match_lists(w, "in", WARDEN_LISTED_SPECIAL, "listed");
-	ruleset_match_lists(w, "in", WARDEN_LISTED, "listed");
 	add_lines(w, in_lines);
+	ruleset_match_lists(w, "in", WARDEN_DENIED, "forbid");
+	ruleset_match_lists(w, "in", WARDEN_LISTED_SPECIAL, "listed");
+	add_lines(w, in_special_lines);
+	ruleset_match_lists(w, "in", WARDEN_LISTED, "listed");
+	add_lines(w, in_last_lines);
 }
 
 void ruleset_fill_origin(struct ruleset_writer *w)

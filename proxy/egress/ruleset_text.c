@@ -83,41 +83,97 @@ static void add_rate(struct strbuf *out, const struct warden_rate *rate)
 		    rate->burst > 0 ? rate->burst : 1);
 }
 
-/* What is not used for longer than its burst takes to fill is as good as new, and forgotten. */
-static void add_meter(const struct ruleset_writer *w, const char *set)
+static void add_numbers(struct strbuf *out, const struct warden_rate *rate)
+{
+	strbuf_addf(out, "_%" PRIu64 "_%" PRIu64 "_%" PRIu64, rate->count, rate->per_ms, rate->burst);
+}
+
+/* ---- meters: sets with a budget for each destination, which keeps the numbers that it came with; so other numbers
+ * make another set ---- */
+
+static void add_meter_name(const struct ruleset_writer *w, const char *set, const struct warden_rate *rate)
+{
+	ruleset_add_prefix(w->out, w->origin);
+	strbuf_addf(w->out, "%s%c", set, w->family);
+	add_numbers(w->out, rate);
+}
+
+static void add_meter(const struct ruleset_writer *w, const char *set, const struct warden_rate *rate, unsigned kept_s)
 {
 	strbuf_add_str(w->out, "update @");
-	ruleset_add_prefix(w->out, w->origin);
-	strbuf_addf(w->out, "%s%c { %s daddr timeout 10s limit rate ", set, w->family, w->family == '4' ? "ip" : "ip6");
+	add_meter_name(w, set, rate);
+	strbuf_addf(w->out, " { %s daddr timeout %us limit rate ", w->family == '4' ? "ip" : "ip6", kept_s);
 }
+
+/* What is not used for longer than its burst takes to fill is as good as new, and forgotten. */
+enum { METER_KEPT_S = 10, FLOOD_KEPT_S = 60 };
 
 static void add_packets(const struct ruleset_writer *w, const char *set, const struct warden_rate *rate)
 {
 	if (rate->count == 0)
 		return;
-	add_meter(w, set);
+	add_meter(w, set, rate, METER_KEPT_S);
 	add_rate(w->out, rate);
 	strbuf_add_str(w->out, " } ");
 }
 
 /* For bytes, the kernel's bucket holds what passes in a second, and the burst on top. */
+static struct warden_rate rate_of_bytes(uint64_t per_s)
+{
+	return (struct warden_rate){per_s, 1000, 1};
+}
+
 static void add_bytes(const struct ruleset_writer *w, const char *set, uint64_t per_s)
 {
+	const struct warden_rate rate = rate_of_bytes(per_s);
 	if (per_s == 0)
 		return;
-	add_meter(w, set);
+	add_meter(w, set, &rate, METER_KEPT_S);
 	strbuf_addf(w->out, "%" PRIu64 " bytes/second burst 1 bytes } ", per_s);
 }
 
 /* Five seconds' worth of packets over the budget. */
-static void add_flood(const struct ruleset_writer *w)
+static struct warden_rate flood_rate(const struct warden_plan *plan)
 {
-	struct warden_rate rate = w->plan->listed_packets;
+	struct warden_rate rate = plan->listed_packets;
 	if (rate.count == 0)
 		rate = (struct warden_rate){.count = 1000, .per_ms = 1000};
 	rate.burst = rate.count * 5000 / rate.per_ms + 1;
+	return rate;
+}
+
+static void add_flood(const struct ruleset_writer *w)
+{
+	const struct warden_rate rate = flood_rate(w->plan);
+	add_meter(w, "ld", &rate, FLOOD_KEPT_S);
 	strbuf_add_str(w->out, "over ");
 	add_rate(w->out, &rate);
+	strbuf_add_str(w->out, " }");
+}
+
+void ruleset_declare_meters(const struct ruleset_writer *w)
+{
+	const struct warden_plan *plan = w->plan;
+	const struct {
+		const char *set;
+		struct warden_rate rate;
+		int size;
+	} meters[] = {
+	    {"lp", plan->listed_packets, RULESET_BUSY_MAX},
+	    {"lb", rate_of_bytes(plan->listed_bytes_per_s), RULESET_BUSY_MAX},
+	    {"ld", flood_rate(plan), RULESET_OVER_MAX},
+	    {"tp", plan->target_packets, RULESET_BUSY_MAX},
+	    {"tb", rate_of_bytes(plan->target_bytes_per_s), RULESET_BUSY_MAX},
+	    {"up", plan->datagram_packets, RULESET_BUSY_MAX},
+	    {"ub", rate_of_bytes(plan->datagram_bytes_per_s), RULESET_BUSY_MAX},
+	};
+	for (size_t i = 0; i < sizeof(meters) / sizeof(meters[0]); i++) {
+		if (meters[i].rate.count == 0)
+			continue;
+		strbuf_add_str(w->out, "add set inet " RULESET_TABLE " ");
+		add_meter_name(w, meters[i].set, &meters[i].rate);
+		strbuf_addf(w->out, " { type ipv%c_addr ; flags dynamic,timeout ; size %d ; }\n", w->family, meters[i].size);
+	}
 }
 
 static void add_strict(const struct ruleset_writer *w)
@@ -133,7 +189,14 @@ static void add_strict(const struct ruleset_writer *w)
 static void add_limit(const struct ruleset_writer *w, const char *name, const struct warden_rate *rate)
 {
 	ruleset_add_prefix(w->out, w->origin);
-	strbuf_addf(w->out, "%s_%" PRIu64 "_%" PRIu64 "_%" PRIu64, name, rate->count, rate->per_ms, rate->burst);
+	strbuf_add_str(w->out, name);
+	add_numbers(w->out, rate);
+}
+
+static void add_sum(const struct ruleset_writer *w)
+{
+	ruleset_add_prefix(w->out, w->origin);
+	strbuf_addf(w->out, "bytes_%" PRIu64, w->plan->bytes_per_s);
 }
 
 static struct warden_rate strike_rate(const struct warden_plan *plan)
@@ -170,6 +233,11 @@ void ruleset_declare_limits(const struct ruleset_writer *w)
 		add_rate(w->out, rates[i]);
 		strbuf_add_str(w->out, " ; }\n");
 	}
+	if (w->plan->bytes_per_s == 0)
+		return;
+	strbuf_add_str(w->out, "add limit inet " RULESET_TABLE " ");
+	add_sum(w);
+	strbuf_addf(w->out, " { rate %" PRIu64 " bytes/second burst 1 bytes ; }\n", w->plan->bytes_per_s);
 }
 
 /* ---- lines ---- */
@@ -206,6 +274,12 @@ static void add_for(const struct ruleset_writer *w, char what)
 	case 'U':
 		add_packets(w, "up", &plan->datagram_packets);
 		add_bytes(w, "ub", plan->datagram_bytes_per_s);
+		break;
+	case 'B':
+		if (w->plan->bytes_per_s == 0)
+			break;
+		strbuf_add_str(w->out, "limit name ");
+		add_sum(w);
 		break;
 	case 'H': add_flood(w); break;
 	case 'V': strbuf_addf(out, "%" PRIu64, plan->hourly_bytes); break;

@@ -19,9 +19,10 @@ struct ruleset_writer {
  *   $O the origin's prefix         $F 4 or 6                 $I ip or ip6          $X the origin's id
  *   $K what is always its key      $D drop, or accept where nothing is dropped
  *   $Q how long quarantine lasts   $R how long a destination is remembered
+ *   $B the budget of all others together
  *   $N $C $Y $S $M names of limits: new destinations, new connections, those to relays, strikes, more strikes
  *   $P $T the budgets of a listed destination and of another one, by TCP; $U of another one by all else
- *   $H how many packets over its budget are a flood to a listed destination
+ *   $H asks whether so many packets are over its budget that it is a flood to a listed destination
  *   $V hourly bytes                $E strict ports           $A a log of what is admitted */
 void ruleset_line(const struct ruleset_writer *w, const char *text);
 /* The same without an end of line. */
@@ -35,8 +36,9 @@ bool ruleset_add_own(struct strbuf *out, const struct warden_origin *origin, cha
 bool ruleset_origin_has(const struct warden_origin *origin, char family);
 void ruleset_add_prefix(struct strbuf *out, const struct warden_origin *origin);
 
-/* Limits that are kept by name. */
+/* Limits that are kept by name, and sets of them, of one family. */
 void ruleset_declare_limits(const struct ruleset_writer *w);
+void ruleset_declare_meters(const struct ruleset_writer *w);
 
 /* ruleset_origin.c: chains, sets and limits of one origin. */
 void ruleset_declare_origin(struct ruleset_writer *w);

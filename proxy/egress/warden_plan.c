@@ -170,9 +170,9 @@ static void take_numbers(const struct egress_policy *policy, struct warden_plan 
 	out->listed_bytes_per_s = policy->listed_bytes_per_s;
 	out->target_bytes_per_s = policy->target_bytes_per_s;
 	out->datagram_bytes_per_s = policy->datagram_bytes_per_s;
+	out->bytes_per_s = policy->flow_bytes_per_s;
 	out->hourly_bytes = policy->hourly_bytes;
-	out->law = (struct egress_law){policy->strikes, policy->strike_window_ms, policy->quarantine_ms,
-				       policy->quarantine_max_ms};
+	out->law = egress_law_of(policy);
 	take_strict_ports(policy, out);
 }
 

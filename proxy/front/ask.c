@@ -131,6 +131,8 @@ static enum step_result connected(struct exchange *x)
 
 enum step_result step_origin(struct exchange *x)
 {
+	if (x->visit && gate_is_cut(x))
+		return exchange_refuse(x, REASON_EGRESS_QUARANTINED);
 	if (x->connect_until_ms == 0) {
 		x->connect_until_ms = now_ms(x) + x->front->settings->timeouts.connect;
 		x->ask_us = loop_now_us(x->front->loop);

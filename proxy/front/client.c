@@ -435,9 +435,9 @@ static void client_expired(struct timer *timer)
 		f->head = (struct http_head){.base = hold_ptr(&c->in)};
 		begin_exchange(c, hold_ptr(&c->in), c->in.len, true, REASON_HEAD_TIMEOUT, (struct span){0});
 	} else if (c->state == CLIENT_PROXY) {
-		proxied_refuse(c, REASON_PROXY_TIMEOUT);
+		preface_refuse(c, REASON_PROXY_TIMEOUT);
 	} else if (c->state == CLIENT_HELLO) {
-		proxied_refuse(c, REASON_HEAD_TIMEOUT);
+		preface_refuse(c, REASON_HEAD_TIMEOUT);
 	} else {
 		if (c->state == CLIENT_IDLE)
 			stat_add(&f->stats->reasons[REASON_IDLE_TIMEOUT], 1);

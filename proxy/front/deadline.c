@@ -6,6 +6,7 @@
 
 /* However much a peer took at once, it buys no more waiting than this. */
 enum { CREDIT_MAX_MS = 60000 };
+enum { LOT_MS = 16 };
 
 static int64_t credit_of(const struct patience *p, const struct timeout_settings *t)
 {
@@ -45,19 +46,32 @@ static void sooner(struct deadline *deadline, uint64_t at_ms, enum reason reason
 		*deadline = (struct deadline){at_ms, reason};
 }
 
+/* Those that wait for the same moment would be served in the order of their timers, and the last of them never: by
+ * lot each comes first at times. */
+static uint64_t lot_ms(const struct exchange *x, uint64_t now_us)
+{
+	return ((x->id[1] ^ now_us) * UINT64_C(0x9e3779b97f4a7c15) >> 32) % LOT_MS;
+}
+
+size_t flow_hold(struct exchange *x, enum gate_way way, uint64_t until_us)
+{
+	x->resume_ms[way] = until_us / 1000 + 1 + lot_ms(x, loop_now_us(x->front->loop));
+	x->origin_moved_ms = loop_now_ms(x->front->loop); /* its time begins when it is read again, or gets more */
+	return 0;
+}
+
 /* What is not read, or sent, yet. */
 static void resume(const struct exchange *x, struct deadline *deadline)
 {
-	if (x->visit)
-		sooner(deadline, gate_resumes_ms(x->visit), REASON_UNSET);
-	if (x->reply.resume_ms != 0)
-		sooner(deadline, x->reply.resume_ms, REASON_UNSET);
+	for (int way = 0; way < GATE_WAYS; way++)
+		if (x->resume_ms[way] != 0)
+			sooner(deadline, x->resume_ms[way], REASON_UNSET);
 }
 
 static struct deadline relay_deadline(const struct exchange *x, const struct timeout_settings *t)
 {
 	struct deadline deadline = {UINT64_MAX, REASON_UNSET};
-	bool we_wait = x->reply.resume_ms != 0, client_waits_for_us = !we_wait;
+	bool we_wait = flow_is_held(x, GATE_IN) || flow_is_held(x, GATE_OUT), client_waits_for_us = !we_wait;
 	if (x->down_patience.since_ms != 0) {
 		sooner(&deadline, patience_deadline(&x->down_patience, t), REASON_SEND_TIMEOUT);
 		client_waits_for_us = false;
@@ -83,7 +97,9 @@ static struct deadline tunnel_deadline(const struct exchange *x, const struct ti
 {
 	bool is_ending = x->client_ended || x->origin_ended;
 	uint64_t idle_ms = is_ending && t->stall < t->tunnel ? t->stall : t->tunnel;
-	uint64_t since_ms = x->origin_moved_ms > x->reply.resume_ms ? x->origin_moved_ms : x->reply.resume_ms;
+	uint64_t since_ms = x->origin_moved_ms;
+	for (int way = 0; way < GATE_WAYS; way++)
+		since_ms = x->resume_ms[way] > since_ms ? x->resume_ms[way] : since_ms;
 	struct deadline deadline = {since_ms + idle_ms, REASON_TUNNEL_IDLE};
 	resume(x, &deadline);
 	/* What it does not take occupies memory, which idleness does not. */

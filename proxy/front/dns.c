@@ -14,18 +14,13 @@
 
 /* ---- places for questions that wait ---- */
 
-static size_t index_of(const struct dns_service *service, const struct egress_origin *origin)
-{
-	return (size_t)(origin - service->setup.policy->origins);
-}
-
 static struct dns_asking *take_place(struct dns_service *service, const struct egress_origin *origin)
 {
 	struct dns_asking *asking = service->free_asking;
-	if (!asking || service->asking_count[index_of(service, origin)] >= DNS_ASKING_OF_ORIGIN)
+	if (!asking || service->origins[origin->index].askings >= DNS_ASKING_OF_ORIGIN)
 		return NULL;
 	service->free_asking = asking->next_free;
-	service->asking_count[index_of(service, origin)]++;
+	service->origins[origin->index].askings++;
 	asking->origin = origin;
 	return asking;
 }
@@ -33,7 +28,7 @@ static struct dns_asking *take_place(struct dns_service *service, const struct e
 static void give_place(struct dns_asking *asking)
 {
 	struct dns_service *service = asking->service;
-	service->asking_count[index_of(service, asking->origin)]--;
+	service->origins[asking->origin->index].askings--;
 	asking->origin = NULL;
 	asking->next_free = service->free_asking;
 	service->free_asking = asking;
@@ -65,18 +60,15 @@ static void send_answer(const struct dns_service *service, const struct dns_quer
 
 static bool only_reports(const struct dns_service *service)
 {
-	const struct egress_states *states = service->setup.states;
-	return service->setup.policy->mode == EGRESS_MONITOR ||
-	       (states && atomic_load_explicit(&states->paused_until_ms, memory_order_relaxed) >
-			      loop_now_ms(service->setup.loop));
+	return egress_only_reports(service->setup.policy->mode, service->setup.states, loop_now_ms(service->setup.loop));
 }
 
 /* Those that the origin may not reach are not named to it: a listed name must not lead into the inside. */
-static size_t only_reachable(const struct dns_service *service, uint16_t port, struct addr *addrs, unsigned count)
+static size_t only_reachable(const struct dns_service *service, struct span name, struct addr *addrs, unsigned count)
 {
 	size_t kept = 0;
 	for (unsigned i = 0; i < count; i++)
-		if (only_reports(service) || egress_may_name(service->setup.policy, &addrs[i], port, EGRESS_FREE))
+		if (only_reports(service) || egress_may_name(service->setup.policy, name, &addrs[i]))
 			addrs[kept++] = addrs[i];
 	return kept;
 }
@@ -92,18 +84,18 @@ static enum dns_code code_of(const char *problem)
 static bool answer_found(struct dns_asking *asking)
 {
 	const struct dns_service *service = asking->service;
+	const struct span name = span_from_str(asking->query.name);
 	struct addr addrs[RESOLVE_MAX_ADDRS];
 	unsigned count = 0;
 	const char *problem = "";
 	struct lookup_asker *asker = service->setup.asker(service->setup.context, asking->origin);
-	enum lookup_result result = lookup_name(service->setup.lookups, &asking->lookup, asker,
-						span_from_str(asking->query.name), addrs, &count, &problem);
+	enum lookup_result result = lookup_name(service->setup.lookups, &asking->lookup, asker, name, addrs, &count, &problem);
 	if (result == LOOKUP_WAIT)
 		return false;
 	if (result == LOOKUP_FOUND) {
-		size_t kept = only_reachable(service, asking->port, addrs, count);
+		size_t kept = only_reachable(service, name, addrs, count);
 		if (service->setup.found)
-			service->setup.found(service->setup.context, span_from_str(asking->query.name), addrs, (unsigned)kept);
+			service->setup.found(service->setup.context, name, addrs, (unsigned)kept);
 		send_answer(service, &asking->query, &asking->way, kept > 0 ? DNS_NOERROR : DNS_REFUSED, addrs, kept);
 	} else {
 		send_answer(service, &asking->query, &asking->way, code_of(problem), NULL, 0);
@@ -122,15 +114,14 @@ static void on_found(struct lookup *lookup)
 		dns_tcp_go_on(connection);
 }
 
-static void ask(struct dns_service *service, const struct egress_origin *origin, uint16_t port,
-		const struct dns_query *query, const struct dns_way *way)
+static void ask(struct dns_service *service, const struct egress_origin *origin, const struct dns_query *query,
+		const struct dns_way *way)
 {
 	struct dns_asking *asking = take_place(service, origin);
 	if (!asking) {
 		send_answer(service, query, way, DNS_SERVFAIL, NULL, 0);
 		return;
 	}
-	asking->port = port;
 	asking->query = *query;
 	asking->way = *way;
 	memcpy(asking->question, query->question.ptr, query->question.len);
@@ -166,12 +157,11 @@ static void tell_refusal(struct dns_service *service, const struct egress_origin
 }
 
 /* More distinct names than it may ask for: what a tunnel does. */
-static void strike(struct dns_service *service, const struct egress_origin *origin, struct egress_state *state,
-		   const char *name)
+static void strike(const struct dns_service *service, const struct egress_origin *origin, const char *name)
 {
+	struct egress_state *state = service->origins[origin->index].state;
 	const struct egress_policy *policy = service->setup.policy;
-	const struct egress_law law = {policy->strikes, policy->strike_window_ms, policy->quarantine_ms,
-				       policy->quarantine_max_ms};
+	const struct egress_law law = egress_law_of(policy);
 	uint64_t now_ms = loop_now_ms(service->setup.loop);
 	if (!state || only_reports(service))
 		return;
@@ -189,18 +179,18 @@ static void strike(struct dns_service *service, const struct egress_origin *orig
 static bool has_its_turn(struct dns_service *service, const struct egress_origin *origin, enum egress_stage stage,
 			 const char *name)
 {
-	struct egress_asked *asked = &service->asked[index_of(service, origin)];
+	struct egress_asked *asked = &service->origins[origin->index].asked;
 	uint64_t hash = lru_hash(service->seed, name, strlen(name));
 	return egress_asked_admit(asked, &service->setup.policy->dns_names, stage, hash, loop_now_us(service->setup.loop));
 }
 
 /* May it be looked up? */
-static bool judge(struct dns_service *service, const struct egress_origin *origin, const char *name, uint16_t *port)
+static bool judge(struct dns_service *service, const struct egress_origin *origin, const char *name)
 {
 	const struct egress_policy *policy = service->setup.policy;
-	struct egress_state *state = egress_states_find(service->setup.states, origin->name);
+	struct egress_state *state = service->origins[origin->index].state;
 	enum egress_stage stage = egress_stage_now(state, loop_now_ms(service->setup.loop));
-	enum egress_naming naming = egress_judge_name(policy, span_from_str(name), stage, port);
+	enum egress_naming naming = egress_judge_name(policy, span_from_str(name), stage);
 	bool is_turn = naming != EGRESS_NAMING_COVERED || has_its_turn(service, origin, stage, name);
 	if (state)
 		count_up(&state->dns_queries);
@@ -210,7 +200,7 @@ static bool judge(struct dns_service *service, const struct egress_origin *origi
 		count_up(&state->dns_refused);
 	tell_refusal(service, origin, name, is_turn ? "egress.allow" : "egress.dns_names");
 	if (!is_turn && stage == EGRESS_FREE)
-		strike(service, origin, state, name);
+		strike(service, origin, name);
 	return only_reports(service);
 }
 
@@ -218,15 +208,14 @@ bool dns_take(struct dns_service *service, struct span message, const struct dns
 {
 	const struct egress_origin *origin = egress_origin_of(service->setup.policy, &way->peer);
 	struct dns_query query;
-	uint16_t port;
 	if (!origin || !dns_query_parse(message, &query))
 		return false;
-	if (!judge(service, origin, query.name, &port))
+	if (!judge(service, origin, query.name))
 		send_answer(service, &query, way, DNS_REFUSED, NULL, 0);
 	else if (query.type != DNS_TYPE_A && query.type != DNS_TYPE_AAAA)
 		send_answer(service, &query, way, DNS_NOERROR, NULL, 0);
 	else
-		ask(service, origin, port, &query, way);
+		ask(service, origin, &query, way);
 	return true;
 }
 
@@ -234,13 +223,13 @@ bool dns_take(struct dns_service *service, struct span message, const struct dns
 
 static bool make_places(struct dns_service *service)
 {
-	size_t origins = service->setup.policy->origin_count;
+	const struct egress_policy *policy = service->setup.policy;
 	service->askings = calloc(DNS_ASKING_MAX, sizeof(*service->askings));
-	service->asked = calloc(origins, sizeof(*service->asked));
-	service->asking_count = calloc(origins, sizeof(*service->asking_count));
-	service->connection_count = calloc(origins, sizeof(*service->connection_count));
-	if (!service->askings || !service->asked || !service->asking_count || !service->connection_count)
+	service->origins = calloc(policy->origin_count + 1, sizeof(*service->origins));
+	if (!service->askings || !service->origins)
 		return false;
+	for (size_t i = 0; i < policy->origin_count; i++)
+		service->origins[i].state = egress_states_find(service->setup.states, policy->origins[i].name);
 	for (size_t i = 0; i < DNS_ASKING_MAX; i++) {
 		service->askings[i].service = service;
 		service->askings[i].next_free = service->free_asking;
@@ -276,8 +265,6 @@ void dns_service_free(struct dns_service *service)
 		if (service->askings[i].origin)
 			lookup_cancel(&service->askings[i].lookup);
 	free(service->askings);
-	free(service->asked);
-	free(service->asking_count);
-	free(service->connection_count);
+	free(service->origins);
 	free(service);
 }

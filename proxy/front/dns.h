@@ -23,10 +23,16 @@ struct dns_asking {
 	struct dns_service *service;
 	struct dns_asking *next_free;
 	const struct egress_origin *origin;
-	uint16_t port;                     /* at which its addresses are judged */
 	struct dns_query query;
 	char question[DNS_NAME_SIZE + 4];
 	struct dns_way way;
+};
+
+/* One origin of the policy, by its index. */
+struct dns_origin {
+	struct egress_state *state;        /* NULL: it has no standing */
+	struct egress_asked asked;
+	uint16_t askings, connections;
 };
 
 struct dns_service {
@@ -34,8 +40,7 @@ struct dns_service {
 	struct watch udp;
 	struct watch tcp;
 	struct dns_asking *askings, *free_asking;
-	struct egress_asked *asked;        /* of each origin of the policy */
-	uint16_t *asking_count, *connection_count;
+	struct dns_origin *origins;
 	struct dns_connection *connections;
 	unsigned connection_total;
 	uint64_t seed;

@@ -9,11 +9,12 @@
 #include <unistd.h>
 #include "sallyport/stream.h"
 
-enum { LENGTH_BYTES = 2, ACCEPTS_PER_TURN = 16 };
+enum { LENGTH_BYTES = 2, ACCEPTS_PER_TURN = 16, QUESTIONS_PER_TURN = 16 };
 
 struct dns_connection {
 	struct watch watch; /* first: on_event gets the connection by it */
 	struct timer timer;
+	struct task again;
 	struct dns_service *service;
 	struct dns_connection *prev, *next;
 	const struct egress_origin *origin;
@@ -25,22 +26,18 @@ struct dns_connection {
 	uint8_t out[LENGTH_BYTES + DNS_ANSWER_MAX];
 };
 
-static uint16_t *count_of(struct dns_service *service, const struct egress_origin *origin)
-{
-	return &service->connection_count[origin - service->setup.policy->origins];
-}
-
 static void end(struct dns_connection *connection)
 {
 	struct dns_service *service = connection->service;
 	dns_forget(service, connection);
 	loop_disarm(service->setup.loop, &connection->timer);
+	loop_cancel(&connection->again);
 	loop_forget(service->setup.loop, &connection->watch);
 	connection->stream.ops->close(&connection->stream, false);
 	*(connection->prev ? &connection->prev->next : &service->connections) = connection->next;
 	if (connection->next)
 		connection->next->prev = connection->prev;
-	(*count_of(service, connection->origin))--;
+	service->origins[connection->origin->index].connections--;
 	service->connection_total--;
 	free(connection);
 }
@@ -125,10 +122,10 @@ static bool take_question(struct dns_connection *connection)
 	return dns_take(connection->service, message, &connection->way);
 }
 
-/* As far as it goes now. False: the connection is over. */
+/* As far as it goes now, and others may wait. False: the connection is over. */
 static bool go_on(struct dns_connection *connection)
 {
-	for (;;) {
+	for (int i = 0; i < QUESTIONS_PER_TURN; i++) {
 		if (!write_out(connection))
 			return false;
 		if (connection->is_asking || connection->out_len > 0)
@@ -140,6 +137,13 @@ static bool go_on(struct dns_connection *connection)
 		if (!take_question(connection))
 			return false;
 	}
+	loop_defer(connection->service->setup.loop, &connection->again);
+	return true;
+}
+
+static void on_again(struct task *task)
+{
+	dns_tcp_go_on((struct dns_connection *)(void *)((char *)task - offsetof(struct dns_connection, again)));
 }
 
 static void on_event(struct watch *watch, unsigned events)
@@ -170,6 +174,7 @@ static void begin(struct dns_service *service, int fd, const struct addr *peer, 
 	connection->origin = origin;
 	connection->way = (struct dns_way){.connection = connection, .peer = *peer};
 	connection->timer.on_expiry = on_late;
+	connection->again.run = on_again;
 	connection->watch = (struct watch){.fd = fd, .on_event = on_event};
 	stream_init_plain(&connection->stream, fd);
 	if (!loop_watch(service->setup.loop, &connection->watch, &err)) {
@@ -181,15 +186,15 @@ static void begin(struct dns_service *service, int fd, const struct addr *peer, 
 	if (connection->next)
 		connection->next->prev = connection;
 	service->connections = connection;
-	(*count_of(service, origin))++;
+	service->origins[origin->index].connections++;
 	service->connection_total++;
 	give_time(connection);
 }
 
-static bool is_welcome(struct dns_service *service, const struct egress_origin *origin)
+static bool is_welcome(const struct dns_service *service, const struct egress_origin *origin)
 {
 	return origin && service->connection_total < DNS_CONNECTIONS_MAX &&
-	       *count_of(service, origin) < DNS_CONNECTIONS_OF_ORIGIN;
+	       service->origins[origin->index].connections < DNS_CONNECTIONS_OF_ORIGIN;
 }
 
 static void on_accept(struct watch *watch, unsigned events)

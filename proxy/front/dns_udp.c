@@ -28,7 +28,7 @@ static void keep_local(struct msghdr *from, struct dns_way *way)
 	}
 }
 
-/* False: there is nothing more for now. */
+/* False: nothing more has come. */
 static bool take_packet(struct dns_service *service)
 {
 	char bytes[DNS_QUERY_MAX + 1];

@@ -307,7 +307,7 @@ void exchange_expired(struct exchange *x)
 	}
 	switch (deadline.reason) {
 	case REASON_UNSET: /* collected long enough, or not read for long enough: see deadline.c */
-		x->reply.resume_ms = 0;
+		memset(x->resume_ms, 0, sizeof(x->resume_ms));
 		exchange_run(x);
 		return;
 	case REASON_SEND_TIMEOUT:

@@ -101,8 +101,9 @@ static void take_connection(struct front *f, int fd, const struct addr *peer, co
 	uint64_t key = addr_client_key(peer);
 	bool is_proxied = !adopted && listen->proxy_from_count > 0;
 	/* Behind a proxy there are many visitors; and what was taken in is not thrown out. */
-	bool is_counted = !adopted && !is_proxied && !is_trusted(f->settings, peer);
-	uint32_t limit = f->gate      ? gate_connections(f, peer)
+	bool is_counted = !is_proxied && !is_trusted(f->settings, peer);
+	uint32_t limit = adopted      ? UINT32_MAX
+			 : f->gate    ? gate_connections(f, peer)
 			 : is_counted ? (uint32_t)f->settings->quotas.per_client
 				      : UINT32_MAX;
 	stat_add(adopted ? &f->stats->adopted : &f->stats->connections_accepted, 1);
@@ -118,17 +119,11 @@ static void take_connection(struct front *f, int fd, const struct addr *peer, co
 	}
 }
 
-/* The gate and the workers have listeners of their own. */
-static bool is_ours(const struct front *f, size_t i)
-{
-	return f->setup.listen_fds[i] >= 0;
-}
-
-/* Questions for names are no connections of this kind. */
+/* The gate and the workers have listeners of their own; and questions for names are no connections of this kind. */
 static bool is_accepted_here(const struct front *f, size_t i)
 {
 	const struct listen_settings *listens = f->settings->listens.items;
-	return is_ours(f, i) && !listens[i].dns;
+	return f->setup.listen_fds[i] >= 0 && !listens[i].dns;
 }
 
 /* No descriptors left: accepting would spin. Others may have some, and time helps. */

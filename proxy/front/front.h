@@ -169,8 +169,9 @@ struct patience {
 struct reply_flow {
 	const struct throttle_byte_rate *rate; /* NULL: none, and the rest means nothing */
 	struct throttle_client who;
-	uint64_t resume_ms; /* no more is to pass before then; 0: it may */
 };
+
+enum gate_way { GATE_OUT, GATE_IN, GATE_WAYS }; /* from the client; to it */
 
 /* One request and its response. Zeroed at birth up to `request`. */
 struct exchange {
@@ -238,6 +239,7 @@ struct exchange {
 	struct hold down_pending;   /* for the client, not yet taken */
 	struct conduit down_conduit;
 	struct reply_flow reply;
+	uint64_t resume_ms[GATE_WAYS]; /* no more is read, or sent, that way before then; 0: it may be */
 
 	/* the guard (front/guard.h) */
 	struct page *page;          /* NULL: the site is not guarded */
@@ -259,9 +261,9 @@ struct exchange {
 
 /* client.c */
 /* Whose it is is known: its transport begins, and its first request may come. May end it. */
-/* A whole head that the client did not send. */
-void client_take(struct client *client, const char *head, size_t len);
 void client_begin(struct client *client);
+/* A whole head that the client did not send. May end it. */
+void client_take(struct client *client, const char *head, size_t len);
 /* Two lines, and it ends. client: who it would have been. */
 void client_refuse(struct client *client, const struct addr *peer, enum reason reason);
 /* A connection begins; it may end at once. listen: where it came in, NULL: unknown. adopted: it has
@@ -313,6 +315,16 @@ void tarpit_leave(struct client *client);
 bool tarpit_make_room(struct front *front);
 void tarpit_empty(struct front *front);
 
+/* preface.c: what comes before all requests, looked at in the socket. */
+/* It has as long as a head. */
+void preface_begin(struct client *client, enum client_state state);
+/* Bytes so far, at most `most`, borrowed until the next call that reads. False: there are none now, or the client is gone. */
+MUST_CHECK bool preface_peek(struct client *client, size_t most, struct span *out);
+/* They are a part of what may follow, unless the client has ended: then it is gone. */
+void preface_wait(struct client *client);
+/* Its end, which is logged. */
+void preface_refuse(struct client *client, enum reason reason);
+
 /* proxied.c: the PROXY header before all else. Each may end the connection. */
 void proxied_begin(struct client *client);
 void proxied_read(struct client *client);
@@ -323,7 +335,6 @@ bool redirected_to(const struct client *client, struct addr *to);
 /* True: it makes requests. */
 bool redirected_begin(struct client *client);
 void redirected_read(struct client *client);
-void proxied_refuse(struct client *client, enum reason reason);
 
 /* exchange.c */
 /* A whole head stands in bytes: understood (reason UNSET) or refused for `reason`. Takes what it needs.
@@ -353,6 +364,8 @@ bool ask_another(struct exchange *x);
 bool ask_again(struct exchange *x);
 void exchange_leave_origin(struct exchange *x, bool reusable);
 /* inspect.c: the content, as far as the site's shield.bodies looks into it. */
+/* The worker's memory, for who decodes. */
+struct coding_memory front_memory(struct front *front);
 /* The head was allowed, and content follows. False: x->verdict refuses it. */
 MUST_CHECK bool inspect_begin(struct exchange *x);
 /* The next piece, decoded from its framing; x->up_read: the last one. False: x->verdict and *reason refuse it. */
@@ -388,7 +401,7 @@ void reply_refuse_connection(struct front *front, int fd, const struct addr *pee
 
 /* reply_flow.c: what a visitor gets a second */
 void reply_flow_begin(struct exchange *x);
-/* How much may pass now, at most `wanted`; 0: the exchange's timer comes back to it. */
+/* How much may pass now, at most `wanted`; 0: see flow_hold(). */
 size_t reply_flow_room(struct exchange *x, size_t wanted);
 void reply_flow_charge(struct exchange *x, size_t bytes);
 
@@ -403,9 +416,12 @@ static inline void reply_passed(struct exchange *x, size_t bytes)
 		reply_flow_charge(x, bytes);
 }
 
+/* deadline.c: nothing passes that way before then; the exchange's timer comes back to it. Nobody is to blame for
+ * that wait. Returns 0, which is how much may pass now. */
+size_t flow_hold(struct exchange *x, enum gate_way way, uint64_t until_us);
+
 /* gate_flow.c: what the gate lets pass a second. For all others: any amount. */
-enum gate_way { GATE_OUT, GATE_IN, GATE_WAYS }; /* what the origin sends; what it receives */
-/* How much may be read now, at most `wanted`; 0: the exchange's timer comes back to it. */
+/* How much may be read now, at most `wanted`; 0: see flow_hold(). */
 size_t gate_may_read(struct visit *visit, enum gate_way way, size_t wanted);
 void gate_has_read(struct visit *visit, enum gate_way way, size_t bytes);
 
@@ -417,11 +433,9 @@ void gate_hear(struct visit *visit, enum gate_way way, struct span bytes);
 /* What is asked for where bytes pass by splice(2). */
 enum { FLOW_SPLICE_BYTES = 1 << 24 };
 /* The reading waits for its time, not for the peer. */
-bool gate_is_held(const struct visit *visit, enum gate_way way);
-
 static inline bool flow_is_held(const struct exchange *x, enum gate_way way)
 {
-	return x->visit ? gate_is_held(x->visit, way) : way == GATE_IN && x->reply.resume_ms != 0;
+	return x->resume_ms[way] != 0;
 }
 
 static inline size_t flow_may_read(struct exchange *x, enum gate_way way, size_t wanted)

@@ -49,6 +49,7 @@ static bool open_origin(struct gate *gate, struct gate_origin *origin, const str
 	} else {
 		origin->state = &origin->own_state;
 	}
+	origin->sentence = atomic_load_explicit(&origin->state->sentence, memory_order_relaxed);
 	return lru_init(&origin->hosts, HOST_BUCKETS, err);
 }
 
@@ -74,9 +75,9 @@ bool gate_open(struct front *f, struct err *err)
 	gate->front = f;
 	gate->policy = policy;
 	gate->states = f->setup.memory.egress;
-	gate->law = (struct egress_law){policy->strikes, policy->strike_window_ms, policy->quarantine_ms,
-					policy->quarantine_max_ms};
+	gate->law = egress_law_of(policy);
 	gate->tell.on_expiry = gate_flush;
+	gate->look.on_expiry = gate_look;
 	gate->token_fd = egress_token_socket();
 	gate->lookups = lookups_new(f->loop, f->resolver, &f->memory, err);
 	return gate->lookups &&
@@ -89,6 +90,7 @@ void gate_close(struct gate *gate)
 	if (!gate)
 		return;
 	loop_disarm(gate->front->loop, &gate->tell);
+	loop_disarm(gate->front->loop, &gate->look);
 	for (size_t i = 0; gate->origins && i < gate->policy->origin_count; i++) {
 		loop_disarm(gate->front->loop, &gate->origins[i].turn);
 		loop_cancel(&gate->origins[i].judge_again);

@@ -49,7 +49,10 @@ struct gate_origin {
 	struct visit *waiting, *waiting_last; /* for a place in the budget of new destinations; who came first first */
 	unsigned waiting_count;
 	struct timer turn;            /* of the first of them */
+	struct visit *visits, *visits_last; /* all of it; visit_count of them */
+	uint32_t visit_count;
 	struct task judge_again;      /* all of them: the origin stands otherwise than when they came */
+	uint64_t sentence;            /* that they were judged by at last */
 	uint64_t flood_ms;            /* no strike for a rate before then */
 	uint64_t mail_ms;             /* … for mail */
 	uint64_t refused, refused_since_ms; /* since its last sentence */
@@ -65,6 +68,8 @@ struct gate {
 	struct dns_service *dns;    /* NULL: nobody asks for names, or not any more */
 	struct egress_teller teller;
 	struct timer tell;
+	struct timer look;          /* for sentences; while there are visits */
+	uint32_t visit_count;
 	int token_fd;                 /* -1: none */
 	struct gate_names *names;     /* NULL: nobody needs their addresses */
 };
@@ -95,9 +100,9 @@ struct visit {
 	struct egress_verdict named;  /* of its name */
 	enum egress_verdict_kind reached; /* of the address, as it was judged last */
 	struct origin_place place;
+	struct visit *before, *after; /* of its origin */
 	struct gate_search *search;   /* NULL: it is over */
 	uint64_t sentence;            /* the origin's, when it was judged */
-	uint64_t resume_ms[GATE_WAYS]; /* not read before then; 0: it may be read */
 	uint64_t counted[GATE_WAYS];  /* bytes that are in the counters */
 	struct egress_mail mail;
 	bool is_relay;                /* a tunnel to a mail relay, which is listened to */
@@ -159,7 +164,8 @@ bool gate_try_next(struct exchange *x);
 /* Leaves the queue and the look-up. */
 void gate_end_search(struct visit *visit);
 void gate_turn(struct timer *timer);
-void gate_judge_again(struct task *task);
+/* Who waits for a place in the budget is judged again, and tries. */
+void gate_try_waiting(struct gate_origin *origin);
 
 /* gate_tell.c: strikes and events */
 void gate_tell(struct gate *gate, const struct egress_event *event);
@@ -171,15 +177,20 @@ void gate_flush(struct timer *timer);
 /* gate_visit.c */
 struct visit *gate_visit_new(struct exchange *x, struct gate_origin *origin, struct span name);
 void gate_visit_free(struct exchange *x);
-/* The origin has been sentenced since, and may not be there any more. */
-bool gate_is_cut(struct exchange *x);
+MUST_CHECK bool gate_address_is_good(struct visit *visit, const struct addr *addr, enum reason *reason);
 /* The address that the connection really has. False: *reason. */
-bool gate_peer_is_good(struct exchange *x, enum reason *reason);
+MUST_CHECK bool gate_peer_is_good(struct exchange *x, enum reason *reason);
 void gate_count(struct exchange *x);
 
-/* gate_flow.c: bytes a second, by not reading. See front.h, too. */
-/* When reading goes on; UINT64_MAX: nothing is held back. */
-uint64_t gate_resumes_ms(const struct visit *visit);
+/* gate_sentence.c */
+void gate_join(struct visit *visit);
+void gate_leave(struct visit *visit);
+/* What was said of its name before it waited may hold no more. */
+MUST_CHECK bool gate_is_still_good(struct visit *visit, enum reason *reason);
+/* The origin has been sentenced since, and may not be there any more. */
+bool gate_is_cut(struct exchange *x);
+void gate_judge_again(struct task *task);
+void gate_look(struct timer *timer);
 
 /* gate_mail.c */
 /* The next address to be connected to: perhaps a relay's, or its name was. False: *reason. */

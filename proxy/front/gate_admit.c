@@ -84,10 +84,8 @@ void gate_turn(struct timer *timer)
 	}
 }
 
-void gate_judge_again(struct task *task)
+void gate_try_waiting(struct gate_origin *origin)
 {
-	struct gate_origin *origin =
-	    (struct gate_origin *)(void *)((char *)task - offsetof(struct gate_origin, judge_again));
 	for (unsigned tries = origin->waiting_count; tries > 0 && origin->waiting; tries--) {
 		struct visit *visit = origin->waiting;
 		leave_queue(visit->search);
@@ -189,17 +187,6 @@ static bool begin_search(struct visit *visit)
 	return true;
 }
 
-/* What was said before it waited may hold no more. */
-static bool is_still_good(struct visit *visit, enum reason *reason)
-{
-	struct gate_origin *origin = visit->origin;
-	uint64_t sentence = atomic_load_explicit(&origin->state->sentence, memory_order_relaxed);
-	if (sentence == visit->sentence)
-		return true;
-	visit->sentence = sentence;
-	return gate_name_is_good(visit, reason);
-}
-
 /* Before its name is looked up. */
 enum step_result step_admit(struct exchange *x)
 {
@@ -209,7 +196,7 @@ enum step_result step_admit(struct exchange *x)
 		return exchange_refuse(x, REASON_OVERLOAD);
 	if (visit->search->is_waiting)
 		return STEP_WAIT; /* it was the client that moved */
-	if (!is_still_good(visit, &reason))
+	if (!gate_is_still_good(visit, &reason))
 		return exchange_refuse(x, reason);
 	if (visit->named.kind != EGRESS_VERDICT_LISTED && !visit->destination.is_literal && !visit->search->is_named) {
 		switch (admit(visit, visit->destination.host)) {

@@ -162,13 +162,6 @@ static struct visit *begin_visit(struct exchange *x, struct gate_origin *origin)
 	return visit;
 }
 
-static bool is_enforced(const struct gate *gate)
-{
-	return gate->policy->mode == EGRESS_ENFORCE &&
-	       !(gate->states && atomic_load_explicit(&gate->states->paused_until_ms, memory_order_relaxed) >
-				     gate_now_ms(gate));
-}
-
 bool gate_name_is_good(struct visit *visit, enum reason *reason)
 {
 	visit->named = gate_judge_name(visit);
@@ -185,7 +178,8 @@ bool gate_name_is_good(struct visit *visit, enum reason *reason)
 static enum reason weigh(struct visit *visit)
 {
 	enum reason reason;
-	visit->is_enforced = is_enforced(visit->origin->gate);
+	const struct gate *gate = visit->origin->gate;
+	visit->is_enforced = !egress_only_reports(gate->policy->mode, gate->states, gate_now_ms(gate));
 	return gate_name_is_good(visit, &reason) && gate_takes_request(visit, &reason) ? REASON_UNSET : reason;
 }
 

@@ -11,30 +11,18 @@ static bool is_relay_at(const struct visit *visit, const struct addr *addr)
 	return egress_is_relay(policy, &visit->destination) || egress_is_relay(policy, &at);
 }
 
-/* How far ahead of its rate the origin is; 0: not at all. */
-static uint64_t ahead_of(uint64_t tat_us, const struct egress_rate *rate, uint64_t now_us)
-{
-	uint64_t ahead = tat_us > now_us ? tat_us - now_us : 0;
-	return rate->interval_us == 0 || ahead <= rate->tolerance_us ? 0 : ahead - rate->tolerance_us;
-}
-
-static void use(uint64_t *tat_us, const struct egress_rate *rate, uint64_t n, uint64_t now_us)
-{
-	*tat_us = (*tat_us > now_us ? *tat_us : now_us) + n * rate->interval_us;
-}
-
 static bool is_in_time(struct visit *visit)
 {
 	const struct egress_rate *rate = &visit->origin->gate->policy->relay_connections;
 	uint64_t *tat_us = &visit->origin->relay_tat_us, now_us = loop_now_us(visit->x->front->loop);
-	uint64_t wait_us = ahead_of(*tat_us, rate, now_us);
+	uint64_t wait_us = egress_rate_wait_us(rate, *tat_us, now_us);
 	if (wait_us > 0 && gate_objects(visit, REASON_EGRESS_RATE, "egress.relay_connections", NULL)) {
 		visit->x->verdict.limit = rate->setting.count;
 		visit->x->verdict.retry_after_s = (uint32_t)(wait_us / 1000000 + 1);
 		return false;
 	}
 	if (wait_us == 0)
-		use(tat_us, rate, 1, now_us);
+		egress_rate_use(rate, tat_us, 1, now_us);
 	return true;
 }
 
@@ -55,10 +43,10 @@ static void count(struct visit *visit, uint32_t messages)
 {
 	const struct egress_rate *rate = &visit->origin->gate->policy->relay_messages;
 	uint64_t *tat_us = &visit->origin->messages_tat_us, now_us = loop_now_us(visit->x->front->loop);
-	if (messages == 0 || rate->interval_us == 0)
+	if (messages == 0)
 		return;
-	use(tat_us, rate, messages, now_us);
-	if (ahead_of(*tat_us, rate, now_us) > 0)
+	egress_rate_use(rate, tat_us, messages, now_us);
+	if (egress_rate_wait_us(rate, *tat_us, now_us) > 0)
 		gate_mails_too_much(visit);
 }
 
@@ -73,7 +61,7 @@ void gate_hear(struct visit *visit, enum gate_way way, struct span bytes)
 uint64_t gate_mail_held_us(const struct visit *visit, uint64_t now_us, uint64_t *room)
 {
 	const struct egress_rate *rate = &visit->origin->gate->policy->relay_messages;
-	uint64_t ahead_us = ahead_of(visit->origin->messages_tat_us, rate, now_us);
+	uint64_t ahead_us = egress_rate_wait_us(rate, visit->origin->messages_tat_us, now_us);
 	if (*room > PIECE_BYTES)
 		*room = PIECE_BYTES;
 	return ahead_us > 0 && visit->is_enforced ? now_us + ahead_us : 0;

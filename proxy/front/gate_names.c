@@ -6,6 +6,7 @@
 
 #include "front/gate.h"
 #include "sallyport/egress_found.h"
+#include "sallyport/log.h"
 #include "sallyport/warden_plan.h"
 
 enum {
@@ -29,7 +30,7 @@ struct gate_names {
 	struct gate *gate;
 	struct lookup_asker asker;
 	struct timer round;
-	unsigned n, next;
+	unsigned n, next, left_out;
 	uint8_t list; /* that is being collected */
 	struct gate_name of[NAMES_MAX];
 };
@@ -37,8 +38,12 @@ struct gate_names {
 static void collect(void *context, const struct egress_listed *listed)
 {
 	struct gate_names *names = context;
-	if (listed->network || names->n == NAMES_MAX)
+	if (listed->network)
 		return;
+	if (names->n == NAMES_MAX) {
+		names->left_out++;
+		return;
+	}
 	names->of[names->n++] = (struct gate_name){
 	    .names = names,
 	    .host = span_from_str(listed->name),
@@ -120,6 +125,10 @@ bool gate_open_names(struct gate *gate, struct err *err)
 	egress_each_listed(policy->allow, collect, names);
 	names->list = WARDEN_RELAY_NAME;
 	egress_each_listed(policy->relays, collect, names);
+	if (names->left_out > 0)
+		log_warn("egress: the kernel leg gets the addresses of %d names at most: %u more of allow and relays count only for "
+			 "the gate and the DNS listener",
+			 NAMES_MAX, names->left_out);
 	if (names->n > 0)
 		loop_arm(gate->front->loop, &names->round, gate_now_ms(gate));
 	return true;

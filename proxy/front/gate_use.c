@@ -58,12 +58,6 @@ static bool make_room(struct gate_origin *origin)
 	return entry != NULL;
 }
 
-static void use_one(uint64_t *tat_us, const struct egress_rate *rate, uint64_t now_us)
-{
-	if (rate->interval_us > 0)
-		*tat_us = (*tat_us > now_us ? *tat_us : now_us) + rate->interval_us;
-}
-
 static struct gate_host *make(struct visit *visit, uint64_t hash)
 {
 	struct gate_origin *origin = visit->origin;
@@ -73,20 +67,14 @@ static struct gate_host *make(struct visit *visit, uint64_t hash)
 	if (!host)
 		return NULL;
 	*host = (struct gate_host){.len = (uint16_t)name.len};
-	use_one(&host->use.requests_tat_us, &origin->gate->policy->host_requests, loop_now_us(visit->x->front->loop));
+	egress_rate_use(&origin->gate->policy->host_requests, &host->use.requests_tat_us, 1,
+			loop_now_us(visit->x->front->loop));
 	memcpy(host->name, name.ptr, name.len);
 	lru_add(&origin->hosts, &host->entry, hash);
 	return host;
 }
 
 /* ---- limits ---- */
-
-/* How long until one more would pass; 0: now. */
-static uint64_t wait_us(uint64_t tat_us, const struct egress_rate *rate, uint64_t now_us)
-{
-	uint64_t ahead = tat_us > now_us ? tat_us - now_us : 0;
-	return rate->interval_us == 0 || ahead <= rate->tolerance_us ? 0 : ahead - rate->tolerance_us;
-}
 
 static bool is_over(struct visit *visit, enum reason reason, const char *setting, uint64_t limit, uint64_t retry_us)
 {
@@ -107,7 +95,7 @@ static bool has_room(struct visit *visit, const struct gate_use *use, uint64_t l
 static bool is_in_time(struct visit *visit, const struct gate_use *use, const struct egress_rate *rate,
 		       const char *setting, uint64_t now_us)
 {
-	uint64_t wait = use ? wait_us(use->requests_tat_us, rate, now_us) : 0;
+	uint64_t wait = use ? egress_rate_wait_us(rate, use->requests_tat_us, now_us) : 0;
 	return wait == 0 || !is_over(visit, REASON_EGRESS_RATE, setting, rate->setting.count, wait);
 }
 
@@ -125,9 +113,9 @@ bool gate_takes_request(struct visit *visit, enum reason *reason)
 	if (!is_in_time(visit, of_origin, &policy->origin_requests, "egress.limits.requests", now_us) ||
 	    !is_in_time(visit, of_host, &policy->host_requests, "egress.limits.host_requests", now_us))
 		return false;
-	use_one(&of_origin->requests_tat_us, &policy->origin_requests, now_us);
+	egress_rate_use(&policy->origin_requests, &of_origin->requests_tat_us, 1, now_us);
 	if (host)
-		use_one(&of_host->requests_tat_us, &policy->host_requests, now_us);
+		egress_rate_use(&policy->host_requests, &of_host->requests_tat_us, 1, now_us);
 	of_origin->visits++;
 	visit->is_counted = true;
 	return true;

@@ -1,6 +1,5 @@
 /* A visit: one request of an egress origin on its way to a destination. What was decided about it is looked
- * at once more where the world may have changed: when the connection stands, and when the origin was
- * sentenced meanwhile. */
+ * at once more when the connection stands; see gate_sentence.c, too. */
 #include "front/gate.h"
 
 #include <string.h>
@@ -22,6 +21,7 @@ struct visit *gate_visit_new(struct exchange *x, struct gate_origin *origin, str
 	visit->destination.host = span_of(visit->name, name.len);
 	visit->sentence = atomic_load_explicit(&origin->state->sentence, memory_order_relaxed);
 	x->visit = visit;
+	gate_join(visit);
 	return visit;
 }
 
@@ -33,6 +33,7 @@ void gate_visit_free(struct exchange *x)
 	gate_count(x);
 	gate_end_search(visit);
 	gate_leave_hosts(visit);
+	gate_leave(visit);
 	memory_give(&x->front->memory, visit, size_of(visit->len));
 	x->visit = NULL;
 }
@@ -52,7 +53,7 @@ void gate_count(struct exchange *x)
 	count(&state->gate_bytes_in, &visit->counted[GATE_IN], x->down_bytes);
 }
 
-static bool judge_address(struct visit *visit, const struct addr *addr, enum reason *reason)
+bool gate_address_is_good(struct visit *visit, const struct addr *addr, enum reason *reason)
 {
 	struct gate_origin *origin = visit->origin;
 	struct egress_verdict verdict =
@@ -62,24 +63,15 @@ static bool judge_address(struct visit *visit, const struct addr *addr, enum rea
 	return verdict.kind != EGRESS_VERDICT_REFUSED || !gate_objects(visit, verdict.reason, verdict.setting, verdict.entry);
 }
 
-bool gate_is_cut(struct exchange *x)
-{
-	struct visit *visit = x->visit;
-	struct gate_origin *origin = visit->origin;
-	uint64_t sentence = atomic_load_explicit(&origin->state->sentence, memory_order_relaxed);
-	enum reason reason;
-	if (sentence == visit->sentence)
-		return false;
-	visit->sentence = sentence;
-	return !gate_name_is_good(visit, &reason) || !judge_address(visit, &visit->place.addr, &reason);
-}
-
 bool gate_peer_is_good(struct exchange *x, enum reason *reason)
 {
 	struct sockaddr_storage ss = {0};
 	socklen_t len = sizeof(ss);
 	struct addr peer;
+	*reason = REASON_EGRESS_QUARANTINED;
+	if (gate_is_cut(x))
+		return false;
 	*reason = REASON_EGRESS_PRIVATE;
 	return getpeername(x->claim.conn->stream.fd, (struct sockaddr *)&ss, &len) == 0 &&
-	       addr_from_sockaddr((struct sockaddr *)&ss, len, &peer) && judge_address(x->visit, &peer, reason);
+	       addr_from_sockaddr((struct sockaddr *)&ss, len, &peer) && gate_address_is_good(x->visit, &peer, reason);
 }

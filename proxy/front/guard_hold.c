@@ -43,12 +43,9 @@ static bool leads_astray(struct exchange *x, const struct http_head *head)
 /* False: a coding that nobody can undo, so that nobody can say what it is. */
 static bool take_codings(struct page *page, const struct http_head *head)
 {
-	for (size_t i = 0; i < head->field_count; i++) {
-		const struct http_field *field = &head->fields[i];
-		if (field->name_len == 16 && span_ieq(http_field_name(head, field), SPAN("content-encoding")) &&
-		    coding_list_add(&page->codings, http_field_value(head, field)) != CODING_DONE)
-			return false;
-	}
+	struct span value;
+	if (coding_list_of(head, &page->codings, &value) != CODING_DONE)
+		return false;
 	for (unsigned i = 0; i < page->codings.n; i++)
 		if (page->codings.of[i] == CODING_DEFLATE) /* browsers differ about what it is */
 			return false;
@@ -239,22 +236,12 @@ static bool take_decoded(void *context, const uint8_t *bytes, size_t len)
 	return true;
 }
 
-static void *take_memory(void *memory, size_t size)
-{
-	return memory_take(memory, size);
-}
-
-static void give_memory(void *memory, void *ptr, size_t size)
-{
-	memory_give(memory, ptr, size);
-}
-
 static bool open_decoder(struct exchange *x, struct digest *into)
 {
 	struct page *page = x->page;
 	const struct coding_limits limits = {.bytes = page->longest, .ratio = 0};
 	const struct coding_sink sink = {take_decoded, into};
-	const struct coding_memory memory = {take_memory, give_memory, &x->front->memory};
+	const struct coding_memory memory = front_memory(x->front);
 	page->decoder = coding_new(&page->codings, &limits, &sink, &memory);
 	return page->decoder != NULL;
 }

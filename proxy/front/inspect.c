@@ -16,6 +16,11 @@ static void give_memory(void *memory, void *ptr, size_t size)
 	memory_give(memory, ptr, size);
 }
 
+struct coding_memory front_memory(struct front *f)
+{
+	return (struct coding_memory){take_memory, give_memory, &f->memory};
+}
+
 /* Two that would have refused: the log has the first. */
 static void note(struct exchange *x, const struct verdict *verdict)
 {
@@ -61,17 +66,10 @@ static bool open_rules(struct exchange *x)
 static bool open_body(struct exchange *x, const struct body_plan *plan)
 {
 	struct front *f = x->front;
-	const struct body_setup setup = {
-	    .type = &plan->type,
-	    .codings = &plan->codings,
-	    .limits = &x->subject.site->shield_settings.bodies.limits,
-	    .max = plan->max,
-	    .max_setting = plan->max_setting,
-	    .findings = plan->findings,
-	    .sink = {x->content_rules ? take_value : NULL, x},
-	    .memory = {take_memory, give_memory, &f->memory},
-	    .seed = f->inspect_seed,
-	};
+	struct body_setup setup = shield_body_setup(x->subject.site->shield, plan);
+	setup.memory = front_memory(f);
+	setup.seed = f->inspect_seed;
+	setup.sink = (struct body_sink){x->content_rules ? take_value : NULL, x};
 	x->inspection = body_new(&setup);
 	x->inspect_hold = (uint32_t)plan->hold;
 	x->inspect_streams = plan->streams;

@@ -4,7 +4,6 @@
  *
  * The header is looked at where it lies in the socket, and taken out of it to its last byte
  * and no further: what follows belongs to whatever transport the listener has. */
-#include <errno.h>
 #include <sys/socket.h>
 
 #include "front/front.h"
@@ -12,16 +11,7 @@
 
 void proxied_begin(struct client *c)
 {
-	struct front *f = c->front;
-	c->state = CLIENT_PROXY;
-	loop_arm(f->loop, &c->timer, loop_now_ms(f->loop) + f->settings->timeouts.head);
-}
-
-void proxied_refuse(struct client *c, enum reason reason)
-{
-	stat_add(&c->front->stats->reasons[reason], 1);
-	record_connection(c->front, &c->peer, reason, 0);
-	client_free(c, true);
+	preface_begin(c, CLIENT_PROXY);
 }
 
 /* False: that client has its quota of connections already. */
@@ -56,40 +46,16 @@ static void understood(struct client *c, const struct proxy_header *header)
 		client_begin(c);
 }
 
-/* Part of a header; more of it may follow, unless its sender has gone. */
-static void wait_for_more(struct client *c)
-{
-	c->stream.readable = false;
-	if (c->stream.peer_closed)
-		proxied_refuse(c, REASON_CLIENT_GONE);
-}
-
-static ssize_t peek(const struct client *c)
-{
-	ssize_t n;
-	do
-		n = recv(c->stream.fd, c->front->in, PROXY_HEADER_MAX, MSG_PEEK | MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
-	return n;
-}
-
 void proxied_read(struct client *c)
 {
 	struct proxy_header header;
 	enum reason reason = REASON_UNSET;
-	ssize_t n = peek(c);
-	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-		c->stream.readable = false;
+	struct span bytes;
+	if (!preface_peek(c, PROXY_HEADER_MAX, &bytes))
 		return;
-	}
-	/* One that says nothing at all is a balancer's way to look whether we are there. */
-	if (n <= 0) {
-		client_free(c, n < 0);
-		return;
-	}
-	switch (proxy_header_parse(span_of(c->front->in, (size_t)n), &header, &reason)) {
+	switch (proxy_header_parse(bytes, &header, &reason)) {
 	case PROXY_PARSE_DONE: understood(c, &header); return;
-	case PROXY_PARSE_MORE: wait_for_more(c); return;
-	default: proxied_refuse(c, reason);
+	case PROXY_PARSE_MORE: preface_wait(c); return;
+	default: preface_refuse(c, reason);
 	}
 }

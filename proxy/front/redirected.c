@@ -7,7 +7,6 @@
  *             └─ to another: requests, in origin-form
  *
  * A ClientHello is looked at where it lies in the socket: it is the tunnel's first content. */
-#include <errno.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -33,17 +32,15 @@ bool redirected_to(const struct client *c, struct addr *to)
 
 bool redirected_begin(struct client *c)
 {
-	struct front *f = c->front;
 	struct addr to;
 	if (!redirected_to(c, &to)) {
-		proxied_refuse(c, REASON_EGRESS_TARGET);
+		preface_refuse(c, REASON_EGRESS_TARGET);
 		return false;
 	}
 	if (addr_port(&to) != PORT_TLS)
 		return true;
-	c->state = CLIENT_HELLO;
-	c->head_start_us = loop_now_us(f->loop);
-	loop_arm(f->loop, &c->timer, loop_now_ms(f->loop) + f->settings->timeouts.head);
+	c->head_start_us = loop_now_us(c->front->loop);
+	preface_begin(c, CLIENT_HELLO);
 	return false;
 }
 
@@ -57,7 +54,7 @@ static void open_tunnel(struct client *c, const char *name)
 	} else if (redirected_to(c, &to)) {
 		addr_format(&to, authority);
 	} else {
-		proxied_refuse(c, REASON_EGRESS_TARGET);
+		preface_refuse(c, REASON_EGRESS_TARGET);
 		return;
 	}
 	int len = snprintf(head, sizeof(head), "CONNECT %s HTTP/1.1\r\nHost: %s\r\n\r\n", authority, authority);
@@ -65,39 +62,16 @@ static void open_tunnel(struct client *c, const char *name)
 	client_take(c, head, (size_t)len);
 }
 
-static void wait_for_more(struct client *c)
-{
-	c->stream.readable = false;
-	if (c->stream.peer_closed)
-		proxied_refuse(c, REASON_CLIENT_GONE);
-}
-
-static ssize_t peek(const struct client *c)
-{
-	_Static_assert(sizeof(c->front->in) >= CLIENT_HELLO_MAX, "a whole one fits");
-	ssize_t n;
-	do
-		n = recv(c->stream.fd, c->front->in, CLIENT_HELLO_MAX, MSG_PEEK | MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
-	return n;
-}
-
 void redirected_read(struct client *c)
 {
+	_Static_assert(sizeof(c->front->in) >= CLIENT_HELLO_MAX, "a whole one fits");
 	char name[SERVER_NAME_SIZE];
-	ssize_t n = peek(c);
-	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-		c->stream.readable = false;
+	struct span bytes;
+	if (!preface_peek(c, CLIENT_HELLO_MAX, &bytes))
 		return;
-	}
-	/* It looked whether the port is open. */
-	if (n <= 0) {
-		client_free(c, n < 0);
-		return;
-	}
-	switch (client_hello_parse(span_of(c->front->in, (size_t)n), name)) {
+	switch (client_hello_parse(bytes, name)) {
 	case HELLO_DONE: open_tunnel(c, name); return;
-	case HELLO_MORE: wait_for_more(c); return;
-	default: proxied_refuse(c, REASON_EGRESS_HELLO);
+	case HELLO_MORE: preface_wait(c); return;
+	default: preface_refuse(c, REASON_EGRESS_HELLO);
 	}
 }

@@ -156,17 +156,14 @@ static bool read_fields(struct fetch_reply *reply)
 {
 	const struct http_head *head = &reply->head;
 	struct coding_list list = {0};
+	struct span coding;
 	page_collect_begin(&reply->page, head->status);
-	for (unsigned i = 0; i < head->field_count; i++) {
-		struct span name = http_field_name(head, &head->fields[i]);
-		struct span value = http_field_value(head, &head->fields[i]);
-		page_collect_field(&reply->page, name, value);
-		if (!span_ieq(name, SPAN("content-encoding")))
-			continue;
-		enum coding_result result = coding_list_add(&list, value);
-		if (result != CODING_DONE)
-			return heed_coding(reply, result);
-	}
+	for (unsigned i = 0; i < head->field_count; i++)
+		page_collect_field(&reply->page, http_field_name(head, &head->fields[i]),
+				   http_field_value(head, &head->fields[i]));
+	enum coding_result result = coding_list_of(head, &list, &coding);
+	if (result != CODING_DONE)
+		return heed_coding(reply, result);
 	if (reply->page.too_long)
 		return fetch_reply_fail(reply, SAMPLE_BROKEN,
 					"a field that belongs to the page is too long to be known");

@@ -81,6 +81,19 @@ enum coding_result coding_list_add(struct coding_list *list, struct span value)
 	return CODING_DONE;
 }
 
+enum coding_result coding_list_of(const struct http_head *head, struct coding_list *list, struct span *value)
+{
+	for (size_t i = 0; i < head->field_count; i++) {
+		if (!span_ieq(http_field_name(head, &head->fields[i]), SPAN("content-encoding")))
+			continue;
+		*value = http_field_value(head, &head->fields[i]);
+		enum coding_result result = coding_list_add(list, *value);
+		if (result != CODING_DONE)
+			return result;
+	}
+	return CODING_DONE;
+}
+
 /* ---- memory ---- */
 
 static void *heap_take(void *context, size_t size)
@@ -95,6 +108,8 @@ static void heap_give(void *context, void *ptr, size_t size)
 	(void)size;
 	free(ptr);
 }
+
+const struct coding_memory coding_heap = {heap_take, heap_give, NULL};
 
 /* Before each block stands its size: the libraries do not say it when they give it back. */
 union block {
@@ -146,9 +161,8 @@ static size_t decoder_size(unsigned n)
 struct coding_decoder *coding_new(const struct coding_list *list, const struct coding_limits *limits,
 				  const struct coding_sink *sink, const struct coding_memory *memory)
 {
-	static const struct coding_memory heap = {heap_take, heap_give, NULL};
 	if (!memory)
-		memory = &heap;
+		memory = &coding_heap;
 	struct coding_decoder *decoder = memory->take(memory->context, decoder_size(list->n));
 	if (!decoder)
 		return NULL;

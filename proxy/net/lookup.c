@@ -12,6 +12,8 @@
 #include "sallyport/lru.h"
 
 enum { NAMES_MAX = 2048, BUCKETS = 2048, QUESTIONS_MAX = 1024, QUESTIONS_EACH = 64, NAME_BYTES_MAX = 255 };
+/* How long an answer that there was no memory for is not asked for again. */
+enum { NO_MEMORY_MS = 1000 };
 
 struct lookup_name {
 	struct lru_entry entry; /* first: the table gives it */
@@ -93,7 +95,7 @@ static void keep(struct lookup_name *name, const struct resolver_answer *answer)
 	name->addrs = memory_take(name->lookups->memory, answer->count * sizeof(struct addr));
 	if (!name->addrs) {
 		name->problem = "out of memory";
-		name->until_ms = 0;
+		name->until_ms = loop_now_ms(name->lookups->loop) + NO_MEMORY_MS;
 		return;
 	}
 	memcpy(name->addrs, answer->addrs, answer->count * sizeof(struct addr));

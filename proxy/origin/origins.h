@@ -52,7 +52,7 @@ struct origin *origin_choose(struct origin_route *route, const struct origin_cla
 
 /* place.c */
 MUST_CHECK bool places_init(struct origins *origins, struct err *err);
-/* Made where there is none. NULL: no memory, or too many are in use. */
+/* Made where there is none. NULL: no memory. */
 struct origin *place_take(struct origins *origins, const struct origin_place *wanted);
 /* One that has neither a connection nor a claim is forgotten, with its origin. Others are left alone. */
 void place_settle(struct origin *origin);

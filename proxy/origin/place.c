@@ -5,7 +5,7 @@
 
 #include "origin/origins.h"
 
-enum { PLACES_MAX = 1024, BUCKETS = 1024 };
+enum { PLACES_MAX = 1024, BUCKETS = 1024 }; /* the first: beyond it one gives way that is not in use */
 
 struct place {
 	struct lru_entry entry; /* first: the table gives it. hash 0 and no bucket: a single one is in no table */
@@ -75,17 +75,17 @@ struct origin *places_idle(struct origins *origins)
 	return entry ? &place_of_entry(entry)->origin : NULL;
 }
 
-static bool make_room(struct origins *origins)
+/* Where all are in use there is nothing to make, and one more is no more than one exchange more: who uses many
+ * keeps nobody else from one. */
+static void make_room(struct origins *origins)
 {
 	struct lru_entry *entry = origins->places.oldest;
 	if (origins->places.count < PLACES_MAX)
-		return true;
+		return;
 	while (entry && place_of_entry(entry)->origin.claimed > 0)
 		entry = entry->newer;
-	if (!entry)
-		return false;
-	pool_close(&place_of_entry(entry)->origin);
-	return true;
+	if (entry)
+		pool_close(&place_of_entry(entry)->origin);
 }
 
 static struct place *make(struct origins *origins, const struct origin_place *wanted)
@@ -118,7 +118,8 @@ struct origin *place_take(struct origins *origins, const struct origin_place *wa
 		lru_touch(&origins->places, entry);
 		return &place_of_entry(entry)->origin;
 	}
-	place = make_room(origins) ? make(origins, wanted) : NULL;
+	make_room(origins);
+	place = make(origins, wanted);
 	if (!place)
 		return NULL;
 	lru_add(&origins->places, &place->entry, hash);

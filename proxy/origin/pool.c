@@ -242,15 +242,18 @@ static struct origin_route *route_of(struct origins *origins, const struct route
 static enum origin_take take_from(struct origin *origin, struct origin_claim *claim)
 {
 	claim->spec = origin->spec;
+	/* Before anything is dialled: for want of descriptors its own unused connections may have to give way,
+	 * and a place must not be forgotten with the last of them. */
+	origin->claimed++;
 	struct origin_conn *conn = claim->fresh ? NULL : pool_take(origin);
 	if (!conn)
 		conn = conn_new(origin, &claim->reason);
 	if (!conn) {
+		origin->claimed--;
 		if (claim->reason != REASON_OVERLOAD && claim->reason != REASON_NO_SOCKET)
 			origin_failed(origin, claim->reason);
 		return ORIGIN_FAILED;
 	}
-	origin->claimed++;
 	conn->owner = claim->owner;
 	conn->on_event = claim->on_event;
 	conn->source = claim->source;

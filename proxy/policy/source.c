@@ -408,6 +408,14 @@ static bool is_open_already(const struct scan *scan)
 	return false;
 }
 
+/* A policy has secrets, and processes that are forked later take along what was freed. */
+static void wipe(struct strbuf *text)
+{
+	if (text->data)
+		explicit_bzero(text->data, text->len);
+	strbuf_release(text);
+}
+
 /* from: where the file is named, for errors. */
 static void read_file(const char *path, struct scan *from)
 {
@@ -428,7 +436,7 @@ static void read_file(const char *path, struct scan *from)
 		add_segment(scan.source, scan.file, 1);
 		scan_text(&scan);
 	}
-	strbuf_release(&bytes);
+	wipe(&bytes);
 	close(fd);
 }
 
@@ -494,7 +502,7 @@ void source_free(struct source *source)
 {
 	if (!source)
 		return;
-	strbuf_release(&source->text);
+	wipe(&source->text);
 	free(source);
 }
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <sched.h>
 #include <stddef.h>
 #include <string.h>
@@ -313,6 +314,7 @@ static bool describe(const struct settings *settings, const struct policy_errors
 	report_sites(settings);
 	report_egress(&settings->egress);
 	report_compiled(&out, plan, rules);
+	explicit_bzero(&out.alerts, sizeof(out.alerts));
 	return true;
 }
 
@@ -336,7 +338,10 @@ static struct settings *compile(const struct compile_order *order)
 		report(REPORT_FAILED, "out of memory", strlen("out of memory"));
 		return NULL;
 	}
+	/* What is freed keeps nothing of the policy's secrets, which the gate's fork would take along. */
+	mallopt(M_PERTURB, 1);
 	struct settings *settings = settings_load(given(order->policy), &overrides, errors);
+	mallopt(M_PERTURB, 0);
 	if (!settings) {
 		report_errors(errors);
 	} else if (!describe(settings, errors)) {

@@ -143,8 +143,7 @@ void egress_commit(const struct gen *gen)
 
 static bool only_reports(void)
 {
-	return master.active->egress.mode != EGRESS_ENFORCE ||
-	       atomic_load_explicit(&master.egress->paused_until_ms, memory_order_relaxed) > loop_now_ms(master.loop);
+	return egress_only_reports((int)master.active->egress.mode, master.egress, loop_now_ms(master.loop));
 }
 
 static void tell(enum egress_news news, const struct egress_state *state, enum egress_stage stage, uint64_t length_ms)

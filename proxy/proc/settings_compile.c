@@ -246,16 +246,18 @@ static void load_error_page(struct settings *settings, struct policy_where where
 		policy_error_in(context, where, "error_pages", "%s", err.text);
 }
 
+/* The gate, where there is one, has a slot as a worker has. */
 static void check_slots(const struct settings *settings, struct policy_where where,
 			struct policy_context *context)
 {
-	const uint64_t each = settings->process.workers + (settings->egress.proxy ? 1 : 0);
+	const uint64_t each = settings->process.workers + (settings->egress_site ? 1 : 0);
 	const uint64_t alive = each * (settings->quotas.generations + 1);
 
 	if (alive > STATS_SLOTS)
 		policy_warning(context, where,
-			       "process.workers × (quotas.generations + 1) is %llu, there is room "
+			       "%s × (quotas.generations + 1) is %llu, there is room "
 			       "for %d: fewer generations will drain at once",
+			       settings->egress_site ? "(process.workers + 1 for the gate)" : "process.workers",
 			       (unsigned long long)alive, STATS_SLOTS);
 }
 
@@ -265,13 +267,13 @@ void settings_compile(void *structure, struct policy_where where, struct policy_
 
 	check_listens(settings, where, context);
 	check_console(settings, where, context);
-	check_slots(settings, where, context);
 	settings->trusted = settings_networks(&settings->trusted_proxies, "trusted_proxies",
 					      &settings->trusted_count, where, context);
 	load_error_page(settings, where, context);
 	compile_sites(settings, where, context);
 	settings_add_internals(settings, where, context);
 	settings_add_gate(settings, context);
+	check_slots(settings, where, context);
 	if (policy_errors_count(context->errors) == 0)
 		listen_tls_compile(settings, context);
 	settings_rules_compile(settings, context);

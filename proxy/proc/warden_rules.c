@@ -98,8 +98,7 @@ static void find_places(const struct warden_plan *plan, struct ruleset_facts *fa
 
 bool rules_only_report(const struct warden_plan *plan)
 {
-	uint64_t paused_ms = atomic_load_explicit(&warden.states->paused_until_ms, memory_order_relaxed);
-	return plan->mode != EGRESS_ENFORCE || paused_ms > clock_mono_ms();
+	return egress_only_reports((int)plan->mode, warden.states, clock_mono_ms());
 }
 
 /* ---- what an older table has left ---- */
@@ -107,8 +106,7 @@ bool rules_only_report(const struct warden_plan *plan)
 struct stale {
 	struct ruleset_object *of; /* room for OBJECTS_MAX */
 	size_t n;
-	struct span text;
-	bool has_bridge;
+	struct ruleset_declared declared;
 };
 
 static bool copy_name(char *out, size_t room, const struct json_value *object, const char *key)
@@ -130,7 +128,7 @@ static void consider(struct stale *stale, const struct json_value *element, cons
 	    !copy_name(object->name, sizeof(object->name), found, "name"))
 		return;
 	snprintf(object->kind, sizeof(object->kind), "%s", kind);
-	if (!ruleset_declares(stale->text, object))
+	if (!ruleset_declares(&stale->declared, object))
 		stale->n++;
 }
 
@@ -167,13 +165,16 @@ static bool add_stale(struct strbuf *out)
 {
 	static const char *const kinds[] = {"chain", "set", "limit", "quota", "counter"};
 	struct strbuf removals;
-	struct stale stale = {.of = calloc(OBJECTS_MAX + 1, sizeof(*stale.of)), .text = strbuf_span(out)};
-	if (!stale.of)
+	struct stale stale = {.of = calloc(OBJECTS_MAX + 1, sizeof(*stale.of))};
+	if (!stale.of || !ruleset_declared_init(&stale.declared, strbuf_span(out))) {
+		free(stale.of);
 		return false;
+	}
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		list(&stale, kinds[i], "inet");
 	if (warden.facts.has_bridge)
 		list(&stale, "chain", "bridge");
+	ruleset_declared_release(&stale.declared);
 	strbuf_init(&removals, STALE_BYTES_MAX);
 	add_removals(&removals, &stale);
 	strbuf_add_span(out, strbuf_span(&removals));

@@ -19,11 +19,12 @@ enum {
 	HOUR_MS = 3600 * 1000,
 	ANSWER_MS = 3000,   /* so long somebody has to answer (Jung et al. 2004 leave it open) */
 	NETWORK_MS = 500,   /* changes of the network come in flocks */
+	AGAIN_MS = 5000,    /* what the kernel did not take is tried again */
 };
 
 static struct watch events_watch = {.fd = -1}, changes_watch = {.fd = -1};
 static struct timer tick, network;
-static uint64_t count_ms, hour_ms, tell_ms;
+static uint64_t count_ms, hour_ms, tell_ms, load_ms;
 
 static uint64_t now_ms(void)
 {
@@ -194,16 +195,22 @@ static void count(void)
 
 /* ---- time ---- */
 
-static void on_tick(struct timer *timer)
+/* A pause begins or is over. */
+static void follow_pause(void)
 {
 	struct err err = {{0}};
+	if (rules_only_report(warden.plan) == warden.reports_only || now_ms() < load_ms || rules_load(&err))
+		return;
+	log_error("the kernel leg cannot %s, and tries again: %s", warden.reports_only ? "enforce again" : "be paused", err.text);
+	load_ms = now_ms() + AGAIN_MS;
+}
+
+static void on_tick(struct timer *timer)
+{
 	loop_arm(warden.life.loop, timer, now_ms() + TICK_MS);
 	if (!warden.plan || !warden.has_table)
 		return;
-	if (rules_only_report(warden.plan) != warden.reports_only && !rules_load(&err)) {
-		log_error("the kernel leg cannot %s: %s", warden.reports_only ? "enforce again" : "be paused", err.text);
-		warden.reports_only = !warden.reports_only; /* said once; a reload tries again */
-	}
+	follow_pause();
 	stages_apply();
 	names_apply();
 	judge_flows();

@@ -127,7 +127,7 @@ void console_report_metrics(const struct console_setup *setup, struct strbuf *ou
 	strbuf_add_str(out, "# HELP sallyport_info version of the program\n"
 			    "# TYPE sallyport_info gauge\n"
 			    "sallyport_info{version=\"" SALLYPORT_VERSION "\"} 1\n");
-	write_metric(out, "slots", "", "gauge", "workers alive", totals.slots);
+	write_metric(out, "slots", "", "gauge", "workers and gates alive", totals.slots);
 #define STAT_TEXT(name, help)  write_metric(out, #name, "_total", "counter", help, totals.name);
 #define GAUGE_TEXT(name, help) write_metric(out, #name, "", "gauge", help, totals.name);
 	STATS(STAT_TEXT, GAUGE_TEXT)

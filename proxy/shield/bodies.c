@@ -41,17 +41,11 @@ static bool fail(struct body_fault *fault, enum reason reason, struct span evide
 static bool plan_codings(const struct shield *shield, const struct http_head *head, struct body_plan *plan,
 			 struct body_fault *fault)
 {
-	for (size_t i = 0; i < head->field_count; i++) {
-		const struct http_field *field = &head->fields[i];
-		struct span value = http_field_value(head, field);
-		if (field->id != HTTP_FIELD_OTHER ||
-		    !span_ieq(http_field_name(head, field), SPAN("content-encoding")))
-			continue;
-		if (coding_list_add(&plan->codings, value) != CODING_DONE)
-			return fail(fault, REASON_BODY_CODING, value, NULL);
-		if (plan->codings.n > 0 && shield->settings.bodies.codings == BODY_CODINGS_REFUSE)
-			return fail(fault, REASON_BODY_CODING, value, "sites[].shield.bodies.codings");
-	}
+	struct span value;
+	if (coding_list_of(head, &plan->codings, &value) != CODING_DONE)
+		return fail(fault, REASON_BODY_CODING, value, NULL);
+	if (plan->codings.n > 0 && shield->settings.bodies.codings == BODY_CODINGS_REFUSE)
+		return fail(fault, REASON_BODY_CODING, value, "sites[].shield.bodies.codings");
 	return true;
 }
 
@@ -85,10 +79,11 @@ static bool is_looked_into(const struct shield *shield, enum body_kind kind)
 static bool plan_body(const struct shield *shield, const struct http_head *head, struct body_plan *plan,
 		      struct body_fault *fault)
 {
-	if (!body_type_of(head, &plan->type, fault))
-		/* A charset, or what stands behind the type, is nobody's affair where nobody looks. */
-		return fault->reason == REASON_BODY_CHARSET && !is_looked_into(shield, plan->type.kind);
-	plan->inspect = is_looked_into(shield, plan->type.kind) && !is_skipped_type(shield, head);
+	bool is_sound = body_type_of(head, &plan->type, fault);
+	bool looks = is_looked_into(shield, plan->type.kind) && !is_skipped_type(shield, head);
+	if (!is_sound) /* a charset is nobody's affair where nobody looks */
+		return fault->reason == REASON_BODY_CHARSET && !looks;
+	plan->inspect = looks;
 	return !plan->inspect ||
 	       (plan_codings(shield, head, plan, fault) && plan_sizes(shield, head, plan, fault));
 }
@@ -108,4 +103,16 @@ bool shield_plan_body(const struct shield *shield, const struct shield_request *
 	plan->inspect = false;
 	shield_refuse_body(shield, mode, &fault, verdict);
 	return false;
+}
+
+struct body_setup shield_body_setup(const struct shield *shield, const struct body_plan *plan)
+{
+	return (struct body_setup){
+	    .type = &plan->type,
+	    .codings = &plan->codings,
+	    .limits = &shield->settings.bodies.limits,
+	    .max = plan->max,
+	    .max_setting = plan->max_setting,
+	    .findings = plan->findings,
+	};
 }

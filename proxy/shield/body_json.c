@@ -106,9 +106,8 @@ static bool visit(void *context, struct span key, const struct json_value *value
 
 static bool refuse_text(struct body *body, bool is_twice, const struct err *err)
 {
-	if (is_twice)
-		return body_refuse_formatted(body, REASON_BODY_AMBIGUOUS, "JSON: %.140s", err->text);
-	return body_refuse_formatted(body, REASON_BODY_MALFORMED, "JSON: %.140s", err->text);
+	return body_refuse_formatted(body, is_twice ? REASON_BODY_AMBIGUOUS : REASON_BODY_MALFORMED, "JSON: %.140s",
+				     err->text);
 }
 
 static bool read_counted(struct body *body, struct span text, uint64_t values, struct body_text *path)

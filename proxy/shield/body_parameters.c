@@ -10,26 +10,27 @@ static bool is_mark(char c)
 	return c != '\0' && strchr("()<>@,;:\\\"/[]?=", c) != NULL;
 }
 
-static bool fail(const char **what, enum reason *reason, enum reason why, const char *sentence)
+static bool fail(struct body_parameters *parameters, enum reason reason, const char *what)
 {
-	*what = sentence;
-	*reason = why;
+	parameters->what = what;
+	parameters->reason = reason;
 	return false;
 }
 
 /* rest begins behind the first quote. */
-static bool take_quoted(struct span *rest, struct span *value, const char **what, enum reason *reason)
+static bool take_quoted(struct body_parameters *parameters, struct span *value)
 {
+	struct span rest = parameters->rest;
 	size_t end = 0;
-	while (end < rest->len && rest->ptr[end] != '"') {
-		if (rest->ptr[end] == '\\' && end + 1 < rest->len && is_mark(rest->ptr[end + 1]))
-			return fail(what, reason, REASON_BODY_AMBIGUOUS, "a backslash before a mark in a quoted string");
+	while (end < rest.len && rest.ptr[end] != '"') {
+		if (rest.ptr[end] == '\\' && end + 1 < rest.len && is_mark(rest.ptr[end + 1]))
+			return fail(parameters, REASON_BODY_AMBIGUOUS, "a backslash before a mark in a quoted string");
 		end++;
 	}
-	if (end == rest->len)
-		return fail(what, reason, REASON_BODY_MALFORMED, "a quoted string without an end");
-	*value = span_of(rest->ptr, end);
-	*rest = span_from(*rest, end + 1);
+	if (end == rest.len)
+		return fail(parameters, REASON_BODY_MALFORMED, "a quoted string without an end");
+	*value = span_of(rest.ptr, end);
+	parameters->rest = span_from(rest, end + 1);
 	return true;
 }
 
@@ -40,44 +41,64 @@ static struct span skip_ows(struct span s)
 	return s;
 }
 
-static size_t value_end(struct span s)
+size_t body_word_len(struct span s)
 {
-	size_t end = 0;
-	while (end < s.len && s.ptr[end] != ';' && s.ptr[end] != ' ' && s.ptr[end] != '\t')
-		end++;
-	return end;
+	size_t len = 0;
+	while (len < s.len && s.ptr[len] != ';' && s.ptr[len] != ' ' && s.ptr[len] != '\t')
+		len++;
+	return len;
 }
 
-static bool take_value(struct span *rest, struct body_parameter *parameter, const char **what, enum reason *reason)
+static bool take_value(struct body_parameters *parameters, struct span *value)
 {
-	parameter->is_quoted = rest->len > 0 && rest->ptr[0] == '"';
-	if (parameter->is_quoted) {
-		*rest = span_from(*rest, 1);
-		return take_quoted(rest, &parameter->value, what, reason);
+	struct span rest = parameters->rest;
+	if (rest.len > 0 && rest.ptr[0] == '"') {
+		parameters->rest = span_from(rest, 1);
+		return take_quoted(parameters, value);
 	}
-	parameter->value = span_of(rest->ptr, value_end(*rest));
-	*rest = span_from(*rest, parameter->value.len);
-	return http_is_token(parameter->value) ||
-	       fail(what, reason, REASON_BODY_MALFORMED, "the value of a parameter is no token and has no quotes");
+	*value = span_of(rest.ptr, body_word_len(rest));
+	parameters->rest = span_from(rest, value->len);
+	return http_is_token(*value) ||
+	       fail(parameters, REASON_BODY_MALFORMED, "the value of a parameter is no token and has no quotes");
 }
 
-bool body_next_parameter(struct span *rest, struct body_parameter *parameter, const char **what,
-			 enum reason *reason)
+static bool has_stood(const struct body_parameters *parameters, struct span name)
 {
-	*what = NULL;
+	for (size_t i = 0; i < parameters->n; i++) {
+		if (span_ieq(parameters->names[i], name))
+			return true;
+	}
+	return false;
+}
+
+_Static_assert(BODY_PARAMETERS_MAX == 16, "it is said below");
+
+static bool take_name(struct body_parameters *parameters, struct span *name)
+{
+	*name = span_of(parameters->rest.ptr, span_find(parameters->rest, '='));
+	parameters->rest = span_from(parameters->rest, name->len + 1);
+	if (!http_is_token(*name))
+		return fail(parameters, REASON_BODY_MALFORMED, "a parameter that is not name=value");
+	if (has_stood(parameters, *name))
+		return fail(parameters, REASON_BODY_AMBIGUOUS, "a parameter twice");
+	if (parameters->n == BODY_PARAMETERS_MAX)
+		return fail(parameters, REASON_BODY_AMBIGUOUS, "more than 16 parameters");
+	parameters->names[parameters->n++] = *name;
+	return true;
+}
+
+bool body_next_parameter(struct body_parameters *parameters, struct body_parameter *parameter)
+{
+	struct span *rest = &parameters->rest;
 	for (;;) {
 		*rest = skip_ows(*rest);
 		if (rest->len == 0)
 			return false;
 		if (rest->ptr[0] != ';')
-			return fail(what, reason, REASON_BODY_MALFORMED, "something other than a parameter");
+			return fail(parameters, REASON_BODY_MALFORMED, "something other than a parameter");
 		*rest = skip_ows(span_from(*rest, 1));
 		if (rest->len > 0 && rest->ptr[0] != ';')
 			break;
 	}
-	parameter->name = span_of(rest->ptr, span_find(*rest, '='));
-	*rest = span_from(*rest, parameter->name.len + 1);
-	if (!http_is_token(parameter->name))
-		return fail(what, reason, REASON_BODY_MALFORMED, "a parameter that is not name=value");
-	return take_value(rest, parameter, what, reason);
+	return take_name(parameters, &parameter->name) && take_value(parameters, &parameter->value);
 }

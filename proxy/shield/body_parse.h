@@ -16,8 +16,9 @@ struct body_form {
 	size_t name_len; /* of the gathered pair; all of it where there is no "=" yet */
 };
 
+/* Spans into the field lines, but other_name, which is decoded into body.kept. */
 struct body_part {
-	struct span name, file_name, other_name, type; /* in body.kept */
+	struct span name, file_name, other_name, type;
 	bool is_file, is_json, has_length;
 	uint64_t length;
 };
@@ -127,13 +128,22 @@ bool body_check_charset_argument(struct body *body, struct span name, struct spa
 /* UTF-8 in disguise in a name of a part or file. */
 bool body_check_text(struct body *body, struct span text);
 
-/* body_parameters.c: *( OWS ";" OWS [ name "=" value ] ). False at the end, or, with *what set, where it is malformed. */
+/* body_parameters.c: *( OWS ";" OWS [ name "=" value ] ), each name once. */
+enum { BODY_PARAMETERS_MAX = 16 };
 struct body_parameter {
 	struct span name, value; /* without quotes */
-	bool is_quoted;
 };
-bool body_next_parameter(struct span *rest, struct body_parameter *parameter, const char **what,
-			 enum reason *reason);
+struct body_parameters {
+	struct span rest;
+	struct span names[BODY_PARAMETERS_MAX]; /* of those that were taken */
+	size_t n;
+	const char *what; /* NULL: nothing is wrong */
+	enum reason reason;
+};
+/* False at the end, or, with what and reason set, where it is wrong. */
+bool body_next_parameter(struct body_parameters *parameters, struct body_parameter *parameter);
+/* How much of s stands before ";" or white space. */
+size_t body_word_len(struct span s);
 
 /* body_json.c: a whole text that stands in another body. prefix: of the names. */
 bool body_json_read(struct body *body, struct span text, struct span prefix);

@@ -5,8 +5,6 @@
 #include "sallyport/json.h"
 #include "shield/body_parse.h"
 
-enum { PARAMETERS_MAX = 16 };
-
 struct part_reading {
 	struct body *body;
 	struct body_part *part;
@@ -25,10 +23,10 @@ static bool ambiguous(struct part_reading *reading, const char *what)
 
 /* ---- filename*: RFC 8187 ---- */
 
+/* A token's, but these. */
 static bool is_attr_char(char c)
 {
-	char lower = ascii_lower(c);
-	return (lower >= 'a' && lower <= 'z') || ascii_is_digit(c) || (c != '\0' && strchr("!#$&+-.^_`|~", c));
+	return http_is_token(span_of(&c, 1)) && !memchr("*'%", c, 3);
 }
 
 /* In place: what is decoded is not longer. False: malformed. */
@@ -75,15 +73,6 @@ static bool take_extended(struct part_reading *reading, struct span value)
 
 /* ---- Content-Disposition ---- */
 
-static bool is_among(const struct span *names, size_t n, struct span name)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (span_ieq(names[i], name))
-			return true;
-	}
-	return false;
-}
-
 static bool heed_parameter(struct part_reading *reading, const struct body_parameter *parameter)
 {
 	struct body_part *part = reading->part;
@@ -128,24 +117,19 @@ static bool check_names(struct part_reading *reading)
 
 static bool take_disposition(struct part_reading *reading, struct span value)
 {
-	struct span names[PARAMETERS_MAX], rest = span_from(value, span_find(value, ';'));
+	struct span type = span_of(value.ptr, span_find(value, ';'));
+	struct body_parameters parameters = {.rest = span_from(value, type.len)};
 	struct body_parameter parameter;
-	const char *what;
-	enum reason reason;
-	size_t n = 0;
 	if (reading->has_disposition)
 		return ambiguous(reading, "part: Content-Disposition twice");
 	reading->has_disposition = true;
-	if (!span_ieq(span_trim_ows(span_of(value.ptr, value.len - rest.len)), SPAN("form-data")))
+	if (!span_ieq(span_trim_ows(type), SPAN("form-data")))
 		return malformed(reading, "part: Content-Disposition is not form-data");
-	while (body_next_parameter(&rest, &parameter, &what, &reason)) {
-		if (n == PARAMETERS_MAX || is_among(names, n, parameter.name))
-			return ambiguous(reading, "part: a parameter of Content-Disposition twice");
-		names[n++] = parameter.name;
+	while (body_next_parameter(&parameters, &parameter)) {
 		if (!heed_parameter(reading, &parameter))
 			return false;
 	}
-	return what ? body_refuse(reading->body, reason, what) : check_names(reading);
+	return parameters.what ? body_refuse(reading->body, parameters.reason, parameters.what) : check_names(reading);
 }
 
 /* ---- the other fields ---- */
@@ -167,7 +151,7 @@ static bool check_type(struct part_reading *reading)
 	if (!part->type.ptr)
 		return true;
 	bool is_sound = body_type_read(part->type, &type, &fault);
-	if (type.is_multipart || span_istarts(part->type, SPAN("multipart")))
+	if (span_istarts(part->type, SPAN("multipart")))
 		return ambiguous(reading, "part: other parts inside of it");
 	if (!is_sound && !part->is_file)
 		return body_refuse_bytes(reading->body, fault.reason, NULL, fault.evidence);

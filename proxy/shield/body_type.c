@@ -3,8 +3,6 @@
  * ASCII in other bytes than ASCII has it. Trusts no byte. */
 #include "shield/body_parse.h"
 
-enum { PARAMETERS_MAX = 16 };
-
 static bool fail(struct body_fault *fault, enum reason reason, struct span evidence)
 {
 	*fault = (struct body_fault){.reason = reason, .evidence = evidence};
@@ -100,32 +98,18 @@ static bool heed(struct body_type *type, const struct body_parameter *parameter,
 	return true;
 }
 
-static bool is_among(const struct span *names, size_t n, struct span name)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (span_ieq(names[i], name))
-			return true;
-	}
-	return false;
-}
-
 /* Two names where one would do ("boundary" and "boundary*") are read as one by some. */
 static bool read_parameters(struct span value, struct span rest, struct body_type *type, struct body_fault *fault)
 {
-	struct span names[PARAMETERS_MAX];
+	struct body_parameters parameters = {.rest = rest};
 	struct body_parameter parameter;
-	const char *what;
-	enum reason reason;
-	size_t n = 0;
-	while (body_next_parameter(&rest, &parameter, &what, &reason)) {
-		if (n == PARAMETERS_MAX || is_among(names, n, parameter.name) ||
-		    span_find(parameter.name, '*') < parameter.name.len)
+	while (body_next_parameter(&parameters, &parameter)) {
+		if (span_find(parameter.name, '*') < parameter.name.len)
 			return fail(fault, REASON_BODY_TYPE, value);
-		names[n++] = parameter.name;
 		if (!heed(type, &parameter, fault))
 			return false;
 	}
-	if (what)
+	if (parameters.what)
 		return fail(fault, REASON_BODY_TYPE, value);
 	if (type->kind == BODY_XML && type->charset == BODY_OTHER_CHARSET) /* expat knows no others */
 		return fail(fault, REASON_BODY_CHARSET, value);
@@ -134,21 +118,17 @@ static bool read_parameters(struct span value, struct span rest, struct body_typ
 
 bool body_type_read(struct span value, struct body_type *type, struct body_fault *fault)
 {
-	*type = (struct body_type){.kind = BODY_RAW, .is_text = true};
+	*type = (struct body_type){.kind = BODY_RAW};
 	if (value.len == 0)
 		return true;
-	size_t end = 0;
-	while (end < value.len && value.ptr[end] != ';' && value.ptr[end] != ' ' && value.ptr[end] != '\t')
-		end++;
-	struct span whole = span_of(value.ptr, end);
+	struct span whole = span_of(value.ptr, body_word_len(value));
 	struct span major = span_of(whole.ptr, span_find(whole, '/'));
 	struct span minor = span_from(whole, major.len + 1);
 	if (!http_is_token(major) || !http_is_token(minor))
 		return fail(fault, REASON_BODY_TYPE, value);
 	type->kind = kind_of(major, minor);
-	type->is_multipart = span_ieq(major, SPAN("multipart"));
-	type->is_text = span_ieq(major, SPAN("text"));
-	return (type->kind == BODY_RAW && !type->is_text) || read_parameters(value, span_from(value, end), type, fault);
+	return (type->kind == BODY_RAW && !span_ieq(major, SPAN("text"))) ||
+	       read_parameters(value, span_from(value, whole.len), type, fault);
 }
 
 bool body_type_of(const struct http_head *head, struct body_type *type, struct body_fault *fault)

@@ -46,13 +46,6 @@ static size_t plain_prefix(struct span query)
 	return i;
 }
 
-/* The value of each hexadecimal digit, plus 1; 0: it is none. */
-static const uint8_t digits[256] = {
-    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,	['7'] = 8,
-    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
-    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
-};
-
 struct span url_decode_query(struct span query, char *buf)
 {
 	size_t at = plain_prefix(query), len = at;
@@ -62,9 +55,9 @@ struct span url_decode_query(struct span query, char *buf)
 	while (at < query.len) {
 		char c = query.ptr[at++];
 		if (c == '%' && query.len - at >= 2) {
-			unsigned high = digits[(uint8_t)query.ptr[at]], low = digits[(uint8_t)query.ptr[at + 1]];
-			if (high && low) {
-				c = (char)((high - 1) << 4 | (low - 1));
+			int high = ascii_hex(query.ptr[at]), low = ascii_hex(query.ptr[at + 1]);
+			if (high >= 0 && low >= 0) {
+				c = (char)(high * 16 + low);
 				at += 2;
 			}
 		} else if (c == '+') {

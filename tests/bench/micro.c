@@ -143,19 +143,6 @@ static void fill_contents(void)
 	     "\x89PNG\r\n\x1a\n\xff\xfe-\x01", "\r\n--B--\r\n");
 }
 
-static void *take_heap(void *context, size_t size)
-{
-	(void)context;
-	return malloc(size);
-}
-
-static void give_heap(void *context, void *ptr, size_t size)
-{
-	(void)context;
-	(void)size;
-	free(ptr);
-}
-
 static bool count_value(void *context, const struct body_value *value)
 {
 	(void)context;
@@ -174,7 +161,7 @@ static void take_apart(const char *content_type, struct span bytes)
 					 .max = site->shield_settings.bodies.max,
 					 .findings = UINT32_MAX,
 					 .sink = {count_value, NULL},
-					 .memory = {take_heap, give_heap, NULL},
+					 .memory = coding_heap,
 					 .seed = 1};
 	struct body *body = body_new(&setup);
 	if (!body)

@@ -36,11 +36,11 @@ def arguments():
     parser.add_argument("--binary", type=pathlib.Path, default=server.BINARY)
     parser.add_argument("--all", action="store_true", help="the heavy tests too")
     parser.add_argument("--rest", action="store_true",
-                        help="all tests but those that passed already, with this program and these tests")
+                        help="all tests but those that passed already, with this very program, tests, policies and pages")
     parser.add_argument("-k", metavar="PATTERN", default="",
                         help="only tests with this in their name")
     parser.add_argument("-j", type=int, default=3 * (os.cpu_count() or 1), help="files at a time (three for each core)")
-    parser.add_argument("--bound", type=float, help="seconds for everything (3600)")
+    parser.add_argument("--bound", type=float, help="seconds for everything (240; with --all, --rest or sanitizers 3600)")
     parser.add_argument("-v", action="store_true", help="name every test")
     parser.add_argument("--but", type=pathlib.Path, help=argparse.SUPPRESS)
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
@@ -139,12 +139,8 @@ def run_file(path, options):
     def tell(**news):
         print(json.dumps(news), flush=True)
 
-    server.BINARY = options.binary.resolve()
-    use_rule_cache(server.BINARY.parent / "rule-cache")
     if not server.BINARY.is_relative_to(server.ROOT):  # built elsewhere: it can't find its files by itself
         os.environ.setdefault("SALLYPORT_DATADIR", str(server.ROOT))
-    if server.is_sanitized():
-        pace.is_of_sanitized_build()
     alarm, is_last = Alarm(), False
     signal.signal(signal.SIGTERM, tell_to_end)
     spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -206,7 +202,7 @@ class Watch:
         """News come within that time, its cleaning and what slows both down."""
         self.cancel()
         now = time.monotonic()
-        hangs = now + (seconds + CLEANING) * pace.MOST + 10
+        hangs = now + (seconds + CLEANING) * pace.most() + 10
         why = "it hangs" if hangs < self.end else "the time for everything is over (--bound)"
         wait = max(0.1, min(hangs, self.end) - now)
         # SIGTERM lets the child end its servers; the kernel ends them if it has to be killed.
@@ -281,11 +277,26 @@ def check_reasons(results):
 
 # ---- what passed before
 
-def fingerprint(options):
-    """Of the program and of all that tests it here."""
-    digest = hashlib.sha256(options.binary.read_bytes())
-    for path in sorted(HERE.rglob("*.py")):
-        digest.update(path.read_bytes())
+# What tests read besides the program: themselves and what they share with other suites, policies, pages, the texts that
+# they hold to their word. MADE is what make-certificates makes anew every day.
+TESTED_WITH = ("Dockerfile", "Makefile", "conf", "include/sallyport/reasons.def", "tests/e2e", "tests/histories",
+               "tests/make-certificates", "tests/vectors", "www")
+MADE = "conf/bad/parts/tls"
+
+
+def files_tested_with(root):
+    for path in (root / name for name in TESTED_WITH):
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file() and "__pycache__" not in file.parts and not str(file).startswith(str(root / MADE)):
+                yield file
+
+
+def fingerprint(binary, root):
+    """Of the program and of all that a test of it depends on here."""
+    digest = hashlib.sha256()
+    for file in [binary, *files_tested_with(root)]:
+        digest.update(f"{file}\0{file.stat().st_size}\0".encode())
+        digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
@@ -294,7 +305,7 @@ class Record:
 
     def __init__(self, options):
         self.path = options.binary.resolve().parent / "e2e-passed.json"
-        self.of = fingerprint(options)
+        self.of = fingerprint(options.binary, server.ROOT)
         self.passed, self.asserted = [], []
 
     def load(self):
@@ -313,8 +324,7 @@ class Record:
         self.path.write_text(json.dumps(record))
 
 
-def leave_out_what_passed(options, results):
-    record = Record(options)
+def leave_out_what_passed(options, record, results):
     if record.load():
         print(f"{len(record.passed)} tests passed before, the rest is run")
         options.but = record.path
@@ -330,12 +340,17 @@ def files_of(options):
     return sorted(files, key=lambda path: path.stem not in LONGEST)
 
 
+def bound_of(options):
+    """Of the quick tests of a plain build: `make test` is for every day."""
+    return 3600 if options.all or server.is_sanitized() else 240
+
+
 def run_all(options):
     files = files_of(options)
-    end = time.monotonic() + (options.bound or 3600)
-    results = Results(options.v)
+    end = time.monotonic() + (options.bound or bound_of(options))
+    results, record = Results(options.v), Record(options)
     if options.rest:
-        leave_out_what_passed(options, results)
+        leave_out_what_passed(options, record, results)
     queue = list(files)
     lock = threading.Lock()
 
@@ -355,7 +370,7 @@ def run_all(options):
     if not options.files and not options.k:
         check_reasons(results)
         if not options.rest:
-            Record(options).save(results)
+            record.save(results)
     for name in results.failed:
         print(f"failed: {name}")
     for name in results.skipped:
@@ -370,6 +385,10 @@ def main():
     if not options.binary.exists():
         print(f"{options.binary} is not there: run make first", file=sys.stderr)
         return 2
+    server.BINARY = options.binary.resolve()
+    use_rule_cache(server.BINARY.parent / "rule-cache")
+    if server.is_sanitized():
+        pace.is_of_sanitized_build()
     if options.child:
         run_file(options.files[0], options)
         return 0

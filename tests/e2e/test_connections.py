@@ -224,8 +224,11 @@ EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n"
 def early_hints_go_on_at_once(t):
     go_on = threading.Event()
     server = t.server(scripts={"/hints": lambda c, r: c.send(EARLY) and go_on.wait(20) and c.send(reply())})
-    client = t.client(server).send(get(b"/hints"))
+    client = t.client(server)
+    began = time.monotonic()
+    client.send(get(b"/hints"))
     hints = client.read_head()
+    t.within(began, 0.4, "the time until the hints came")
     go_on.set()
     t.equal((hints.status, hints.field("Link")), (103, "</a.css>; rel=preload"), "hints")
     t.equal(client.read_response().status, 200, "status")

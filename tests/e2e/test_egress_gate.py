@@ -460,3 +460,19 @@ def a_gate_that_dies_is_started_again(t):
     t.eventually(lambda: gate.server.gate_pid() not in (0, first), "another gate")
     t.eventually(lambda: gate.get(f"http://{place(world)}/").status == 200, "it serves")
     t.equal(gate.server.workers(), gate.server.first_workers, "workers")
+
+
+@test(seconds=20)
+def a_reload_to_fewer_connections_throws_none_out(t):
+    world = somewhere(t)
+    gate = Gate(t, [place(world)], limits={"connections": 5})
+    kept = [gate.client() for _ in range(5)]
+    url = asks(f"http://{place(world)}/", host=place(world))
+    for client in kept:
+        t.equal(client.send(url).read_response().status, 200, "before")
+    gate.egress["limits"] = {"connections": 1}
+    gate.server.write_policy({"egress": gate.egress, "quotas": {"per_client": 1}})
+    t.equal(gate.server.reload().status, 200, "reload")
+    time.sleep(0.5)
+    for client in kept:
+        t.equal(client.send(url).read_response().status, 200, "after")

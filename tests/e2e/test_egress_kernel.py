@@ -149,7 +149,7 @@ def a_flood_by_tcp_of_many_targets_is_cut(t):
         namespaces.answering(i), FLOOD_PORT, 4.0, most=100 << 20, connections=2)) for i in range(8)]
     for end in ends:
         end(20.0)
-    held(t, place, 4, "TCP flood of 8 targets", hosts=8, megabytes=8 * 16)
+    held(t, place, 4, "TCP flood of 8 targets", hosts=8, megabytes=16)
 
 
 @test(seconds=30.0, each=FAMILIES)

@@ -9,7 +9,7 @@ import signal
 import socket
 import time
 
-from harness import attacks, namespaces, test
+from harness import attacks, namespaces, policy, test
 from harness.egress import LISTED4, OPEN_PORT, Place
 
 TABLE = ("inet", "sallyport")
@@ -159,6 +159,33 @@ def counted(listed, name):
                if "counter" in each and each["counter"]["name"].endswith(name))
 
 
+@test(seconds=30.0)
+def other_numbers_hold_at_once_for_who_is_at_it(t):
+    place = guarded(t, {"flows": {"datagram_packets": "1000/s", "new_connections": "1000/s"}})
+    network, target = place.network, namespaces.answering(3)
+
+    def hundred_a_second():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            for _ in range(600):
+                sock.sendto(b"one", (target, OPEN_PORT))
+                time.sleep(0.01)
+        return True
+    end = attacks.begin(network.origin, hundred_a_second)
+    t.eventually(lambda: place.escaped().packets >= 30, "some pass", 3.0)
+    other = {"burst": 5, "flows": {"datagram_packets": "10/s", "bytes": "1 MiB/s", "hourly_bytes": "1 MiB", "new_connections": "900/s"}}
+    place.server.write_policy({"egress": policy.merge(place.server.settings["egress"], other)})
+    t.equal(place.server.reload().status, 200, "status of the reload")
+    place.witness.forget()
+    end(20.0)
+    got = place.escaped().packets
+    t.check(got <= 20 + 6 * 10 + 10, f"{got} packets of a flow that was under way, where its new budget is 10/s")
+    listed = {kind: nft(place, "list", f"{kind}s", "inet") for kind in ("limit", "quota")}
+    t.check("_new_1_1000_5 " in listed["limit"] and "_new_1_1000_10 " not in listed["limit"], listed["limit"])
+    t.check("_connections_900_" in listed["limit"] and "_connections_1000_" not in listed["limit"], listed["limit"])
+    t.check("_bytes_1048576 " in listed["limit"] and "_bytes_3145728 " not in listed["limit"], listed["limit"])
+    t.check("over 1 mbytes" in listed["quota"] and "256" not in listed["quota"], listed["quota"])
+
+
 @test(seconds=20.0)
 def an_origin_that_is_none_any_more_leaves_nothing_in_the_table(t):
     place = guarded(t)
@@ -237,6 +264,26 @@ def this_machine_is_no_target_either(t):
     t.check(connects(network.origin, 2222) != 0, "an origin reached a service of this machine")
     with network.gateway.inside():
         t.equal(socket.create_connection((inner, 2222), timeout=1).close(), None, "this machine itself")
+
+
+@test(seconds=20.0)
+def what_is_listed_for_the_world_does_not_open_this_machine(t):
+    network_of = "10.11.0.0/24"  # of the origin and this machine
+    place = guarded(t, {"allow": ["0.0.0.0/0:2222", "*:2223", f"{network_of}:2224-2225"], "deny": [f"{network_of}:2225"]})
+    network, inner = place.network, place.network.inner(place.network.origin)
+    for port in range(2222, 2226):
+        with network.gateway.inside():
+            service = socket.create_server((inner, port))
+        t.later(service.close)
+
+    def connects(port):
+        with network.origin.inside(), socket.socket() as sock:
+            sock.settimeout(0.6)
+            return sock.connect_ex((inner, port)) == 0
+    t.equal([port for port in range(2222, 2226) if connects(port)], [2224], "ports of this machine that an origin reaches")
+    t.equal(place.server.command("egress", "quarantine", "10.11.0.2", "--stage", "2", "--socket",
+                                 place.server.control_socket).returncode, 0, "exit status of the order")
+    t.eventually(lambda: not connects(2224), "in stage 2 it reaches none of them", 2.0)
 
 
 @test(seconds=20.0)
@@ -346,6 +393,23 @@ def what_an_operator_orders_holds_in_the_kernel(t):
     t.equal(place.server.command("pause", *socket_of, "egress", "2s").returncode, 0, "exit status of a pause")
     t.eventually(lambda: reaches(LISTED4), "nothing is dropped in a pause", 2.0)
     t.eventually(lambda: not reaches(LISTED4), "and all is again after it", 4.0)
+
+
+@test(seconds=30.0)
+def a_pause_that_the_kernel_does_not_end_at_first_ends_later(t):
+    place = guarded(t)
+    t.equal(place.server.command("pause", "--socket", place.server.control_socket, "egress", "2s").returncode, 0, "exit status of a pause")
+
+    def enforces(): return "drop" in nft(place, "list", "chain", *TABLE, "stranger")
+    t.check(enforces(), "it does not enforce at first")
+    t.eventually(lambda: not enforces(), "nothing is dropped in a pause", 2.0)
+    # a chain that is none of ours, and cannot go
+    nft(place, "-f", "-", stdin="add chain inet sallyport theirs\nadd map inet sallyport uses { type ipv4_addr : verdict; "
+        "elements = { 192.0.2.1 : jump theirs }; }\n")
+    t.eventually(lambda: "cannot enforce again" in place.server.errors(),
+                 lambda: f"it is told that the pause does not end: {place.server.errors()}", 5.0)
+    nft(place, "delete", "map", *TABLE, "uses")
+    t.eventually(enforces, "it ends once the kernel takes the rules", 8.0)
 
 
 # ---- rights

@@ -296,8 +296,9 @@ def the_demo_says_what_to_try_and_it_works(t):
     """The commands that `run --demo` prints, run as they stand."""
     t.alone("standard-place")
     address = f"{own_address()}:{free_port()}"
+    directory = t.directory()
     server = t.fresh_server(origins=[], start=False, arguments=["--listen", address, "--demo"],
-                            environment={"XDG_RUNTIME_DIR": str(t.directory()),
+                            environment={"XDG_RUNTIME_DIR": str(directory),
                                          "SALLYPORT_LOG": "off"})
     server.start(wait=False)
 
@@ -316,6 +317,8 @@ def the_demo_says_what_to_try_and_it_works(t):
         statuses.append(said.stdout[:13])
     t.equal(statuses, [b"HTTP/1.1 200 ", b"HTTP/1.1 403 ", b"HTTP/1.1 400 ", b"HTTP/1.1 414 "],
             f"answers to {[name for name, _ in found]}")
+    said = server.command("status", environment={"XDG_RUNTIME_DIR": str(directory)})
+    t.check("\n  policy        no file\n" in said.stdout, f"the policy in the status: {said.stdout}{said.stderr}")
 
 
 @test

@@ -9,7 +9,8 @@
  *   - every connection is gone, and all memory given back, once both have left.
  *
  * Input: one byte of flags, two bytes length of the client's part, the client's
- * bytes, the origin's bytes. "@@" in the client's bytes stands for the origin's address and port. */
+ * bytes, the origin's bytes. "@@" in the client's bytes stands for the origin's address and port, "@:" for ":" and
+ * the port, to stand behind a name that the hosts file has. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>
@@ -276,15 +277,18 @@ static void leave(int client)
 static size_t fill_in(const uint8_t *bytes, size_t len, uint8_t *out)
 {
 	char where[32];
-	size_t n = (size_t)snprintf(where, sizeof(where), "127.0.0.1:%u", origin_port), filled = 0;
+	size_t filled = 0;
+	snprintf(where, sizeof(where), "127.0.0.1:%u", origin_port);
 	for (size_t i = 0; i < len && filled + sizeof(where) < CLIENT_MAX; i++) {
-		if (i + 1 < len && bytes[i] == '@' && bytes[i + 1] == '@') {
-			memcpy(out + filled, where, n);
-			filled += n;
-			i++;
-		} else {
+		char next = i + 1 < len && bytes[i] == '@' ? (char)bytes[i + 1] : '\0';
+		if (next != '@' && next != ':') {
 			out[filled++] = bytes[i];
+			continue;
 		}
+		const char *text = next == '@' ? where : strchr(where, ':');
+		memcpy(out + filled, text, strlen(text));
+		filled += strlen(text);
+		i++;
 	}
 	return filled;
 }

@@ -144,7 +144,7 @@ function showServer(status) {
     ["Requests under way", count(c.exchanges)],
     ["Connections to origins", count(c.origin_open)],
     ["Memory for connections", bytes(c.memory_bytes)],
-    ["Workers", count(status.slots)],
+    ["Workers and gates", count(status.slots)],
   ]);
   list("server", [
     ["Policy", status.policy || "–"],
@@ -207,6 +207,7 @@ function orderButton(origin) {
   const isFree = origin.stage === "free";
   const button = element("button", isFree ? "Quarantine" : "Release");
   button.type = "button";
+  button.dataset.origin = origin.origin;
   button.addEventListener("click", () => orderEgress(button, isFree ? "quarantine" : "release", origin.origin));
   return button;
 }
@@ -227,8 +228,12 @@ function showEgress(egress) {
       element("td", count(c.gate_new + c.kernel_new), "n"), order);
     return row;
   });
-  /* One that is being pressed must stay where it is. */
+  /* One that is being pressed must stay where it is, and who came to it by keyboard must not lose it. */
+  const focused = document.activeElement.dataset.origin;
   if (!at("egress-origins").matches(":active")) at("egress-origins").tBodies[0].replaceChildren(...rows);
+  for (const button of focused ? at("egress-origins").querySelectorAll("button") : []) {
+    if (button.dataset.origin === focused) button.focus();
+  }
   at("egress-mode").textContent = egress.mode + (egress.gate ? ", gate" : ", no gate") +
     (egress.kernel_active ? ", kernel leg" : ", no kernel leg");
   at("egress-open").hidden = !!egress.kernel_active;

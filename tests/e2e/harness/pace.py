@@ -1,5 +1,5 @@
-"""How much slower things go here than on an idle machine with a plain build. Limits of time that are there to
-find what hangs, or is far too slow, are stretched by that: they shall tell of the product, not of the load."""
+"""By how much limits of time are stretched. Those of a plain build are what they say, on a busy machine too: they tell
+how fast the product is. What sanitizers slow down is given their factor, and that of the load, which hits it the harder."""
 
 import time
 
@@ -9,7 +9,7 @@ MOST = 10.0
 REMEMBERED = 30.0    # a load that was there so long ago may be what made a test late
 SELDOM = 1.0         # between two measurements
 
-_build = 1.0
+_is_sanitized = False
 _measured = []       # (when, factor), the oldest first
 
 
@@ -21,14 +21,14 @@ def _work():
 
 
 def is_of_sanitized_build():
-    global _build
-    _build = SANITIZED
+    global _is_sanitized
+    _is_sanitized = True
 
 
 def measure():
-    """Looks at the load, unless that was done just now."""
+    """Looks at the load, unless that was done just now, or says nothing."""
     begin = time.monotonic()
-    if _measured and begin - _measured[-1][0] < SELDOM:
+    if not _is_sanitized or _measured and begin - _measured[-1][0] < SELDOM:
         return
     _work()
     end = time.monotonic()
@@ -38,9 +38,16 @@ def measure():
 
 
 def stretch():
-    """The factor, 1 to MOST: of the slowest moment of the last while."""
+    """The factor: 1, of sanitizers up to MOST, by the slowest moment of the last while."""
+    if not _is_sanitized:
+        return 1.0
     measure()
-    return min(MOST, _build * max(1.0, *(factor for _, factor in _measured)))
+    return min(MOST, SANITIZED * max(1.0, *(factor for _, factor in _measured)))
+
+
+def most():
+    """What stretch() will never be above."""
+    return MOST if _is_sanitized else 1.0
 
 
 def is_over(began, seconds):

@@ -165,6 +165,22 @@ static void a_large_network_does_not_open_what_is_private_in_it(void **unused)
 	section_free(section);
 }
 
+/* At a strict port whatever is unlisted is refused, but a name may lead to a network that has the port. */
+static void a_network_has_the_ports_that_it_is_listed_with(void **unused)
+{
+	(void)unused;
+	struct section *section = section_of("origins = ( \"10.0.0.5\" ); strict_ports = ( \"1-65535\" );\n"
+					     "allow = ( \"1.0.0.0/8:1\", \"2.0.0.0/8:63-64\", \"3.0.0.0/8:128-191\", \"4.0.0.0/8:250-400\","
+					     "\"5.0.0.0/8:511\", \"6.0.0.0/8:65535\" );");
+	for (unsigned port = 1; port <= 65535; port++) {
+		bool has = port == 1 || port == 63 || port == 64 || (port >= 128 && port <= 191) ||
+			   (port >= 250 && port <= 400) || port == 511 || port == 65535;
+		struct egress_verdict verdict = ask(section, "other.example", (uint16_t)port, EGRESS_FREE);
+		assert_int_equal(verdict.kind, has ? EGRESS_VERDICT_UNLISTED : EGRESS_VERDICT_REFUSED);
+	}
+	section_free(section);
+}
+
 static void a_network_of_one_family_says_nothing_of_the_other(void **unused)
 {
 	(void)unused;
@@ -234,6 +250,7 @@ int main(void)
 	    cmocka_unit_test(a_listed_name_never_opens_a_private_address),
 	    cmocka_unit_test(a_listed_name_that_leads_to_a_denied_address_is_refused),
 	    cmocka_unit_test(a_large_network_does_not_open_what_is_private_in_it),
+	    cmocka_unit_test(a_network_has_the_ports_that_it_is_listed_with),
 	    cmocka_unit_test(a_network_of_one_family_says_nothing_of_the_other),
 	    cmocka_unit_test(quarantine_leaves_what_is_listed_and_then_nothing),
 	    cmocka_unit_test(a_final_dot_makes_no_name_of_an_address),

@@ -22,6 +22,52 @@ static void the_smallest_section_has_safe_defaults(void **unused)
 	section_free(section);
 }
 
+/* Each number by a value that no other has. */
+static void what_is_set_counts_where_it_says(void **unused)
+{
+	(void)unused;
+	struct section *section = section_of(
+	    "origins = ( \"10.0.0.5\" ); strikes = 7; strike_window = \"2 min\"; quarantine = \"3 min\"; quarantine_max = \"4 h\";\n"
+	    "remember = \"5 min\"; wait = \"6 s\"; relay_connections = \"8/s\"; relay_messages = \"9/s\"; dns_names = \"11/s\";\n"
+	    "flows = { new_connections = \"12/s\"; listed_packets = \"13/s\"; target_packets = \"14/s\"; datagram_packets = \"15/s\";\n"
+	    "listed_bytes = \"16 B/s\"; target_bytes = \"17 B/s\"; datagram_bytes = \"18 B/s\"; hourly_bytes = \"19 B\"; };\n"
+	    "limits = { requests = \"20/s\"; host_requests = \"10/s\"; connections = 22; host_connections = 21;\n"
+	    "bytes = \"24 B/s\"; host_bytes = \"23 B/s\"; };");
+	const struct egress_policy *egress = &section->egress;
+	const struct {
+		uint64_t is, expected;
+	} rows[] = {
+	    {egress->strikes, 7},
+	    {egress->strike_window_ms, 120000},
+	    {egress->quarantine_ms, 180000},
+	    {egress->quarantine_max_ms, 4 * 3600000},
+	    {egress->remember_ms, 300000},
+	    {egress->wait_ms, 6000},
+	    {egress->relay_connections.setting.count, 8},
+	    {egress->relay_messages.setting.count, 9},
+	    {egress->dns_names.setting.count, 11},
+	    {egress->new_connections.setting.count, 12},
+	    {egress->new_connections.burst, 24},
+	    {egress->listed_packets.setting.count, 13},
+	    {egress->target_packets.setting.count, 14},
+	    {egress->datagram_packets.setting.count, 15},
+	    {egress->listed_bytes_per_s, 16},
+	    {egress->target_bytes_per_s, 17},
+	    {egress->datagram_bytes_per_s, 18},
+	    {egress->hourly_bytes, 19},
+	    {egress->origin_requests.setting.count, 20},
+	    {egress->host_requests.setting.count, 10},
+	    {egress->origin_connections, 22},
+	    {egress->host_connections, 21},
+	    {egress->origin_bytes_per_s, 24},
+	    {egress->host_bytes_per_s, 23},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i].is != rows[i].expected)
+			fail_msg("row %zu: %llu, not %llu", i, (unsigned long long)rows[i].is, (unsigned long long)rows[i].expected);
+	section_free(section);
+}
+
 static void without_the_section_there_is_none(void **unused)
 {
 	(void)unused;
@@ -96,6 +142,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(the_smallest_section_has_safe_defaults),
+	    cmocka_unit_test(what_is_set_counts_where_it_says),
 	    cmocka_unit_test(without_the_section_there_is_none),
 	    cmocka_unit_test(origins_are_found_by_each_of_their_addresses),
 	    cmocka_unit_test(the_kernel_leg_is_told_names_and_networks),

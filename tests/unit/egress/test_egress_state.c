@@ -1,5 +1,5 @@
 /* How origins stand: strikes, sentences that double, and several writers at once. */
-#include "sallyport/egress_state.h"
+#include "sallyport/egress.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -275,9 +275,40 @@ static void new_destinations_pass_at_their_rate_and_burst(void **unused)
 	assert_true(egress_new_destination(&state, 1000000, 9000000, 6000000, &wait_us));
 }
 
+static void only_enforcing_that_is_not_paused_refuses(void **state)
+{
+	(void)state;
+	static struct egress_states states;
+	assert_false(egress_only_reports(EGRESS_ENFORCE, NULL, 1000));
+	assert_false(egress_only_reports(EGRESS_ENFORCE, &states, 1000));
+	assert_true(egress_only_reports(EGRESS_MONITOR, &states, 1000));
+	states.paused_until_ms = 1001;
+	assert_true(egress_only_reports(EGRESS_ENFORCE, &states, 1000));
+	assert_false(egress_only_reports(EGRESS_ENFORCE, &states, 1001));
+}
+
+static void a_rate_lets_its_burst_pass_and_then_its_interval(void **state)
+{
+	(void)state;
+	const struct egress_rate rate = {.interval_us = 1000, .tolerance_us = 2000}, none = {0};
+	uint64_t tat_us = 0;
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(egress_rate_wait_us(&rate, tat_us, 5000), 0);
+		egress_rate_use(&rate, &tat_us, 1, 5000);
+	}
+	assert_int_equal(egress_rate_wait_us(&rate, tat_us, 5000), 1000);
+	assert_int_equal(egress_rate_wait_us(&rate, tat_us, 6000), 0);
+	egress_rate_use(&rate, &tat_us, 10, 6000);
+	assert_int_equal(egress_rate_wait_us(&rate, tat_us, 6000), 10000);
+	egress_rate_use(&none, &tat_us, 1000, 5000);
+	assert_int_equal(egress_rate_wait_us(&none, tat_us, 5000), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(only_enforcing_that_is_not_paused_refuses),
+	    cmocka_unit_test(a_rate_lets_its_burst_pass_and_then_its_interval),
 	    cmocka_unit_test(strikes_lead_to_stage_1_and_it_ends),
 	    cmocka_unit_test(strikes_are_forgotten_one_after_the_other),
 	    cmocka_unit_test(a_slow_scan_convicts_at_once_whatever_the_strikes),

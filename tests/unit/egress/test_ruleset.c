@@ -52,8 +52,8 @@ static void rules_free(struct rules *rules)
 	free(rules);
 }
 
-/* A line of the text; $1 and $2 stand for the prefixes of the first two origins. */
-static bool says(const struct rules *rules, const char *line)
+/* How a line begins that comes after `from`; $1 and $2 stand for the prefixes of the first two origins. NULL: there is none. */
+static const char *find_line(const struct rules *rules, const char *from, const char *line)
 {
 	char whole[1024];
 	size_t len = 1;
@@ -67,7 +67,12 @@ static bool says(const struct rules *rules, const char *line)
 		}
 	}
 	whole[len] = '\0';
-	return strstr(rules->text.data, whole) != NULL;
+	return strstr(from, whole);
+}
+
+static bool says(const struct rules *rules, const char *line)
+{
+	return find_line(rules, rules->text.data, line) != NULL;
 }
 
 #define ADD "add rule inet sallyport "
@@ -138,9 +143,12 @@ static void the_text_of_an_origin_is_as_it_was_meant(void **state)
 	assert_true(says(rules, "add set inet sallyport $1known4 { type ipv4_addr ; flags dynamic,timeout ; size 4096 ; }\n"));
 	assert_true(says(rules, ADD "$1out4 meta l4proto { 6, 17 } th dport { 25-25, 80-80, 400-444 } goto $1forbid4\n"));
 	assert_true(says(rules, ADD "$1out4 ip daddr @$1known4 update @$1known4 { ip daddr timeout 3600s } goto $1target4\n"));
-	assert_true(says(rules, ADD "$1target4 update @$1tp4 { ip daddr timeout 10s limit rate 2000/second burst 4000 packets } "
-				    "update @$1tb4 { ip daddr timeout 10s limit rate 2097152 bytes/second burst 1 bytes }  "
-				    "counter name $1other accept\n" ADD "$1target4 goto $1over4\n"));
+	assert_true(says(rules, ADD "$1target4 update @$1tp4_2000_1000_4000 { ip daddr timeout 10s limit rate 2000/second burst 4000 packets } "
+				    "update @$1tb4_2097152_1000_1 { ip daddr timeout 10s limit rate 2097152 bytes/second burst 1 bytes }  "
+				    "goto $1sum4\n" ADD "$1target4 goto $1over4\n"));
+	assert_true(says(rules, "add limit inet sallyport $1bytes_3145728 { rate 3145728 bytes/second burst 1 bytes ; }\n"));
+	assert_true(says(rules, ADD "$1sum4 limit name $1bytes_3145728 counter name $1other accept\n" ADD
+				    "$1sum4 meta l4proto 6 goto $1over4\n" ADD "$1sum4 goto $1off\n"));
 	assert_true(says(rules, ADD "$1in4 ip daddr 10.0.0.1 tcp dport 3128 limit rate 500/second burst 1000 packets accept\n" ADD
 				    "$1in4 ip daddr 10.0.0.1 tcp dport 3128 goto $1off\n"));
 	assert_true(says(rules, ADD "$1off counter name $1dropped drop\n"));
@@ -188,6 +196,30 @@ static void an_entry_opens_no_more_than_its_own_block(void **state)
 	const char *opened = strstr(rules->text.data, "@open_0_65535_4 goto"), *special = strstr(rules->text.data, "@special4 goto");
 	const char *listed = strstr(rules->text.data, "@allow_53_53_4 goto");
 	assert_true(opened && special && listed && opened < special && special < listed);
+	rules_free(rules);
+}
+
+/* What is listed for the world is not this machine's own address in the origin's network; and deny comes first. */
+static void this_machine_is_as_special_as_any_other(void **state)
+{
+	struct rules *rules = rules_of("origins = ( \"10.0.0.5\" ); allow = ( \"*:443\", \"10.0.0.0/24:53\" ); deny = ( \"10.0.0.9\" );");
+	static const char *const order[] = {
+	    ADD "$1in4 icmp type echo-request limit rate 10/second burst 20 packets accept",
+	    ADD "$1in4 meta mark & 0x0 | ",
+	    ADD "$1in4 ip daddr @deny_0_65535_4 goto $1forbid4",
+	    ADD "$1in4 meta l4proto { 6, 17 } th dport 53 ip daddr @open_53_53_4 goto $1listed4",
+	    ADD "$1in4 meta pkttype != host goto $1off",
+	    ADD "$1in4 ip daddr @special4 goto $1forbid4",
+	    ADD "$1in4 meta l4proto { 6, 17 } th dport 443 ip daddr @allow_443_443_4 goto $1listed4",
+	    ADD "$1in4 goto $1forbid4\n",
+	};
+	const char *at = rules->text.data;
+	(void)state;
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		at = find_line(rules, at, order[i]);
+		if (!at)
+			fail_msg("not there, or too early: %s", order[i]);
+	}
 	rules_free(rules);
 }
 
@@ -269,16 +301,18 @@ static void what_a_text_declares_is_found_in_it(void **state)
 {
 	struct rules *rules = rules_of("origins = ( \"10.0.0.5\" );");
 	struct ruleset_object object = {"inet", "set", "stage1"};
-	const struct span text = strbuf_span(&rules->text);
+	struct ruleset_declared declared;
 	(void)state;
-	assert_true(ruleset_declares(text, &object));
+	assert_true(ruleset_declared_init(&declared, strbuf_span(&rules->text)));
+	assert_true(ruleset_declares(&declared, &object));
 	memcpy(object.name, "stage", 6);
-	assert_false(ruleset_declares(text, &object));
+	assert_false(ruleset_declares(&declared, &object));
 	memcpy(object.name, "stage1", 7);
 	memcpy(object.kind, "chain", 6);
-	assert_false(ruleset_declares(text, &object));
+	assert_false(ruleset_declares(&declared, &object));
 	snprintf(object.name, sizeof(object.name), "o%016llx_out4", (unsigned long long)rules->plan->origins[0].id);
-	assert_true(ruleset_declares(text, &object));
+	assert_true(ruleset_declares(&declared, &object));
+	ruleset_declared_release(&declared);
 	rules_free(rules);
 }
 
@@ -317,6 +351,7 @@ int main(void)
 	    cmocka_unit_test(who_only_reports_drops_nothing),
 	    cmocka_unit_test(lists_are_joined_by_ports),
 	    cmocka_unit_test(an_entry_opens_no_more_than_its_own_block),
+	    cmocka_unit_test(this_machine_is_as_special_as_any_other),
 	    cmocka_unit_test(special_addresses_are_those_of_the_gate),
 	    cmocka_unit_test(a_forged_source_counts_against_whom_it_came_from),
 	    cmocka_unit_test(what_is_bound_to_nothing_has_to_come_from_where_it_is_routed),

@@ -156,9 +156,33 @@ static void collecting_ends_without_blame(void **state)
 	expect(x, 15000, REASON_BODY_TIMEOUT);
 }
 
+/* What we don't read, or pass on, for a rate's sake is nobody's fault; and all else is as it was afterwards. */
+static void nobody_is_to_blame_for_what_is_held(void **state)
+{
+	(void)state;
+	struct err err;
+	static struct settings settings;
+	static struct front front;
+	settings.timeouts = timeouts;
+	front.settings = &settings;
+	front.loop = loop_new(&err);
+	assert_non_null(front.loop);
+	uint64_t now_ms = loop_now_ms(front.loop);
+	for (int way = 0; way < GATE_WAYS; way++) {
+		struct exchange x = {.front = &front, .step = STEP_RELAY, .head_read = true, .origin_moved_ms = now_ms};
+		assert_int_equal(exchange_deadline(&x).at_ms, now_ms + 40000);
+		assert_int_equal(exchange_deadline(&x).reason, REASON_ORIGIN_STALLED);
+		assert_int_equal(flow_hold(&x, (enum gate_way)way, (now_ms + 50000) * 1000), 0);
+		assert_int_equal(exchange_deadline(&x).reason, REASON_UNSET);
+		assert_in_range(exchange_deadline(&x).at_ms, now_ms + 50001, now_ms + 50016);
+	}
+	loop_free(front.loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(nobody_is_to_blame_for_what_is_held),
 	    cmocka_unit_test(sender_has_its_grace_and_what_its_bytes_earn),
 	    cmocka_unit_test(waiting_on_does_not_renew_the_deadline),
 	    cmocka_unit_test(earned_time_is_no_licence_to_stall),

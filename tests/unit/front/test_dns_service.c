@@ -311,6 +311,37 @@ static void tcp_has_one_question_after_the_other(void **state)
 	end();
 }
 
+/* Questions that are answered at once, more of them than fit into a turn. */
+static void many_questions_of_one_connection_leave_time_for_others(void **state)
+{
+	enum { MANY = 300, A_ROUND_MAX = 40 };
+	(void)state;
+	struct err err;
+	uint8_t one[DNS_QUERY_MAX + 2], packet[DNS_ANSWER_MAX];
+	size_t answers = 0;
+	begin("origins = ( \"127.0.0.1\" );");
+	const struct egress_state *origin = egress_states_find(all.states, "127.0.0.1");
+	int fd = client(SOCK_STREAM);
+	size_t len = question("other.example", A, one + 2);
+	one[0] = 0;
+	one[1] = (uint8_t)len;
+	for (int i = 0; i < MANY; i++)
+		assert_int_equal(send(fd, one, len + 2, 0), len + 2);
+	while (origin->dns_queries < MANY) {
+		uint64_t before = origin->dns_queries;
+		assert_true(loop_once(all.loop, 5, &err));
+		assert_in_range(origin->dns_queries - before, 0, A_ROUND_MAX);
+	}
+	while (answers < MANY * (len + 2)) {
+		ssize_t n = next_bytes(fd, packet, sizeof(packet), WAIT_MS);
+		assert_true(n > 0);
+		answers += (size_t)n;
+	}
+	assert_int_equal(origin->dns_queries, MANY);
+	close(fd);
+	end();
+}
+
 static void who_goes_away_is_forgotten(void **state)
 {
 	(void)state;
@@ -363,6 +394,7 @@ int main(void)
 	    cmocka_unit_test(monitoring_answers_everything),
 	    cmocka_unit_test(a_tunnel_is_cut_and_convicted),
 	    cmocka_unit_test(tcp_has_one_question_after_the_other),
+	    cmocka_unit_test(many_questions_of_one_connection_leave_time_for_others),
 	    cmocka_unit_test(who_goes_away_is_forgotten),
 	    cmocka_unit_test(questions_under_way_are_bounded),
 	};

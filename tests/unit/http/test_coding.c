@@ -524,6 +524,36 @@ static void a_content_encoding_field_is_read_as_a_list(void **state)
 	assert_int_equal(coding_list_add(&list, SPAN("gzip")), CODING_TOO_MANY);
 }
 
+static void the_codings_of_a_head_are_those_of_all_its_fields(void **state)
+{
+	(void)state;
+	static const struct http_limits limits = {
+	    .head_bytes = 4096, .target_bytes = 4096, .fields = 9, .field_bytes = 4096};
+	static const struct {
+		const char *fields, *value; /* NULL: none was looked at */
+		enum coding_result result;
+		struct coding_list list;
+	} rows[] = {
+	    {"A: gzip\r\n", NULL, CODING_DONE, {0}},
+	    {"Content-Encoding: br\r\nA: b\r\ncontent-encoding: gzip\r\n", "gzip", CODING_DONE, {2, {CODING_BR, CODING_GZIP}}},
+	    {"Content-Encoding: rot13\r\nContent-Encoding: gzip\r\n", "rot13", CODING_UNKNOWN, {0}},
+	    {"Content-Encoding: br, br\r\nContent-Encoding: gzip\r\n", "gzip", CODING_TOO_MANY, {2, {CODING_BR, CODING_BR}}},
+	};
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[256];
+		struct http_head head;
+		struct coding_list list = {0};
+		struct span evidence, value = {0};
+		enum reason reason;
+		int len = snprintf(text, sizeof(text), "POST / HTTP/1.1\r\nHost: a\r\n%s\r\n", rows[i].fields);
+		assert_int_equal(http_parse_request(text, (size_t)len, 0, &limits, &head, &reason, &evidence), HTTP_PARSE_DONE);
+		assert_int_equal(coding_list_of(&head, &list, &value), rows[i].result);
+		assert_true(rows[i].value ? span_eq(value, span_from_str(rows[i].value)) : !value.ptr);
+		assert_int_equal(list.n, rows[i].list.n);
+		assert_memory_equal(list.of, rows[i].list.of, list.n);
+	}
+}
+
 static void every_result_has_a_text_of_its_own(void **state)
 {
 	(void)state;
@@ -554,6 +584,7 @@ int main(void)
 	    cmocka_unit_test(memory_is_bounded_and_its_end_is_an_error),
 	    cmocka_unit_test(a_sink_that_has_enough_ends_it),
 	    cmocka_unit_test(a_content_encoding_field_is_read_as_a_list),
+	    cmocka_unit_test(the_codings_of_a_head_are_those_of_all_its_fields),
 	    cmocka_unit_test(every_result_has_a_text_of_its_own),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -77,6 +78,18 @@ static void make_internal(struct bench *b)
 		b->specs[i].internal = INTERNAL_CHALLENGES;
 }
 
+static void open_origins(struct bench *b, const struct route *anywhere)
+{
+	struct err err;
+	struct origins_setup setup = {
+	    .loop = b->loop, .settings = &b->settings, .health = b->health, .stats = &b->stats,
+	    .memory = &b->memory, .anywhere = anywhere, .on_change = on_change, .context = b,
+	    .internal_fds = internal_fds,
+	};
+	b->origins = origins_new(&setup, &err);
+	assert_non_null(b->origins);
+}
+
 static struct bench *bench_new(int balance, uint64_t max_connections)
 {
 	struct err err;
@@ -109,12 +122,18 @@ static struct bench *bench_new(int balance, uint64_t max_connections)
 	    .timeouts.origin_idle = 1000,
 	    .quotas.origin_idle = 2,
 	};
-	struct origins_setup setup = {
-	    .loop = b->loop, .settings = &b->settings, .health = b->health, .stats = &b->stats,
-	    .memory = &b->memory, .on_change = on_change, .context = b, .internal_fds = internal_fds,
-	};
-	b->origins = origins_new(&setup, &err);
-	assert_non_null(b->origins);
+	open_origins(b, NULL);
+	return b;
+}
+
+/* The gate's: no origin but places. */
+static struct bench *bench_of_places(void)
+{
+	struct bench *b = bench_new(BALANCE_ROUND_ROBIN, 0);
+	origins_free(b->origins);
+	b->site.root.origin_count = 1;
+	b->memory.limit = 1 << 22;
+	open_origins(b, &b->site.root);
 	return b;
 }
 
@@ -481,6 +500,65 @@ static void an_introduced_connection_is_never_pooled(void **state)
 	bench_free(b);
 }
 
+static struct origin_place place_at(const struct bench *b, uint64_t owner)
+{
+	return (struct origin_place){.owner = owner, .host = SPAN("shop.example"), .addr = b->specs[0].addr};
+}
+
+static void a_place_stays_while_its_unused_connection_gives_way_to_a_new_one(void **state)
+{
+	(void)state;
+	struct bench *b = bench_of_places();
+	const struct origin_place place = place_at(b, 1);
+	struct rlimit limit, none_left;
+	struct origin_claim claim = claim_of(b);
+	claim.place = &place;
+	assert_int_equal(origin_take(b->origins, &claim), ORIGIN_CONNECTING);
+	rounds(b, 10);
+	assert_int_equal(go_on(claim.conn), ORIGIN_READY);
+	origin_release(claim.conn, true);
+	assert_int_equal(b->stats.origin_idle, 1);
+	int next_fd = dup(0);
+	assert_true(next_fd >= 0);
+	close(next_fd);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none_left = (struct rlimit){(rlim_t)next_fd, limit.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none_left), 0);
+	claim = claim_of(b);
+	claim.place = &place;
+	claim.fresh = true;
+	enum origin_take result = origin_take(b->origins, &claim);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(result, ORIGIN_CONNECTING);
+	assert_int_equal(b->stats.origin_idle, 0);
+	assert_int_equal(b->origins->places.count, 1);
+	origin_release(claim.conn, false);
+	assert_int_equal(b->origins->places.count, 0);
+	bench_free(b);
+}
+
+/* As many as it may have connections, by policy: more than the table keeps of unused ones. */
+static void who_uses_many_places_keeps_nobody_from_one(void **state)
+{
+	enum { MANY = 3000 };
+	static struct origin *used[MANY];
+	(void)state;
+	struct bench *b = bench_of_places();
+	for (uint64_t i = 0; i < MANY; i++) {
+		const struct origin_place place = place_at(b, i);
+		used[i] = place_take(b->origins, &place);
+		assert_non_null(used[i]);
+		used[i]->claimed++;
+	}
+	assert_int_equal(b->origins->places.count, MANY);
+	for (unsigned i = 0; i < MANY; i++) {
+		used[i]->claimed--;
+		place_settle(used[i]);
+	}
+	assert_int_equal(b->origins->places.count, 0);
+	bench_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -499,6 +577,8 @@ int main(void)
 	    cmocka_unit_test(an_internal_origin_is_sent_its_end_of_the_connection),
 	    cmocka_unit_test(an_internal_origin_that_takes_nothing_is_down_after_a_while),
 	    cmocka_unit_test(an_introduced_connection_is_never_pooled),
+	    cmocka_unit_test(a_place_stays_while_its_unused_connection_gives_way_to_a_new_one),
+	    cmocka_unit_test(who_uses_many_places_keeps_nobody_from_one),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

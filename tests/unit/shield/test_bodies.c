@@ -80,10 +80,13 @@ static void content_is_planned_for_by_its_head(void **state)
 	    {"/", JSON "Content-Encoding: rot13\r\n", HTTP_FRAMING_LENGTH, 5, "body-coding"},
 	    {"/", OTHER "Content-Encoding: rot13\r\n", HTTP_FRAMING_LENGTH, 5, "passes"},
 	    {"/raw", JSON, HTTP_FRAMING_LENGTH, 5, "passes"},
+	    {"/raw", "Content-Type: json\r\n", HTTP_FRAMING_LENGTH, 5, "passes"},
 	    {"/raw/x", JSON, HTTP_FRAMING_LENGTH, 5, "passes"},
 	    {"/rawer", JSON, HTTP_FRAMING_LENGTH, 5, "held 1000"},
 	    {"/raw/..%2fx", JSON, HTTP_FRAMING_LENGTH, 5, "held 1000"},
 	    {"/", "Content-Type: application/x-odd+json; a=1\r\n", HTTP_FRAMING_LENGTH, 5, "passes"},
+	    {"/", "Content-Type: application/x-odd+json; charset=utf-16\r\n", HTTP_FRAMING_LENGTH, 5, "passes"},
+	    {"/", "Content-Type: application/x-odd+json; charset\r\n", HTTP_FRAMING_LENGTH, 5, "body-type"},
 	    {"/", "Content-Type: application/x-odd+json\r\n" JSON, HTTP_FRAMING_LENGTH, 5, "body-type"},
 	};
 	struct shield_settings s = settings();

@@ -9,34 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
-#include <unistd.h>
-#include "sallyport/shm.h"
-#include "sallyport/throttle.h"
+#include "throttle_table.h"
 
-#define SECOND_US UINT64_C(1000000)
-#define DAY_US    (86400 * SECOND_US)
-#define START_US  (UINT64_C(123456789) * 1000)
+#define DAY_US (86400 * SECOND_US)
 
 enum { SITE = 7, ADDRESSES = 2000000, CELLS_IN_ALL = 1 << 21 };
-
-static struct throttle_table *table_new(void)
-{
-	static const uint64_t seed[2] = {0x0123456789abcdef, 0xfedcba9876543211};
-	int fd = shm_create("throttle", throttle_bytes(), NULL);
-	assert_true(fd >= 0);
-	void *memory = shm_map(fd, throttle_bytes(), true, NULL);
-	close(fd);
-	assert_non_null(memory);
-	throttle_init(memory, seed, START_US);
-	return throttle_of(memory);
-}
-
-static void table_free(struct throttle_table *table)
-{
-	munmap(table, throttle_bytes());
-}
 
 static struct throttle_rate rate_of(uint64_t count, uint64_t per_ms, uint64_t burst)
 {

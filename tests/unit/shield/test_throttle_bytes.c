@@ -7,32 +7,9 @@
 #include <cmocka.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
-#include "sallyport/shm.h"
-#include "sallyport/throttle.h"
-
-#define SECOND_US UINT64_C(1000000)
-#define START_US  (UINT64_C(123456789) * 1000)
+#include "throttle_table.h"
 
 enum { SITE = 7, FLOODERS = 4000000, NEWCOMERS = 100000 };
-
-static struct throttle_table *table_new(void)
-{
-	static const uint64_t seed[2] = {0x0123456789abcdef, 0xfedcba9876543211};
-	int fd = shm_create("throttle", throttle_bytes(), NULL);
-	assert_true(fd >= 0);
-	void *memory = shm_map(fd, throttle_bytes(), true, NULL);
-	close(fd);
-	assert_non_null(memory);
-	throttle_init(memory, seed, START_US);
-	return throttle_of(memory);
-}
-
-static void table_free(struct throttle_table *table)
-{
-	munmap(table, throttle_bytes());
-}
 
 static struct throttle_byte_rate bytes_of(uint64_t per_s, uint64_t burst)
 {

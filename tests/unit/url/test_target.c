@@ -57,13 +57,41 @@ static void split_gives_form_and_parts(void **state)
 	}
 }
 
+struct refusal {
+	const char *target;
+	enum reason reason;
+};
+
+static void expect_refusals(const struct refusal *rows, size_t n, bool (*is_taken)(struct span target, enum reason *reason))
+{
+	for (size_t i = 0; i < n; i++) {
+		enum reason reason = REASON_UNSET;
+		size_t len = strlen(rows[i].target);
+		char *raw = guarded_copy(rows[i].target, len);
+		assert_false(is_taken(span_of(raw, len), &reason));
+		if (reason != rows[i].reason)
+			fail_msg("%s: reason %s", rows[i].target, reason_name(reason));
+		guarded_free(raw, len);
+	}
+}
+
+static bool is_target(struct span target, enum reason *reason)
+{
+	struct url_target out;
+	return url_split(target, &out, reason);
+}
+
+static bool is_authority(struct span target, enum reason *reason)
+{
+	struct url_target out;
+	struct url_host host;
+	return url_split_authority(target, &out, &host, reason);
+}
+
 static void split_refuses_what_is_no_target(void **state)
 {
 	(void)state;
-	static const struct {
-		const char *target;
-		enum reason reason;
-	} rows[] = {
+	static const struct refusal rows[] = {
 	    {"", REASON_TARGET_INVALID},
 	    {"a", REASON_TARGET_INVALID},
 	    {"?a", REASON_TARGET_INVALID},
@@ -92,16 +120,7 @@ static void split_refuses_what_is_no_target(void **state)
 	    {" /a", REASON_TARGET_BYTE},
 	    {"/a\x1b#b", REASON_TARGET_BYTE},
 	};
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct url_target target;
-		enum reason reason = REASON_UNSET;
-		size_t len = strlen(rows[i].target);
-		char *raw = guarded_copy(rows[i].target, len);
-		assert_false(url_split(span_of(raw, len), &target, &reason));
-		if (reason != rows[i].reason)
-			fail_msg("%s: reason %d", rows[i].target, reason);
-		guarded_free(raw, len);
-	}
+	expect_refusals(rows, sizeof(rows) / sizeof(rows[0]), is_target);
 }
 
 static void split_refuses_a_nul(void **state)
@@ -143,10 +162,7 @@ static void authority_gives_host_and_port(void **state)
 static void authority_refuses_all_else(void **state)
 {
 	(void)state;
-	static const struct {
-		const char *target;
-		enum reason reason;
-	} rows[] = {
+	static const struct refusal rows[] = {
 	    {"", REASON_EGRESS_TARGET},
 	    {":", REASON_EGRESS_TARGET},
 	    {":80", REASON_HOST_INVALID},
@@ -181,17 +197,7 @@ static void authority_refuses_all_else(void **state)
 	    {"a.example :80", REASON_TARGET_BYTE},
 	    {"a.example\r\n:80", REASON_TARGET_BYTE},
 	};
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct url_target target;
-		struct url_host host;
-		enum reason reason = REASON_UNSET;
-		size_t len = strlen(rows[i].target);
-		char *raw = guarded_copy(rows[i].target, len);
-		assert_false(url_split_authority(span_of(raw, len), &target, &host, &reason));
-		if (reason != rows[i].reason)
-			fail_msg("%s: reason %s", rows[i].target, reason_name(reason));
-		guarded_free(raw, len);
-	}
+	expect_refusals(rows, sizeof(rows) / sizeof(rows[0]), is_authority);
 }
 
 int main(void)
