@@ -20,6 +20,7 @@ struct subject {
 	struct url_host host_name; /* the same, parsed; name.ptr NULL: none was said */
 	const struct site *site;   /* NULL: none */
 	const struct route *route;
+	struct span client;        /* the visitor's address as text, set by the caller; ptr NULL: not known */
 	bool is_challenge;         /* ACME's: the route is the internal one, and nothing may refuse or redirect it */
 	bool is_tls;               /* the request came over TLS */
 	enum shield_mode mode;     /* of the site's shield for this path; the caller may lower it */

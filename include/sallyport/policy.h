@@ -68,6 +68,7 @@ struct setting {
 	const struct policy_choice *choices; /* SETTING_ENUM; ends with name NULL */
 	const struct schema *sub;            /* SETTING_GROUP, SETTING_LIST */
 	const char *example;
+	bool or_one; /* SETTING_STRINGS: one string stands for a list of it */
 	const char *doc;        /* one or two sentences, for conf/README.md */
 };
 

@@ -118,7 +118,9 @@ struct settings {
 	struct policy_strings trusted_proxies;
 	struct cidr *trusted;         /* trusted_count of them */
 	size_t trusted_count;
-	struct policy_list rules;     /* of struct rule_settings: worms.cfg and the like */
+	struct policy_list rules;     /* of struct rule_settings: the policy's own */
+	bool has_built_in;            /* where nothing sets rules, those that come with the program count */
+	struct policy_strings rule_files; /* more of them, in files such as worms.cfg */
 	const char *acme_webroot;     /* NULL: ACME challenges are paths like others */
 	const char *error_pages;      /* directory of page.html; NULL: what comes with the program */
 	struct error_page error_page; /* read from there */
@@ -136,7 +138,9 @@ struct settings {
 	struct site *egress_site;     /* whose requests the gate's are; NULL: there is no gate */
 	struct route *internals[INTERNAL_COUNT]; /* NULL where there is none; internal_count of them */
 	size_t internal_count;
-	struct rule_spec *rule_specs; /* of rules */
+	struct rule_spec *rule_specs; /* rule_count of them, those of files behind the policy's own */
+	size_t rule_count;
+	struct rule_set *rule_set;    /* the same, compiled */
 	struct shield **shields;      /* every shield once, for shield_scratch_new */
 	size_t shield_count;
 };
@@ -158,8 +162,8 @@ struct settings_overrides {
  * not empty. Borrowed from the environment. */
 void settings_overrides_from_environment(struct settings_overrides *overrides);
 
-/* Reads and compiles. path NULL: no file. Where nothing sets `rules`, those that come with the
- * program (conf/policy.d/worms.cfg) count. NULL where errors were reported. The result owns
+/* Reads and compiles. path NULL: no file. Where nothing sets `rules` or `rule_files`, the
+ * rules that come with the program (conf/policy.d) count. NULL where errors were reported. The result owns
  * everything it points to. Reads the files that the policy includes or names, certificates and keys among
  * them; opens nothing else. */
 struct settings *settings_load(const char *path, const struct settings_overrides *overrides,
@@ -173,6 +177,8 @@ void settings_free(struct settings *settings);
 void settings_forget_keys(struct settings *settings);
 /* conf/README.md's tables: of settings, and of reasons; that of findings is the shield's. */
 void settings_document(struct strbuf *out);
+/* Of what rules may say, and of those that come with the program. */
+void settings_document_rules(struct strbuf *out);
 void settings_document_reasons(struct strbuf *out);
 
 #endif

@@ -6,6 +6,7 @@
 #include "sallyport/err.h"
 #include "sallyport/http_head.h"
 #include "sallyport/policy.h"
+#include "sallyport/rule.h"
 #include "sallyport/strbuf.h"
 #include "sallyport/url.h"
 
@@ -47,12 +48,6 @@ enum verdict_action {
 	VERDICT_CLOSE,
 	VERDICT_TARPIT,
 	VERDICT_COPY, /* a known-good copy in place of what an origin says, or does not say */
-};
-
-/* How a refusal is said where it is not by REJECT and the reason's own status. */
-struct verdict_answer {
-	int action;      /* enum verdict_action; UNSET: as usual */
-	uint64_t status; /* 0: as usual; also what TARPIT says where it has no room */
 };
 
 struct verdict {
@@ -217,16 +212,6 @@ struct shield_bodies {
 	const char **skip_paths, **skip_types; /* NULL-terminated or NULL: not looked into */
 };
 
-/* One rule as the operator wrote it (conf/policy.d/worms.cfg). */
-struct rule_spec {
-	const char *id;      /* "worm.code-red" */
-	const char *where;   /* "path" (decoded), "query" (decoded), "url" (raw target) */
-	const char *pattern; /* PCRE syntax as vectorscan takes it; case is ignored, "." is any byte */
-	const char *message;
-	const char *cve;     /* may be NULL */
-	struct verdict_answer answer;
-};
-
 /* A site's own answer to a reason; verdict_answer.h says to which. */
 struct reason_answer {
 	enum reason reason;
@@ -246,8 +231,8 @@ struct shield_settings {
 	size_t field_rule_count;
 	int cookie_syntax;    /* enum cookie_syntax; UNSET is any */
 	const char **methods; /* allowed; NULL-terminated. NULL: all but CONNECT and TRACE */
-	const struct rule_spec *rules;
-	size_t rule_count;
+	const struct rule_set *rules; /* borrowed; NULL: none */
+	const uint8_t *rule_modes;    /* by rule, enum shield_mode; NULL: as each rule says */
 	const struct shield_path *paths;
 	size_t path_count;
 	const struct reason_answer *answers;
@@ -255,13 +240,11 @@ struct shield_settings {
 };
 
 struct shield;
-struct shield_scratch; /* vectorscan's working memory: one per worker */
+struct shield_scratch; /* working memory to match rules in: one per worker */
 
 /* Compiles. The result lives outside of the arena: free it. It borrows all that
- * *settings points to, not *settings itself. NULL: err names the first bad rule, *bad_rule its index (or
- * rule_count where it is no rule's fault: no memory, or a CPU without SSSE3). */
-struct shield *shield_new(const struct shield_settings *settings, size_t *bad_rule,
-			  struct err *err);
+ * *settings points to, not *settings itself. NULL: no memory. */
+struct shield *shield_new(const struct shield_settings *settings, struct err *err);
 void shield_free(struct shield *shield);
 /* How the paths of its requests are made canonical. */
 const struct url_canon_options *shield_canon_options(const struct shield *shield);
@@ -270,6 +253,8 @@ const struct url_canon_options *shield_canon_options(const struct shield *shield
 struct shield_scratch *shield_scratch_new(const struct shield *const *shields, size_t n,
 					  struct err *err);
 void shield_scratch_free(struct shield_scratch *scratch);
+/* What the rules found in the request that was judged last with it. */
+const struct rule_tally *shield_tally(const struct shield_scratch *scratch);
 
 struct shield_request {
 	const struct http_head *head;
@@ -279,6 +264,7 @@ struct shield_request {
 	 * for it; ptr NULL: it is. Limits hold for both readings. */
 	struct span forward_path;
 	struct span host; /* without port; ptr NULL: none was said */
+	struct span client; /* the visitor's address as text; ptr NULL: not known */
 	/* At least head->target_len + 1 bytes, for the decoded query; not the one that canon
 	 * points into. Nothing points into it afterwards. */
 	char *buf;
@@ -318,6 +304,29 @@ struct body_setup shield_body_setup(const struct shield *shield, const struct bo
 /* The verdict on content that is at fault; score is kept. */
 void shield_refuse_body(const struct shield *shield, enum shield_mode mode, const struct body_fault *fault,
 			struct verdict *verdict);
+/* Rules over the values that content is taken apart into, after its head was judged; kept with the request.
+ *
+ *   head judged ─► shield_content_begin ─► { shield_content_scan ─► shield_content_add … ─► rule_scan_run
+ *                                            ─► shield_content_judge } as often as content comes */
+struct shield_content {
+	const struct shield *shield;
+	enum shield_mode mode;
+	uint32_t score; /* of the head's findings */
+	struct rule_tally tally;
+};
+/* Right after shield_judge with that scratch; score: its verdict's. False: no rule is asked about this request. */
+MUST_CHECK bool shield_content_begin(struct shield_content *content, const struct shield *shield,
+				     const struct shield_scratch *scratch, enum shield_mode mode,
+				     uint32_t score);
+/* Begins a scan of values, which ends before the scratch is used for anything else. Values need
+ * not stay behind rule_scan_run; without `raw`, an excerpt is kept as evidence. */
+void shield_content_scan(struct shield_content *content, struct shield_scratch *scratch,
+			 struct rule_scan *scan);
+/* Adds what one value of a body is to rules. */
+void shield_content_add(struct rule_scan *scan, const struct body_value *value);
+/* The verdict on all of the request so far; true where it refuses, or would in monitor mode. Its evidence
+ * lives as long as *content. */
+MUST_CHECK bool shield_content_judge(struct shield_content *content, struct verdict *verdict);
 /* Gives a refusal that was made elsewhere for this site (an address, a rate, content that is
  * longer than was said) the site's answer to its reason. */
 void shield_answer(const struct shield *shield, struct verdict *verdict);

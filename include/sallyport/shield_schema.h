@@ -50,6 +50,13 @@ struct shield_policy_answer {
 	struct policy_where where;
 };
 
+/* One of `rules` of a site. */
+struct shield_policy_rule_mode {
+	struct policy_strings rules;
+	int mode; /* enum shield_mode */
+	struct policy_where where;
+};
+
 /* The group `shield` of a site. */
 struct shield_policy {
 	int mode; /* enum shield_mode; enforce */
@@ -63,6 +70,7 @@ struct shield_policy {
 	struct throttle_policy throttle;
 	struct shield_policy_deny deny;
 	struct shield_policy_allow allow;
+	struct policy_list rule_modes; /* struct shield_policy_rule_mode */
 	struct policy_list fields; /* struct shield_policy_field */
 	struct field_rule *field_rules; /* the same as the shield takes them */
 	struct policy_list answers; /* struct shield_policy_answer */
@@ -71,10 +79,24 @@ struct shield_policy {
 	struct policy_where where;
 };
 
+/* What a rule, or one of its `also`, looks for where. */
+struct rule_condition_settings {
+	struct policy_strings places, transform, contains, words, prefix, suffix, equals, networks;
+	const char *pattern, *outside;
+	uint64_t longer_than;
+	bool negated, cased;
+	struct rule_condition compiled;
+	struct policy_where where;
+};
+
 /* One of `rules`. */
 struct rule_settings {
 	struct rule_spec spec;
-	int place; /* as read; spec.where is made of it */
+	struct rule_condition_settings first;
+	struct policy_list also; /* struct rule_condition_settings */
+	struct policy_strings tags;
+	uint64_t score;
+	size_t index; /* in its list */
 	struct policy_where where;
 };
 
@@ -82,8 +104,11 @@ extern const struct schema shield_schema;
 extern const struct schema rule_schema;
 
 /* The same as shield_new takes it. The result borrows the methods and the rules. */
-void shield_policy_settings(const struct shield_policy *policy, const struct rule_spec *rules,
-			    size_t rule_count, struct shield_settings *out);
+void shield_policy_settings(const struct shield_policy *policy, const struct rule_set *rules,
+			    struct shield_settings *out);
+/* By rule; NULL: as the rules say, or memory was short, which was reported. A name of no rule is reported. */
+const uint8_t *shield_policy_rule_modes(const struct shield_policy *policy, const struct rule_set *rules,
+					struct policy_context *context);
 /* Two sites of one policy may share a shield: all but where they stand is equal. */
 bool shield_policy_eq(const struct shield_policy *a, const struct shield_policy *b);
 

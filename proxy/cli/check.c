@@ -19,7 +19,8 @@ struct check {
 	void (*document)(struct strbuf *out); /* instead of checking */
 };
 
-enum { OPTION_LISTEN = 256, OPTION_ORIGIN, OPTION_JSON, OPTION_SETTINGS, OPTION_REASONS, OPTION_FINDINGS };
+enum { OPTION_LISTEN = 256, OPTION_ORIGIN, OPTION_JSON, OPTION_SETTINGS, OPTION_REASONS, OPTION_FINDINGS,
+       OPTION_RULES };
 
 static const struct option options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -29,6 +30,7 @@ static const struct option options[] = {
     {"settings", no_argument, NULL, OPTION_SETTINGS},
     {"reasons", no_argument, NULL, OPTION_REASONS},
     {"findings", no_argument, NULL, OPTION_FINDINGS},
+    {"rules", no_argument, NULL, OPTION_RULES},
     {NULL, 0, NULL, 0},
 };
 
@@ -48,6 +50,7 @@ static int read_options(int argc, char **argv, struct check *check)
 		case OPTION_SETTINGS: check->document = settings_document; break;
 		case OPTION_REASONS: check->document = settings_document_reasons; break;
 		case OPTION_FINDINGS: check->document = shield_document_findings; break;
+		case OPTION_RULES: check->document = settings_document_rules; break;
 		case ':': return cli_wrong_use("check", "%s needs a value", argv[optind - 1]);
 		default: return cli_wrong_use("check", "unknown option %s", argv[optind - 1]);
 		}
@@ -95,7 +98,7 @@ static void write_text(const struct check *check, const struct policy_errors *er
 			    check->path ? check->path : "command line or environment",
 			    settings->sites.n, settings->origin_count - settings->internal_count,
 			    settings->listens.n,
-			    settings->rules.n);
+			    settings->rule_count);
 }
 
 static bool print(struct strbuf *out)

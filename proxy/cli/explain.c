@@ -230,6 +230,36 @@ static void say_verdict(struct explain *e, const struct verdict *v)
 	strbuf_release(&text);
 }
 
+/* Each rule that matched, refusing or not: where, through what, and the bytes. */
+void explain_rules(struct explain *e, const struct rule_tally *tally, uint32_t first)
+{
+	for (uint32_t i = first; i < tally->hit_count; i++) {
+		const struct rule_hit *hit = &tally->hits[i];
+		const struct rule_spec *rule = rule_set_get(e->settings->rule_set, hit->rule);
+		const uint8_t *chain = rule->conditions[hit->condition].chain;
+		struct strbuf text;
+		strbuf_init(&text, 4 * SHOWN_MAX + 1024);
+		strbuf_addf(&text, "%s (%s, ", rule->id, rule_severity_word((enum rule_severity)rule->severity));
+		if (rule->mode == SHIELD_MONITOR)
+			strbuf_add_str(&text, "only watched");
+		else if (rule->score > 0)
+			strbuf_addf(&text, "score %u", rule->score);
+		else
+			strbuf_add_str(&text, "refuses");
+		strbuf_addf(&text, ") in %s ", rule_target_word(hit->target));
+		explain_add_shown(&text, hit->name);
+		strbuf_addf(&text, ": %s; evidence ", rule->message);
+		explain_add_shown(&text, hit->evidence);
+		for (size_t j = 0; j < RULE_CHAIN_MAX && chain[j]; j++)
+			strbuf_addf(&text, "%s %s", j == 0 ? "; seen through" : ",",
+				    rule_transform_word((enum rule_transform)chain[j]));
+		if (rule->where.file)
+			strbuf_addf(&text, "; %s:%u", rule->where.file, rule->where.line);
+		explain_say(e, "rule", NULL, &text);
+		strbuf_release(&text);
+	}
+}
+
 static struct verdict refusal(const struct settings *settings, enum reason reason, struct span evidence)
 {
 	struct verdict verdict = {
@@ -264,11 +294,16 @@ static bool judge_site(struct explain *e, const struct http_head *head, const st
 	const struct shield *shield = s->site->shield;
 	struct shield_scratch *scratch = shield_scratch_new(&shield, 1, err);
 	char *buf = malloc((size_t)head->target_len + 1);
+	struct subject asked = *s;
+	char client[ADDR_TEXT_SIZE];
 	bool ok = scratch && buf;
+	if (e->from)
+		asked.client = span_of(client, addr_format_ip(&e->visitor, client));
 	if (ok) {
-		judge_verdict(head, s, scratch, buf, verdict);
+		judge_verdict(head, &asked, scratch, buf, verdict);
+		explain_rules(e, shield_tally(scratch), 0);
 		if (verdict->action == VERDICT_ALLOW)
-			ok = explain_content(e, head, s, verdict, say_verdict);
+			ok = explain_content(e, head, s, scratch, verdict, say_verdict);
 		else
 			say_verdict(e, verdict);
 	}

@@ -44,7 +44,10 @@ MUST_CHECK bool explain_read_content(struct explain *e);
 /* What becomes of it, where the head was allowed; then says the verdict. False: no memory. */
 typedef void explain_verdict(struct explain *e, const struct verdict *verdict);
 MUST_CHECK bool explain_content(struct explain *e, const struct http_head *head, const struct subject *s,
-				struct verdict *verdict, explain_verdict *say);
+				struct shield_scratch *scratch, struct verdict *verdict, explain_verdict *say);
+
+/* Each rule that matched, but the first so many. */
+void explain_rules(struct explain *e, const struct rule_tally *tally, uint32_t first);
 
 /* explain_site.c */
 /* Each finding of path, query, cookies and fields, and what the site does about it. */

@@ -24,6 +24,7 @@ bool explain_read_content(struct explain *e)
 struct telling {
 	struct explain *explain;
 	unsigned shown;
+	struct rule_scan *scan; /* NULL: no rule is asked */
 };
 
 static bool tell(void *context, const struct body_value *value)
@@ -35,6 +36,8 @@ static bool tell(void *context, const struct body_value *value)
 	};
 	struct telling *telling = context;
 	struct strbuf text;
+	if (telling->scan)
+		shield_content_add(telling->scan, value);
 	bool is_end = value->place == BODY_FILE_CONTENT && value->value.len == 0;
 	if (is_end || ++telling->shown > VALUES_SHOWN)
 		return true;
@@ -48,18 +51,39 @@ static bool tell(void *context, const struct body_value *value)
 	return true;
 }
 
-static bool read_values(struct explain *e, const struct subject *s, const struct body_plan *plan, struct verdict *verdict,
-			explain_verdict *say)
+static struct body *open_body(struct telling *telling, const struct site *site, const struct body_plan *plan)
 {
-	struct telling telling = {.explain = e};
-	struct body_setup setup = shield_body_setup(s->site->shield, plan);
-	setup.sink = (struct body_sink){tell, &telling};
+	struct body_setup setup = shield_body_setup(site->shield, plan);
+	setup.sink = (struct body_sink){tell, telling};
 	setup.memory = coding_heap;
-	struct body *body = body_new(&setup);
-	if (!body)
-		return false;
+	return body_new(&setup);
+}
+
+/* All of it at once: a live request is judged piece by piece, to the same end. */
+static enum body_result feed(struct explain *e, struct body *body, struct rule_scan *scan)
+{
 	body_feed(body, e->content, e->content_len);
 	enum body_result result = body_end(body);
+	if (scan)
+		rule_scan_run(scan);
+	return result;
+}
+
+static bool read_values(struct explain *e, const struct subject *s, const struct body_plan *plan,
+			struct shield_scratch *scratch, struct verdict *verdict, explain_verdict *say)
+{
+	struct telling telling = {.explain = e};
+	struct shield_content content;
+	struct rule_scan scan;
+	const uint32_t known = shield_tally(scratch)->hit_count;
+	if (shield_content_begin(&content, s->site->shield, scratch, s->mode, verdict->score)) {
+		shield_content_scan(&content, scratch, &scan);
+		telling.scan = &scan;
+	}
+	struct body *body = open_body(&telling, s->site, plan);
+	if (!body)
+		return false;
+	enum body_result result = feed(e, body, telling.scan);
 	if (telling.shown > VALUES_SHOWN)
 		explain_sayf(e, "content", NULL, "… and %u others", telling.shown - VALUES_SHOWN);
 	if (result == BODY_BAD)
@@ -67,13 +91,18 @@ static bool read_values(struct explain *e, const struct subject *s, const struct
 	else
 		explain_sayf(e, "content", NULL, "%s, well-formed: %llu values", body_kind_name(plan->type.kind),
 			     (unsigned long long)body_values(body));
-	say(e, verdict); /* its evidence is the body's */
+	if (telling.scan) {
+		explain_rules(e, &content.tally, known);
+		if (result != BODY_BAD && shield_content_judge(&content, verdict))
+			verdict->enforced = verdict->enforced && s->mode != SHIELD_MONITOR;
+	}
+	say(e, verdict); /* its evidence is the body's, or the rules' */
 	body_free(body);
 	return true;
 }
 
-bool explain_content(struct explain *e, const struct http_head *head, const struct subject *s, struct verdict *verdict,
-		     explain_verdict *say)
+bool explain_content(struct explain *e, const struct http_head *head, const struct subject *s,
+		     struct shield_scratch *scratch, struct verdict *verdict, explain_verdict *say)
 {
 	const struct shield_request request = {.head = head, .canon = &s->canon, .mode = s->mode};
 	struct body_plan plan;
@@ -82,7 +111,7 @@ bool explain_content(struct explain *e, const struct http_head *head, const stru
 		return true;
 	}
 	if (plan.inspect)
-		return read_values(e, s, &plan, verdict, say);
+		return read_values(e, s, &plan, scratch, verdict, say);
 	explain_sayf(e, "content", "sites[].shield.bodies.inspect", "%s, not looked into", body_kind_name(plan.type.kind));
 	say(e, verdict);
 	return true;

@@ -55,11 +55,12 @@ static const struct cli_command commands[] = {
      "origin, console address and access log where no option does.\n"
      "Signals: TERM and INT finish what runs and end, a second one ends at once; HUP reads the\n"
      "policy again; USR1 opens the log files anew.\n"},
-    {"check", cli_check, "-c FILE [--json] | --settings | --findings | --reasons",
+    {"check", cli_check, "-c FILE [--json] | --settings | --findings | --rules | --reasons",
      "check a policy; needs no rights and changes nothing",
      POLICY_HELP
      "  --json              for programs\n"
      "  --settings          print the table of all settings, as Markdown\n"
+     "  --rules             print what rules may say, and those that come with sallyport, as Markdown\n"
      "  --findings          print the table of findings by profile and kind of origin, as Markdown\n"
      "  --reasons           print the table of all reasons, as Markdown\n"},
     {"explain", cli_explain, "[-c FILE] [-X METHOD] [-H FIELD]... [-d DATA] [--from ADDRESS] [--json] URL",

@@ -201,6 +201,8 @@ struct exchange {
 	bool client_ended, origin_ended; /* of a tunnel: it sends no more */
 	struct hold body;           /* collected content */
 	struct body *inspection;    /* NULL: nobody looks into the content, or no longer */
+	struct shield_content *content_rules; /* NULL: no rule is asked about it */
+	struct rule_scan *content_scan;       /* of the piece in hand */
 	uint32_t inspect_hold;      /* bytes of it that are collected at most, until its end; 0: see quotas.collect */
 	bool inspect_streams;       /* what is more goes on as it comes */
 	struct hold up_pending;     /* for the origin, not yet taken */

@@ -40,12 +40,36 @@ static bool heed(struct exchange *x, const struct verdict *verdict)
 	return false;
 }
 
+/* The values of a piece are gathered, and looked at together behind it. */
+static bool take_value(void *context, const struct body_value *value)
+{
+	struct exchange *x = context;
+	shield_content_add(x->content_scan, value);
+	return true;
+}
+
+/* False: no memory. */
+static bool open_rules(struct exchange *x)
+{
+	struct front *f = x->front;
+	struct shield_content *content = memory_take(&f->memory, sizeof(*content));
+	if (!content)
+		return false;
+	if (shield_content_begin(content, x->subject.site->shield, f->scratch, x->subject.mode,
+				 x->verdict.score))
+		x->content_rules = content;
+	else
+		memory_give(&f->memory, content, sizeof(*content));
+	return true;
+}
+
 static bool open_body(struct exchange *x, const struct body_plan *plan)
 {
 	struct front *f = x->front;
 	struct body_setup setup = shield_body_setup(x->subject.site->shield, plan);
 	setup.memory = front_memory(f);
 	setup.seed = f->inspect_seed;
+	setup.sink = (struct body_sink){x->content_rules ? take_value : NULL, x};
 	x->inspection = body_new(&setup);
 	x->inspect_hold = (uint32_t)plan->hold;
 	x->inspect_streams = plan->streams;
@@ -63,13 +87,27 @@ bool inspect_begin(struct exchange *x)
 	struct body_plan plan;
 	if (!shield_plan_body(x->subject.site->shield, &request, &plan, &verdict))
 		return heed(x, &verdict);
-	return !plan.inspect || open_body(x, &plan);
+	if (!plan.inspect)
+		return true;
+	if (open_rules(x))
+		return open_body(x, &plan);
+	x->verdict = (struct verdict){.reason = REASON_OVERLOAD};
+	return false;
+}
+
+/* The rules' matches stay as long as the exchange: its record shows them. */
+static void close_body(struct exchange *x)
+{
+	body_free(x->inspection);
+	x->inspection = NULL;
 }
 
 void inspect_release(struct exchange *x)
 {
-	body_free(x->inspection);
-	x->inspection = NULL;
+	close_body(x);
+	if (x->content_rules)
+		memory_give(&x->front->memory, x->content_rules, sizeof(*x->content_rules));
+	x->content_rules = NULL;
 }
 
 /* False: refused. */
@@ -86,21 +124,48 @@ static bool heed_fault(struct exchange *x, enum reason *reason)
 	return heed(x, &verdict);
 }
 
+static enum body_result feed(struct exchange *x, const char *bytes, size_t len)
+{
+	struct rule_scan scan;
+	if (x->content_rules)
+		shield_content_scan(x->content_rules, x->front->scratch, &scan);
+	x->content_scan = &scan;
+	enum body_result result = body_feed(x->inspection, bytes, len);
+	if (result == BODY_MORE && x->up_read)
+		result = body_end(x->inspection);
+	x->content_scan = NULL;
+	if (x->content_rules)
+		rule_scan_run(&scan);
+	return result;
+}
+
+/* False: refused. */
+static bool heed_rules(struct exchange *x, enum reason *reason)
+{
+	struct verdict verdict;
+	if (!shield_content_judge(x->content_rules, &verdict)) {
+		x->verdict.score = verdict.score;
+		return true;
+	}
+	*reason = verdict.reason;
+	return heed(x, &verdict);
+}
+
 bool inspect_piece(struct exchange *x, const char *bytes, size_t len, enum reason *reason)
 {
 	if (!x->inspection)
 		return true;
-	enum body_result result = body_feed(x->inspection, bytes, len);
-	if (result == BODY_MORE && x->up_read)
-		result = body_end(x->inspection);
+	enum body_result result = feed(x, bytes, len);
+	if (x->content_rules && !heed_rules(x, reason))
+		return false;
 	if (result == BODY_BAD && !heed_fault(x, reason))
 		return false;
 	if (result == BODY_MORE)
 		return true;
-	assert(result != BODY_STOPPED); /* only a sink stops it, and there is none here */
+	assert(result != BODY_STOPPED); /* only a sink stops it, and ours does not */
 	/* What was noted points into it. */
 	if (result == BODY_DONE)
-		inspect_release(x);
+		close_body(x);
 	x->inspect_hold = 0;
 	return true;
 }

@@ -141,7 +141,8 @@ void judge_verdict(const struct http_head *head, const struct subject *s, struct
 {
 	struct shield_request request = {
 	    .head = head, .target = &s->target, .canon = &s->canon, .forward_path = s->forward_path,
-	    .host = s->host_name.name,	    .buf = buf, .mode = s->mode};
+	    .host = s->host_name.name,	    .client = s->client,      .buf = buf,
+	    .mode = s->mode};
 	shield_judge(s->site->shield, scratch, &request, verdict);
 }
 
@@ -233,8 +234,13 @@ static bool refuses_client(struct exchange *x)
 /* Two that would have refused: the log has the first. */
 static void judge_request(struct exchange *x)
 {
+	const struct rule_set *rules = x->front->settings->rule_set;
 	const struct verdict first = x->verdict;
+	char client[ADDR_TEXT_SIZE];
+	if (rule_set_wants(rules, TARGET_CLIENT))
+		x->subject.client = span_of(client, addr_format_ip(&x->visitor, client));
 	judge_verdict(&x->request, &x->subject, x->front->scratch, x->front->out, &x->verdict);
+	x->subject.client = (struct span){0};
 	if (first.reason != REASON_UNSET && (x->verdict.action == VERDICT_ALLOW || !x->verdict.enforced))
 		x->verdict = first;
 }

@@ -64,7 +64,8 @@ void document_example(const struct setting *setting, struct strbuf *out)
 static void write_type(const struct setting *setting, struct strbuf *out)
 {
 	if (setting->type != SETTING_ENUM) {
-		strbuf_add_str(out, document_type(setting->type));
+		strbuf_addf(out, "%s%s", setting->or_one ? "a string, or " : "",
+			    document_type(setting->type));
 		return;
 	}
 	for (const struct policy_choice *choice = setting->choices; choice->name; choice++)

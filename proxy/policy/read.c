@@ -272,8 +272,14 @@ static bool check_list(struct reader *reader, const struct setting *setting,
 static void read_strings(struct reader *reader, const struct setting *setting,
 			 const struct node *node, struct policy_strings *at)
 {
+	struct node copy = *node;
+	struct node list = {.where = node->where, .type = NODE_LIST, .children = &copy, .child_count = 1};
 	size_t index = 0;
 
+	if (setting->or_one && node->type == NODE_STRING) {
+		copy.next = NULL;
+		node = &list;
+	}
 	at->n = 0;
 	at->where = node->where;
 	if (!check_list(reader, setting, node))

@@ -5,7 +5,6 @@
  * syntax, one set of checks. */
 
 #include "proc/settings_schema.h"
-#include "sallyport/data_path.h"
 
 enum { OVERLAY_MAX = 64 << 10 };
 
@@ -18,8 +17,6 @@ static const char demo_guard[] =
  * `sallyport demo scan` asks for it. */
 static const char demo_egress[] =
     "egress = { proxy = \"127.0.0.1:0\"; origins = ( \"127.0.0.2\" ); kernel = \"off\"; quarantine = \"1 min\"; }; ";
-
-static const char built_in_rules[] = "conf/policy.d/worms.cfg";
 
 /* ---- what the command line says, as a policy would ---- */
 
@@ -114,7 +111,7 @@ static struct settings *new_settings(struct policy_context *context, struct poli
 }
 
 static struct settings *load(struct policy_source *source,
-			     const struct settings_overrides *overrides,
+			     const struct settings_overrides *overrides, bool has_built_in,
 			     struct policy_errors *errors)
 {
 	struct policy_context context;
@@ -124,6 +121,7 @@ static struct settings *load(struct policy_source *source,
 
 	if (!settings)
 		return NULL;
+	settings->has_built_in = has_built_in;
 	context.leaves_files = overrides && overrides->leaves_files;
 	strbuf_init(&overlay, OVERLAY_MAX);
 	if (overrides)
@@ -146,22 +144,14 @@ struct settings *settings_load(const char *path, const struct settings_overrides
 {
 	struct policy_context context = {.errors = errors};
 	const struct policy_where where = {path, 0};
-	char rules[DATA_PATH_SIZE];
-	struct policy_source source = {.path = path, .fallback = rules};
-	struct settings *settings;
-	struct err err = {0};
+	struct policy_source source = {.path = path};
 
-	if (!data_path(built_in_rules, rules, &err))
-		source.fallback = NULL;
 	if (path && overrides && overrides->origin)
 		policy_warning(&context, where,
 			       "its sites are replaced by one for %s, as --origin or "
 			       "SALLYPORT_ORIGIN says",
 			       overrides->origin);
-	settings = load(&source, overrides, errors);
-	if (settings && !source.fallback && settings->rules.where.line == 0)
-		policy_warning(&context, where, "rules: there are none: %s", err.text);
-	return settings;
+	return load(&source, overrides, true, errors);
 }
 
 struct settings *settings_load_text(const char *text, const struct settings_overrides *overrides,
@@ -169,7 +159,7 @@ struct settings *settings_load_text(const char *text, const struct settings_over
 {
 	struct policy_source source = {.text = text};
 
-	return load(&source, overrides, errors);
+	return load(&source, overrides, false, errors);
 }
 
 void settings_free(struct settings *settings)
@@ -178,6 +168,7 @@ void settings_free(struct settings *settings)
 		return;
 	for (size_t i = 0; i < settings->shield_count; i++)
 		shield_free(settings->shields[i]);
+	rule_set_free(settings->rule_set);
 	arena_free(settings->arena);
 }
 

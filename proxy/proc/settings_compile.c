@@ -4,8 +4,6 @@
 #include "proc/settings_schema.h"
 #include "sallyport/stats.h"
 
-enum { BAD_RULES_MAX = 20 };
-
 /* Left out, or given and empty; not: given and wrong, which was reported. */
 static bool is_empty(const struct policy_list *list)
 {
@@ -197,80 +195,28 @@ static void compile_sites(struct settings *settings, struct policy_where where,
 
 /* ---- shields ---- */
 
-static bool compile_rules(struct settings *settings, struct policy_context *context)
-{
-	const struct rule_settings *rules = settings->rules.items;
-	const size_t n = settings->rules.n;
-	bool ok = true;
-
-	settings->rule_specs = arena_alloc(context->arena, (n + 1) * sizeof(struct rule_spec));
-	if (!settings->rule_specs) {
-		policy_error(context, settings->rules.where, "out of memory");
-		return false;
-	}
-	for (size_t i = 0; i < n; i++) {
-		settings->rule_specs[i] = rules[i].spec;
-		for (size_t j = 0; rules[i].spec.id && j < i; j++) {
-			if (rules[j].spec.id && strcmp(rules[i].spec.id, rules[j].spec.id) == 0)
-				policy_error(context, rules[i].where,
-					     "rules[%zu].id: \"%s\" is rules[%zu] already", i,
-					     rules[i].spec.id, j);
-		}
-		ok = ok && rules[i].spec.id && rules[i].spec.where && rules[i].spec.pattern;
-	}
-	return ok;
-}
-
-/* Names every pattern that does not compile, where shield_new stops at the first. */
-static void report_rules(const struct settings *settings, struct policy_context *context)
-{
-	const struct rule_settings *rules = settings->rules.items;
-	size_t first = 0;
-
-	for (size_t reported = 0; reported < BAD_RULES_MAX; reported++) {
-		const struct shield_settings rest = {
-		    .mode = SHIELD_ENFORCE,
-		    .rules = settings->rule_specs + first,
-		    .rule_count = settings->rules.n - first,
-		};
-		size_t bad = 0;
-		struct err err = {0};
-		struct shield *shield = shield_new(&rest, &bad, &err);
-
-		shield_free(shield);
-		if (shield || bad >= rest.rule_count)
-			return;
-		policy_error(context, rules[first + bad].where, "rules[%zu].pattern: %s",
-			     first + bad, err.text);
-		first += bad + 1;
-	}
-}
-
 static bool compile_shield(struct settings *settings, struct site *site,
 			   struct policy_context *context)
 {
 	const struct site *sites = settings->sites.items;
 	struct err err = {0};
-	size_t bad_rule = SIZE_MAX;
 
-	shield_policy_settings(&site->shield_policy, settings->rule_specs, settings->rules.n,
-			       &site->shield_settings);
+	shield_policy_settings(&site->shield_policy, settings->rule_set, &site->shield_settings);
+	site->shield_settings.rule_modes =
+	    shield_policy_rule_modes(&site->shield_policy, settings->rule_set, context);
 	for (uint32_t i = 0; i < site->index; i++) {
 		if (shield_policy_eq(&sites[i].shield_policy, &site->shield_policy)) {
 			site->shield = sites[i].shield;
 			return true;
 		}
 	}
-	site->shield = shield_new(&site->shield_settings, &bad_rule, &err);
-	if (site->shield) {
-		settings->shields[settings->shield_count++] = site->shield;
-		return true;
-	}
-	if (bad_rule < settings->rules.n)
-		report_rules(settings, context);
-	else
+	site->shield = shield_new(&site->shield_settings, &err);
+	if (!site->shield) {
 		policy_error(context, site->where, "sites[%u].shield: %s", site->index, err.text);
-	return false;
+		return false;
+	}
+	settings->shields[settings->shield_count++] = site->shield;
+	return true;
 }
 
 static void compile_shields(struct settings *settings, struct policy_context *context)
@@ -330,10 +276,7 @@ void settings_compile(void *structure, struct policy_where where, struct policy_
 	check_slots(settings, where, context);
 	if (policy_errors_count(context->errors) == 0)
 		listen_tls_compile(settings, context);
-	if (!compile_rules(settings, context))
-		return;
+	settings_rules_compile(settings, context);
 	if (policy_errors_count(context->errors) == 0)
 		compile_shields(settings, context);
-	else
-		report_rules(settings, context);
 }

@@ -16,7 +16,7 @@
 
 enum {
 	LISTENS_MAX = 64,
-	RULES_MAX = 4096,
+	RULE_FILES_MAX = 256,
 	WORKERS_MAX = 16,
 	SECOND_MS = 1000,
 	MINUTE_MS = 60 * SECOND_MS,
@@ -389,8 +389,12 @@ static const struct setting settings_rows[] = {
      .doc = "Networks whose X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host and Forwarded "
 	    "are believed. From all others these fields are replaced."},
     {"rules", SETTING_LIST, SETTINGS(rules), .sub = &rule_schema, .max = RULES_MAX,
-     .doc = "What attacks look like. Without this setting, the rules that come with sallyport "
-	    "(`conf/policy.d/worms.cfg`) count; `( )` is none."},
+     .doc = "What attacks look like. A rule with the id of one in `rule_files` takes its place."},
+    {"rule_files", SETTING_STRINGS, SETTINGS(rule_files), .max = RULE_FILES_MAX,
+     .example = "( \"policy.d\", \"my-rules.cfg\" )",
+     .doc = "Files that hold `rules` and nothing else, and folders of such files (`*.cfg`), beside the policy or "
+	    "among those that come with sallyport. Where neither this nor `rules` is set, all that come with sallyport; "
+	    "`( )` is none."},
     {"limits", SETTING_GROUP, SETTINGS(limits), .sub = &limit_schema,
      .doc = "Sizes that are checked before the site is known."},
     {"timeouts", SETTING_GROUP, SETTINGS(timeouts), .sub = &timeout_schema,

@@ -12,6 +12,9 @@ extern const struct schema alert_schema; /* struct alert_settings: `alerts` */
  * table of hosts and the shields, and looks for contradictions. */
 void settings_compile(void *structure, struct policy_where where, struct policy_context *context);
 
+/* Puts the rules of the policy and of its files together and compiles them; reports all that is wrong. */
+void settings_rules_compile(struct settings *settings, struct policy_context *context);
+
 /* The routes to processes of ours that the policy needs, numbered behind all others. */
 void settings_add_internals(struct settings *settings, struct policy_where where,
 			    struct policy_context *context);

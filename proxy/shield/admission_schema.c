@@ -3,6 +3,7 @@
 #include "sallyport/admission.h"
 
 #include "shield/answers_schema.h"
+#include "shield/networks.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,32 +24,12 @@ enum {
 
 /* ---- networks ---- */
 
-static struct cidr_set compile_networks(const struct policy_strings *texts, const char *setting,
-					struct policy_where where, struct policy_context *context)
-{
-	struct cidr_range *ranges =
-	    arena_alloc(context->arena, (texts->n + 1) * sizeof(struct cidr_range));
-	size_t n = 0;
-
-	for (size_t i = 0; i < texts->n; i++) {
-		struct cidr cidr;
-		struct err err = {0};
-
-		if (ranges && cidr_parse(span_from_str(texts->items[i]), &cidr, &err))
-			ranges[n++] = cidr_range_of(&cidr);
-		else
-			policy_error_in(context, where, setting, "%s",
-					ranges ? err.text : "out of memory");
-	}
-	return cidr_set_of(ranges, n);
-}
-
 void address_policy_compile(struct address_policy *addresses, struct policy_where where,
 			    struct policy_context *context)
 {
 	addresses->allow_set =
-	    compile_networks(&addresses->allow, "allow_addresses", where, context);
-	addresses->deny_set = compile_networks(&addresses->deny, "deny_addresses", where, context);
+	    networks_compile(&addresses->allow, "allow_addresses", where, context);
+	addresses->deny_set = networks_compile(&addresses->deny, "deny_addresses", where, context);
 	if (addresses->allow.items && addresses->allow.n == 0)
 		policy_error_in(context, addresses->allow.where, "allow_addresses",
 				"none is left: every request would be refused");
@@ -213,7 +194,7 @@ static void finish_throttle(void *structure, struct policy_where where,
 	const struct policy_rate strikes = {policy->strikes, policy->strike_window_ms};
 
 	compile_paths(policy, where, context);
-	policy->allow_set = compile_networks(&policy->allow, "allow", where, context);
+	policy->allow_set = networks_compile(&policy->allow, "allow", where, context);
 	policy->has_rate = policy->per_client.count > 0;
 	policy->is_on = policy->has_rate || policy->path_count > 0;
 	if (policy->has_rate)

@@ -9,22 +9,17 @@
  *
  * unix is any program: older CGI libraries split at ";" too (HTML 4.01, appendix B.2.2), so the
  * larger number counts. */
+#include "shield/arguments.h"
+
 #include "shield/judging.h"
 #include "shield/repeats.h"
-
-struct arguments {
-	enum origin_kind kind;
-	struct span rest;
-	struct span name, value; /* of the current one, raw */
-};
 
 static bool is_separator(const struct arguments *arguments, char c)
 {
 	return c == '&' || (c == ';' && arguments->kind <= ORIGIN_UNIX);
 }
 
-/* Takes the next argument that is not empty. */
-static bool next_argument(struct arguments *arguments)
+bool next_argument(struct arguments *arguments)
 {
 	while (arguments->rest.len > 0 && is_separator(arguments, arguments->rest.ptr[0]))
 		arguments->rest = span_from(arguments->rest, 1);

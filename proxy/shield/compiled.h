@@ -1,7 +1,7 @@
 #ifndef SALLYPORT_SHIELD_COMPILED_H
 #define SALLYPORT_SHIELD_COMPILED_H
 
-#include "shield/rules.h"
+#include "sallyport/shield.h"
 
 /* What is done about findings in one place, as bits. */
 struct finding_masks {
@@ -12,10 +12,16 @@ struct finding_masks {
 struct shield {
 	struct shield_settings settings;
 	uint32_t methods; /* 1 << enum http_method for those allowed by name */
-	struct rules *rules;
 	struct url_canon_options canon;
 	struct finding_masks found[PLACE_COUNT];
 	const struct verdict_answer *answers[REASON_COUNT]; /* NULL: as usual */
+};
+
+struct shield_scratch {
+	struct rule_scratch *rules;
+	struct rule_tally tally; /* of the request that was judged last */
+	bool skips_rules;        /* it is one that no rule is asked about */
+	char *text;              /* HTTP_HEAD_MAX bytes, for decoded cookies */
 };
 
 /* Turns settings.profile, .origin_kind and .findings into the masks. */

@@ -142,51 +142,6 @@ static bool judge_query(struct judging *judging)
 	return false;
 }
 
-static bool judge_score(struct judging *judging)
-{
-	if (judging->name_control & judging->shield->found[PLACE_QUERY].scored)
-		judging->verdict->score += findings_weight(URL_NAME_CONTROL);
-	return refuse_over(judging, LIMIT_score, judging->verdict->score,
-			   http_target(judging->request->head));
-}
-
-/* What the rule saw, up to where it matched; of the query the raw bytes that were decoded
- * into it, because the decoded ones are gone when the verdict is logged. */
-static struct span evidence_of_hit(const struct rule_texts *texts, const struct rule_hit *hit,
-				   struct span query)
-{
-	if (hit->where == RULE_QUERY)
-		return url_query_prefix(query, hit->end);
-	return span_of(texts->text[hit->where].ptr, hit->end);
-}
-
-static bool judge_rules(struct judging *judging)
-{
-	const struct rules *rules = judging->shield->rules;
-	const struct shield_request *request = judging->request;
-	struct span query = request->target->query;
-	struct rule_hit hit = {0};
-	if (judging->always_allowed)
-		return false;
-	struct rule_texts texts = {
-	    .text = {
-		[RULE_PATH] = request->canon->decoded, [RULE_URL] = http_target(request->head)}};
-	if (query.ptr && rules_want(rules, RULE_QUERY))
-		texts.text[RULE_QUERY] = url_decode_query(query, request->buf);
-	switch (rules_scan(rules, judging->scratch, &texts, &hit)) {
-	case RULES_NONE: return false;
-	case RULES_MATCH:
-		refuse(judging, REASON_RULE, evidence_of_hit(&texts, &hit, query));
-		judging->verdict->rule = hit.rule->id;
-		answer_give(&hit.rule->answer, judging->verdict);
-		return true;
-	default: /* unjudged is not allowed */
-		refuse(judging, REASON_RULE, http_target(request->head));
-		judging->verdict->rule = SHIELD_RULE_BROKEN;
-		return true;
-	}
-}
-
 void shield_judge(const struct shield *shield, struct shield_scratch *scratch,
 		  const struct shield_request *request, struct verdict *verdict)
 {
@@ -194,21 +149,26 @@ void shield_judge(const struct shield *shield, struct shield_scratch *scratch,
 	    judge_host,        judge_method,      judge_url_lengths,    judge_segments,
 	    judge_fields,      judge_cookies,     judge_content_length, judge_content_type,
 	    judge_path,        judge_path_lists,  judge_rules,          judge_query,
-	    judge_arguments,   judge_query_lists, judge_texts,          judge_score,
+	    judge_arguments,   judge_query_lists, judge_texts,          judge_values,
+	    judge_score,       judge_watched,
 	};
 	const int site_mode = shield->settings.mode;
 	struct judging judging = {
 	    .shield = shield,
 	    .scratch = scratch,
+	    .tally = &scratch->tally,
 	    .request = request,
 	    .verdict = verdict,
 	    .mode = request->mode ? request->mode : (enum shield_mode)site_mode,
 	};
 	*verdict = (struct verdict){.action = VERDICT_ALLOW, .enforced = true};
+	rule_tally_begin(&scratch->tally);
+	scratch->skips_rules = false;
 	if (judge_forbidden_method(&judging) || judging.mode == SHIELD_OFF)
 		return;
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		if (steps[i](&judging))
 			return;
 	}
+	scratch->skips_rules = judging.always_allowed;
 }

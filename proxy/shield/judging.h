@@ -8,6 +8,7 @@
 struct judging {
 	const struct shield *shield;
 	struct shield_scratch *scratch;
+	struct rule_tally *tally;
 	const struct shield_request *request;
 	struct verdict *verdict;
 	enum shield_mode mode; /* of the path, or the site */
@@ -36,9 +37,18 @@ bool judge_content_type(struct judging *judging);
 bool judge_path_lists(struct judging *judging);
 bool judge_arguments(struct judging *judging);
 bool judge_query_lists(struct judging *judging);
+bool judge_rules(struct judging *judging);
+bool judge_values(struct judging *judging);
+/* Refuses where a rule that refuses by itself has matched. */
+bool judge_hits(struct judging *judging);
+bool judge_score(struct judging *judging);
+bool judge_watched(struct judging *judging);
 bool judge_texts(struct judging *judging);
 
 bool has_content(const struct http_head *head);
+
+/* What the matches add to the score. */
+uint32_t tally_score(const struct shield *shield, const struct rule_tally *tally);
 
 /* Is one of the texts in s, case ignored? NULL: none is. */
 const char *find_sequence(const char *const *texts, struct span s);

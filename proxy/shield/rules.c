@@ -1,233 +1,385 @@
-/* Rules: all patterns that look at the same text are one database, and one scan of
- * the text finds which of them match (vectorscan; the only file that includes it).
- *
- * Trusts the operator's patterns no further than the library compiles them; they run in
- * linear time whatever they say. Compiling allocates; scanning allocates nothing and
- * makes no system call, so it may run inside the sandbox. */
+/* Compiles rules: every condition is put into the lane of its group and chain, and its
+ * patterns go into the filters of its group. Reports all that is wrong at once.
+ * Trusts the operator's patterns no further than the libraries compile them. */
 #include "shield/rules.h"
 
-#include <hs.h>
+#include "shield/rules_expression.h"
+#include "shield/rules_needs.h"
 
-struct rules {
-	const struct rule_spec *specs;
-	size_t n;
-	hs_database_t *databases[RULE_WHERE_COUNT]; /* NULL: no rule looks there */
+struct builder {
+	struct rule_set *set;
+	const struct rule_cache *cache;
+	rule_report *report;
+	void *context;
+	bool failed;
+	enum pattern_kind *kinds; /* by condition */
 };
 
-struct shield_scratch {
-	hs_scratch_t *memory;
-};
-
-enum { RULES_MAX = 100000 };
-
-static enum rule_where where_of(const char *name)
+__attribute__((format(printf, 3, 4))) static void complain(struct builder *builder, size_t rule,
+							    const char *fmt, ...)
 {
-	static const char *const names[RULE_WHERE_COUNT] = {
-	    [RULE_PATH] = "path", [RULE_QUERY] = "query", [RULE_URL] = "url"};
-	for (int where = RULE_PATH; where < RULE_WHERE_COUNT; where++) {
-		if (name && span_eq(span_from_str(name), span_from_str(names[where])))
-			return (enum rule_where)where;
-	}
-	return RULE_WHERE_UNSET;
+	struct strbuf text;
+	va_list arguments;
+	builder->failed = true;
+	strbuf_init(&text, 1024);
+	va_start(arguments, fmt);
+	if (rule < builder->set->n)
+		strbuf_addf(&text, "rule '%s': ", builder->set->specs[rule].id);
+	strbuf_vaddf(&text, fmt, arguments);
+	va_end(arguments);
+	builder->report(builder->context, rule, text.data ? text.data : "out of memory");
+	strbuf_release(&text);
 }
 
-/* The patterns of one database, as the library wants them. */
-struct batch {
-	const char **patterns;
-	unsigned *flags;
-	unsigned *ids; /* index of the rule */
-	unsigned n;
-};
-
-static void batch_release(struct batch *batch)
+enum rule_group rule_group_of(enum rule_target target)
 {
-	free(batch->patterns);
-	free(batch->flags);
-	free(batch->ids);
-}
-
-static bool batch_init(struct batch *batch, size_t room)
-{
-	*batch = (struct batch){.patterns = calloc(room, sizeof(*batch->patterns)),
-				.flags = calloc(room, sizeof(*batch->flags)),
-				.ids = calloc(room, sizeof(*batch->ids))};
-	return batch->patterns && batch->flags && batch->ids;
-}
-
-static void batch_fill(struct batch *batch, const struct rules *rules, enum rule_where where)
-{
-	batch->n = 0;
-	for (size_t i = 0; i < rules->n; i++) {
-		if (where_of(rules->specs[i].where) != where)
-			continue;
-		batch->patterns[batch->n] = rules->specs[i].pattern;
-		batch->flags[batch->n] = HS_FLAG_CASELESS | HS_FLAG_SINGLEMATCH | HS_FLAG_DOTALL;
-		batch->ids[batch->n++] = (unsigned)i;
+	switch (target) {
+	case TARGET_METHOD:
+	case TARGET_URL:
+	case TARGET_PATH:
+	case TARGET_CLIENT:
+	case TARGET_QUERY: return GROUP_LINE;
+	case TARGET_FIELD:
+	case TARGET_FIELD_NAME: return GROUP_FIELD;
+	case TARGET_CONTENT: return GROUP_CONTENT;
+	default: return GROUP_VALUE;
 	}
 }
 
-static bool compile(struct rules *rules, enum rule_where where, struct batch *batch,
-		    size_t *bad_rule, struct err *err)
+/* ---- conditions ---- */
+
+static void take_selectors(struct condition *condition)
 {
-	hs_compile_error_t *error = NULL;
-	batch_fill(batch, rules, where);
-	if (batch->n == 0)
-		return true;
-	if (hs_compile_multi(batch->patterns, batch->flags, batch->ids, batch->n, HS_MODE_BLOCK,
-			     NULL, &rules->databases[where], &error) == HS_SUCCESS)
-		return true;
-	if (error->expression >= 0) {
-		*bad_rule = batch->ids[error->expression];
-		err_set(err, "rule '%s': %s", rules->specs[*bad_rule].id, error->message);
-	} else {
-		err_set(err, "the rules do not compile: %s", error->message);
+	const struct rule_condition *spec = condition->spec;
+	for (size_t i = 0; i < spec->selector_count; i++) {
+		const struct rule_selector *selector = &spec->selectors[i];
+		if (!selector->excludes && selector->target != TARGET_UNSET)
+			condition->targets |= UINT32_C(1) << selector->target;
+		condition->is_named |= selector->excludes || selector->name;
 	}
-	hs_free_compile_error(error);
-	return false;
 }
 
-/* What the library would not say, or not say well. */
-static bool check_specs(const struct rules *rules, size_t *bad_rule, struct err *err)
+static bool is_pattern(enum rule_operator op)
 {
-	if (rules->n > RULES_MAX)
-		return err_set(err, "%zu rules; there may be %d", rules->n, RULES_MAX);
-	for (size_t i = 0; i < rules->n; i++) {
-		const struct rule_spec *spec = &rules->specs[i];
-		*bad_rule = i;
-		if (!spec->id || !spec->pattern)
-			return err_set(err, "rule %zu has no %s", i, spec->id ? "pattern" : "id");
-		if (where_of(spec->where) == RULE_WHERE_UNSET)
-			return err_set(err, "rule '%s': where is \"path\", \"query\" or \"url\"",
-				       spec->id);
-	}
-	*bad_rule = rules->n;
-	if (rules->n > 0 && hs_valid_platform() != HS_SUCCESS)
-		return err_set(err, "rules need a CPU with SSSE3 (x86) or NEON (ARM)");
-	return true;
+	return op >= OPERATOR_PATTERN && op <= OPERATOR_EQUALS;
 }
 
-/* Tries every database also where one has failed, so that the rule told of is the first
- * bad one in the policy's order. */
-static bool compile_all(struct rules *rules, size_t *bad_rule, struct err *err)
+/* What PCRE2 has to confirm is one pattern. */
+static void check_texts(struct builder *builder, struct condition *condition, enum pattern_kind *kind)
 {
-	struct batch batch;
-	bool done = true;
-	if (!batch_init(&batch, rules->n)) {
-		batch_release(&batch);
-		return err_set(err, "no memory for %zu rules", rules->n);
+	const struct rule_condition *spec = condition->spec;
+	struct err err = {""};
+	bool is_empty = !spec->texts || !spec->texts[0];
+	for (const char *const *text = spec->texts; !is_empty && *text; text++)
+		is_empty = (*text)[0] == '\0';
+	if (is_empty) {
+		complain(builder, condition->rule, "it has nothing to look for");
+		return;
 	}
-	for (int where = RULE_PATH; where < RULE_WHERE_COUNT; where++) {
-		size_t bad = rules->n;
-		struct err why;
-		if (compile(rules, (enum rule_where)where, &batch, &bad, &why))
-			continue;
-		if (done || bad < *bad_rule) {
-			*bad_rule = bad;
-			err_set(err, "%s", why.text);
+	*kind = spec->op == OPERATOR_PATTERN ? pattern_check(spec->texts[0], spec->cased, &err)
+					     : PATTERN_WHOLE;
+	if (*kind != PATTERN_BAD && !expression_is_sure(spec)) {
+		condition->confirm = expression_confirm(spec, &err);
+		*kind = condition->confirm ? *kind : PATTERN_BAD;
+	}
+	if (*kind == PATTERN_BAD)
+		complain(builder, condition->rule, "%s", err.text);
+}
+
+static void take_condition(struct builder *builder, size_t rule, size_t index, size_t *met)
+{
+	struct rule_set *set = builder->set;
+	const struct rule_spec *spec = &set->specs[rule];
+	size_t at = set->condition_count++;
+	struct condition *condition = &set->conditions[at];
+	*condition = (struct condition){
+	    .spec = &spec->conditions[index],
+	    .rule = (uint32_t)rule,
+	    .index = (uint16_t)index,
+	    .met = NOT_MET,
+	};
+	take_selectors(condition);
+	if (condition->targets == 0)
+		complain(builder, rule, "it looks nowhere");
+	if (spec->condition_count > 1)
+		condition->met = (uint16_t)(*met)++;
+	condition->is_direct = !is_pattern(condition->spec->op);
+	set->targets |= condition->targets;
+	if (!condition->is_direct)
+		check_texts(builder, condition, &builder->kinds[at]);
+	condition->needs_marks = builder->kinds[at] == PATTERN_WHOLE && condition_needs_marks(condition->spec);
+}
+
+static void take_conditions(struct builder *builder)
+{
+	const struct rule_set *set = builder->set;
+	size_t met = 0;
+	for (size_t rule = 0; rule < set->n; rule++) {
+		for (size_t i = 0; i < set->specs[rule].condition_count; i++)
+			take_condition(builder, rule, i, &met);
+	}
+	if (met > RULE_MET_WORDS * 64)
+		complain(builder, set->n,
+			 "%zu conditions of rules with several; there may be %d", met,
+			 RULE_MET_WORDS * 64);
+}
+
+/* ---- lanes ---- */
+
+static unsigned kinds_of_chain(const uint8_t chain[RULE_CHAIN_MAX])
+{
+	unsigned kinds = 0;
+	for (size_t i = 0; i < RULE_CHAIN_MAX && chain[i] != TRANSFORM_UNSET; i++)
+		kinds |= transform_kinds((enum rule_transform)chain[i]);
+	return kinds;
+}
+
+/* The lane of that chain; LANES_MAX: there is no room for another. */
+static size_t find_lane(struct group *group, const uint8_t chain[RULE_CHAIN_MAX])
+{
+	size_t i = 0;
+	while (i < group->lane_count && memcmp(group->lanes[i].chain, chain, RULE_CHAIN_MAX) != 0)
+		i++;
+	if (i == group->lane_count && i < LANES_MAX) {
+		memcpy(group->lanes[i].chain, chain, RULE_CHAIN_MAX);
+		group->lanes[i].kinds = kinds_of_chain(chain);
+		group->lane_count++;
+	}
+	return i;
+}
+
+static uint32_t targets_of_group(enum rule_group group)
+{
+	uint32_t targets = 0;
+	for (int target = TARGET_UNSET + 1; target < TARGET_COUNT; target++) {
+		if (rule_group_of((enum rule_target)target) == group)
+			targets |= UINT32_C(1) << target;
+	}
+	return targets;
+}
+
+static void add_direct(struct builder *builder, struct lane *lane, size_t index)
+{
+	uint32_t *grown = realloc(lane->direct, (lane->direct_count + 1) * sizeof(*grown));
+	if (!grown) {
+		complain(builder, builder->set->n, "no memory for rules");
+		return;
+	}
+	lane->direct = grown;
+	lane->direct[lane->direct_count++] = (uint32_t)index;
+}
+
+static void enter_lane(struct builder *builder, enum rule_group g, size_t index)
+{
+	struct condition *condition = &builder->set->conditions[index];
+	struct group *group = &builder->set->groups[g];
+	uint32_t targets = condition->targets & targets_of_group(g);
+	condition->lanes[g] = LANES_MAX;
+	if (targets == 0)
+		return;
+	size_t at = find_lane(group, condition->spec->chain);
+	if (at == LANES_MAX) {
+		complain(builder, condition->rule, "more than %d chains of transformations",
+			 LANES_MAX);
+		return;
+	}
+	struct lane *lane = &group->lanes[at];
+	bool direct = condition->is_direct || condition->spec->negated;
+	condition->lanes[g] = (uint8_t)at;
+	lane->targets |= targets;
+	lane->always |= condition->spec->negated;
+	if (direct)
+		add_direct(builder, lane, index);
+}
+
+static void fill_lanes(struct builder *builder)
+{
+	for (int g = 0; g < GROUP_COUNT; g++) {
+		struct group *group = &builder->set->groups[g];
+		for (size_t i = 0; i < builder->set->condition_count; i++)
+			enter_lane(builder, (enum rule_group)g, i);
+		for (size_t i = 0; i < group->lane_count; i++) {
+			group->kinds |= group->lanes[i].kinds;
+			group->always |= group->lanes[i].always;
+			group->has_direct |= group->lanes[i].direct_count > 0;
 		}
-		done = false;
 	}
-	batch_release(&batch);
-	return done;
 }
 
-struct rules *rules_new(const struct rule_spec *specs, size_t n, size_t *bad_rule, struct err *err)
+/* ---- databases ---- */
+
+static bool belongs(const struct condition *condition, enum rule_group g, int filter)
 {
-	struct rules *rules = calloc(1, sizeof(*rules));
-	*bad_rule = n;
-	if (!rules) {
-		err_set(err, "no memory for %zu rules", n);
+	return condition->lanes[g] != LANES_MAX && (filter == MARKED || !condition->needs_marks);
+}
+
+/* NULL: no memory, or none. */
+static struct pattern_source *sources_of(struct builder *builder, enum rule_group g, int filter,
+					 struct expressions *texts, size_t *n)
+{
+	const struct rule_set *set = builder->set;
+	*n = 0;
+	for (size_t i = 0; i < set->condition_count; i++) {
+		const struct condition *condition = &set->conditions[i];
+		if (belongs(condition, g, filter) && builder->kinds[i] != PATTERN_BAD)
+			expressions_add(texts, condition->spec, (unsigned)i, builder->kinds[i]);
+	}
+	if (texts->failed)
+		complain(builder, set->n, "no memory for the patterns of rules");
+	*n = texts->n;
+	return texts->failed ? NULL : texts->sources;
+}
+
+/* A pattern that the library can't take with the others is told of and left out, to find all such. */
+static struct patterns *compile(struct builder *builder, enum rule_group g, int filter)
+{
+	struct patterns *patterns = NULL;
+	struct expressions texts = {0};
+	size_t n, bad;
+	struct err err;
+	struct pattern_source *sources = sources_of(builder, g, filter, &texts, &n);
+	while (sources && n > 0 && !patterns) {
+		patterns = patterns_new(sources, n, builder->cache, &bad, &err);
+		if (patterns)
+			break;
+		if (bad >= n) {
+			complain(builder, builder->set->n, "the rules do not compile: %s", err.text);
+			break;
+		}
+		struct condition *condition = &builder->set->conditions[sources[bad].id];
+		if (builder->kinds[sources[bad].id] != PATTERN_BAD)
+			complain(builder, condition->rule, "%s", err.text);
+		builder->kinds[sources[bad].id] = PATTERN_BAD;
+		struct pattern_source last = sources[--n];
+		sources[n] = sources[bad];
+		sources[bad] = last;
+	}
+	expressions_release(&texts);
+	return patterns;
+}
+
+/* Where most patterns may match plain values, two scans cost more than they save. */
+static bool is_plain_worth(const struct rule_set *set, enum rule_group g)
+{
+	size_t plain = 0, marked = 0;
+	for (size_t i = 0; i < set->condition_count; i++) {
+		const struct condition *condition = &set->conditions[i];
+		size_t texts = 0;
+		while (condition->lanes[g] != LANES_MAX && !condition->is_direct &&
+		       condition->spec->texts[texts])
+			texts++;
+		*(condition->needs_marks ? &marked : &plain) += texts;
+	}
+	return plain < marked;
+}
+
+static void compile_all(struct builder *builder)
+{
+	for (int g = 0; g < GROUP_COUNT; g++) {
+		struct group *group = &builder->set->groups[g];
+		group->has_plain = is_plain_worth(builder->set, (enum rule_group)g);
+		if (group->has_plain)
+			group->filter[PLAIN] = compile(builder, (enum rule_group)g, PLAIN);
+		group->filter[MARKED] = compile(builder, (enum rule_group)g, MARKED);
+	}
+}
+
+/* ---- the whole ---- */
+
+/* What no policy says, but a caller might. */
+static bool check_specs(struct builder *builder)
+{
+	const struct rule_set *set = builder->set;
+	if (set->n > RULES_MAX)
+		complain(builder, set->n, "%zu rules; there may be %d", set->n, RULES_MAX);
+	else if (set->n > 0 && !patterns_are_possible())
+		complain(builder, set->n, "rules need a CPU with SSSE3 (x86) or NEON (ARM)");
+	for (size_t i = 0; i < set->n && !builder->failed; i++) {
+		if (!set->specs[i].id || set->specs[i].condition_count == 0 ||
+		    set->specs[i].condition_count > RULE_CONDITIONS_MAX)
+			complain(builder, set->n, "rule %zu has no id, or not 1 to %d conditions", i,
+				 RULE_CONDITIONS_MAX);
+	}
+	return !builder->failed;
+}
+
+static bool make_room(struct builder *builder)
+{
+	struct rule_set *set = builder->set;
+	size_t n = 1;
+	for (size_t i = 0; i < set->n; i++)
+		n += set->specs[i].condition_count;
+	set->conditions = calloc(n, sizeof(*set->conditions));
+	builder->kinds = calloc(n, sizeof(*builder->kinds));
+	if (!set->conditions || !builder->kinds)
+		complain(builder, set->n, "no memory for %zu rules", set->n);
+	return !builder->failed;
+}
+
+struct rule_set *rule_set_new(const struct rule_spec *specs, size_t n, const struct rule_cache *cache,
+			      rule_report *report, void *context)
+{
+	struct rule_set *set = calloc(1, sizeof(*set));
+	static const struct rule_cache none;
+	struct builder builder = {
+	    .set = set, .cache = cache ? cache : &none, .report = report, .context = context};
+	if (!set) {
+		report(context, n, "no memory for rules");
 		return NULL;
 	}
-	rules->specs = specs;
-	rules->n = n;
-	if (check_specs(rules, bad_rule, err) && (n == 0 || compile_all(rules, bad_rule, err)))
-		return rules;
-	rules_free(rules);
+	set->specs = specs;
+	set->n = n;
+	if (check_specs(&builder) && make_room(&builder)) {
+		take_conditions(&builder);
+		fill_lanes(&builder);
+		if (!builder.failed)
+			compile_all(&builder);
+	}
+	free(builder.kinds);
+	if (!builder.failed)
+		return set;
+	rule_set_free(set);
 	return NULL;
 }
 
-void rules_free(struct rules *rules)
+static void release_group(struct group *group)
 {
-	if (!rules)
+	patterns_free(group->filter[PLAIN]);
+	patterns_free(group->filter[MARKED]);
+	for (size_t i = 0; i < group->lane_count; i++)
+		free(group->lanes[i].direct);
+}
+
+void rule_set_free(struct rule_set *set)
+{
+	if (!set)
 		return;
-	for (int where = RULE_PATH; where < RULE_WHERE_COUNT; where++)
-		hs_free_database(rules->databases[where]);
-	free(rules);
+	for (int g = 0; g < GROUP_COUNT; g++)
+		release_group(&set->groups[g]);
+	for (size_t i = 0; i < set->condition_count; i++)
+		confirm_free(set->conditions[i].confirm);
+	free(set->conditions);
+	free(set);
 }
 
-struct shield_scratch *rules_scratch_new(void)
+bool rule_matching_is_sound(struct err *err)
 {
-	return calloc(1, sizeof(struct shield_scratch));
+	return patterns_are_sound() ||
+	       err_set(err, "the vectorscan of this machine misses matches in long texts; Hyperscan (libhyperscan5) "
+			    "does not");
 }
 
-void rules_scratch_free(struct shield_scratch *scratch)
+size_t rule_set_count(const struct rule_set *set)
 {
-	if (!scratch)
-		return;
-	hs_free_scratch(scratch->memory);
-	free(scratch);
+	return set->n;
 }
 
-bool rules_scratch_fit(struct shield_scratch *scratch, const struct rules *rules, struct err *err)
+const struct rule_spec *rule_set_get(const struct rule_set *set, size_t index)
 {
-	for (int where = RULE_PATH; where < RULE_WHERE_COUNT; where++) {
-		if (rules->databases[where] &&
-		    hs_alloc_scratch(rules->databases[where], &scratch->memory) != HS_SUCCESS)
-			return err_set(err, "no memory to match rules in");
-	}
-	return true;
+	return &set->specs[index];
 }
 
-bool rules_want(const struct rules *rules, enum rule_where where)
+bool rule_set_wants(const struct rule_set *set, enum rule_target target)
 {
-	return rules->databases[where] != NULL;
-}
-
-struct match {
-	unsigned rule;
-	unsigned long long end;
-	bool found;
-};
-
-static int on_match(unsigned rule, unsigned long long from, unsigned long long to, unsigned flags,
-		    void *context)
-{
-	struct match *match = context;
-	(void)from;
-	(void)flags;
-	if (!match->found || rule < match->rule)
-		*match = (struct match){.rule = rule, .end = to, .found = true};
-	return rule == 0; /* no other comes before it */
-}
-
-static bool scan(const hs_database_t *database, struct span text, hs_scratch_t *memory,
-		 struct match *match)
-{
-	hs_error_t error =
-	    hs_scan(database, text.ptr, (unsigned)text.len, 0, memory, on_match, match);
-	return error == HS_SUCCESS || error == HS_SCAN_TERMINATED;
-}
-
-enum rules_result rules_scan(const struct rules *rules, struct shield_scratch *scratch,
-			     const struct rule_texts *texts, struct rule_hit *hit)
-{
-	struct match first = {0};
-	for (int where = RULE_PATH; where < RULE_WHERE_COUNT; where++) {
-		struct span text = texts->text[where];
-		struct match match = {0};
-		if (!rules->databases[where] || !text.ptr)
-			continue;
-		if (!scan(rules->databases[where], text, scratch->memory, &match))
-			return RULES_BROKEN;
-		if (match.found && (!first.found || match.rule < first.rule)) {
-			first = match;
-			hit->where = (enum rule_where)where;
-		}
-	}
-	if (!first.found)
-		return RULES_NONE;
-	hit->rule = &rules->specs[first.rule];
-	hit->end = (size_t)first.end;
-	return RULES_MATCH;
+	return set->targets >> target & 1;
 }

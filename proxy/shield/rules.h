@@ -1,43 +1,75 @@
 #ifndef SALLYPORT_SHIELD_RULES_H
 #define SALLYPORT_SHIELD_RULES_H
 
-#include "sallyport/shield.h"
+#include "sallyport/rule.h"
+#include "shield/rules_confirm.h"
+#include "shield/rules_patterns.h"
+#include "shield/transform.h"
 
-/* Many patterns at once, by vectorscan. */
+/* A compiled set, as it is scanned.
+ *
+ * Targets are looked at in groups. In each group, values are gathered in one text, between NUL bytes:
+ *
+ *   GROUP  ── filter: every pattern of the group, over the values as they are; one scan
+ *          ── plain filter: those that may match plain values (rules_needs.h), over such
+ *     └ LANE (one for each chain) ── its conditions, over one value at a time, by the filter again
+ *
+ * A value that a chain leaves as it is, which is nearly every value of nearly every chain, is
+ * looked at with the others alone; a lane is asked where the filter found one of its patterns, or where
+ * its chain changes the value. So ordinary requests cost one scan a group; what the filter
+ * finds in a value is a candidate, and PCRE2 confirms it. */
 
-enum rule_where { RULE_WHERE_UNSET = 0, RULE_PATH, RULE_QUERY, RULE_URL, RULE_WHERE_COUNT };
-
-struct rules;
-
-/* NULL where it fails: as shield_new. specs is borrowed. */
-struct rules *rules_new(const struct rule_spec *specs, size_t n, size_t *bad_rule, struct err *err);
-void rules_free(struct rules *rules);
-
-/* Scratch for no rules yet; NULL without memory. */
-struct shield_scratch *rules_scratch_new(void);
-void rules_scratch_free(struct shield_scratch *scratch);
-/* Makes it fit these rules too. */
-MUST_CHECK bool rules_scratch_fit(struct shield_scratch *scratch, const struct rules *rules,
-				  struct err *err);
-
-/* The texts a rule may look at; ptr NULL: there is none. */
-struct rule_texts {
-	struct span text[RULE_WHERE_COUNT];
+enum rule_group {
+	GROUP_LINE,    /* method, target, path, query, client */
+	GROUP_VALUE,   /* names and values of arguments, cookies and content that was taken apart */
+	GROUP_FIELD,
+	GROUP_CONTENT, /* content as it is */
+	GROUP_COUNT,
 };
 
-/* Does any rule look there? */
-bool rules_want(const struct rules *rules, enum rule_where where);
+enum { LANES_MAX = 64, NOT_MET = UINT16_MAX, PLAIN = 0, MARKED = 1 };
 
-struct rule_hit {
-	const struct rule_spec *rule;
-	enum rule_where where;
-	size_t end; /* of the match, in the text of where */
+struct condition {
+	const struct rule_condition *spec;
+	uint32_t rule;
+	uint16_t index;    /* in its rule */
+	uint16_t met;      /* bit of rule_tally.met where its rule has several; NOT_MET */
+	uint32_t targets;  /* 1 << enum rule_target for what it may look at */
+	bool is_named;     /* its selectors name values, or exclude some */
+	bool is_direct;    /* no pattern */
+	bool needs_marks;  /* no plain value matches */
+	uint8_t lanes[GROUP_COUNT];
+	struct confirm *confirm; /* says whether a candidate is a match; NULL: it is */
 };
 
-enum rules_result { RULES_UNSET = 0, RULES_NONE, RULES_MATCH, RULES_BROKEN };
+struct lane {
+	uint8_t chain[RULE_CHAIN_MAX];
+	unsigned kinds;       /* the chain may change values with such bytes */
+	uint32_t targets;     /* of its conditions */
+	bool always;          /* must look at every value: a pattern is negated, or minds what a line is */
+	uint32_t *direct;     /* conditions that are direct, or negated */
+	uint32_t direct_count;
+};
 
-/* MATCH: *hit is the first rule in order that matches. BROKEN: the library could not scan. */
-enum rules_result rules_scan(const struct rules *rules, struct shield_scratch *scratch,
-			     const struct rule_texts *texts, struct rule_hit *hit);
+struct group {
+	struct patterns *filter[2]; /* by whether values have marks: [0] the plain one; NULL: none */
+	struct lane lanes[LANES_MAX];
+	size_t lane_count;
+	unsigned kinds;  /* some lane's chain may change values with such bytes */
+	bool has_plain;  /* the plain filter is worth a scan of its own */
+	bool always;     /* of some lane */
+	bool has_direct; /* some lane has direct conditions */
+};
+
+struct rule_set {
+	const struct rule_spec *specs;
+	size_t n;
+	struct condition *conditions;
+	size_t condition_count;
+	uint32_t targets; /* that some rule looks at */
+	struct group groups[GROUP_COUNT];
+};
+
+enum rule_group rule_group_of(enum rule_target target);
 
 #endif

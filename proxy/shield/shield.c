@@ -22,10 +22,9 @@ static uint32_t compile_methods(const char **methods)
 	return mask;
 }
 
-struct shield *shield_new(const struct shield_settings *settings, size_t *bad_rule, struct err *err)
+struct shield *shield_new(const struct shield_settings *settings, struct err *err)
 {
 	struct shield *shield = calloc(1, sizeof(*shield));
-	*bad_rule = settings->rule_count;
 	if (!shield) {
 		err_set(err, "no memory for a shield");
 		return NULL;
@@ -34,18 +33,11 @@ struct shield *shield_new(const struct shield_settings *settings, size_t *bad_ru
 	shield->methods = compile_methods(settings->methods);
 	findings_compile(shield);
 	answers_compile(shield);
-	shield->rules = rules_new(settings->rules, settings->rule_count, bad_rule, err);
-	if (shield->rules)
-		return shield;
-	shield_free(shield);
-	return NULL;
+	return shield;
 }
 
 void shield_free(struct shield *shield)
 {
-	if (!shield)
-		return;
-	rules_free(shield->rules);
 	free(shield);
 }
 
@@ -57,21 +49,34 @@ const struct url_canon_options *shield_canon_options(const struct shield *shield
 struct shield_scratch *shield_scratch_new(const struct shield *const *shields, size_t n,
 					  struct err *err)
 {
-	struct shield_scratch *scratch = rules_scratch_new();
-	if (!scratch) {
+	struct shield_scratch *scratch = calloc(1, sizeof(*scratch));
+	bool ok = scratch && (scratch->text = malloc(HTTP_HEAD_MAX)) != NULL &&
+		  (scratch->rules = rule_scratch_new()) != NULL;
+	const struct rule_set *last = NULL;
+	if (!ok)
 		err_set(err, "no memory to match rules in");
-		return NULL;
+	for (size_t i = 0; i < n && ok; i++) {
+		const struct rule_set *rules = shields[i]->settings.rules;
+		if (rules && rules != last)
+			ok = rule_scratch_fit(scratch->rules, rules, err);
+		last = rules;
 	}
-	for (size_t i = 0; i < n; i++) {
-		if (!rules_scratch_fit(scratch, shields[i]->rules, err)) {
-			rules_scratch_free(scratch);
-			return NULL;
-		}
-	}
-	return scratch;
+	if (ok)
+		return scratch;
+	shield_scratch_free(scratch);
+	return NULL;
 }
 
 void shield_scratch_free(struct shield_scratch *scratch)
 {
-	rules_scratch_free(scratch);
+	if (!scratch)
+		return;
+	rule_scratch_free(scratch->rules);
+	free(scratch->text);
+	free(scratch);
+}
+
+const struct rule_tally *shield_tally(const struct shield_scratch *scratch)
+{
+	return &scratch->tally;
 }

@@ -4,6 +4,7 @@
 #include "sallyport/shield_schema.h"
 #include "shield/answers_schema.h"
 #include "shield/body_schema.h"
+#include "shield/rule_modes.h"
 
 #define LIMITS(member) offsetof(struct shield_limits, member)
 #define SHIELD(member) offsetof(struct shield_policy, member)
@@ -301,6 +302,8 @@ static const struct setting shield_rows[] = {
      .doc = "How often one client may ask. Without it: as often as it likes."},
     {"deny", SETTING_GROUP, SHIELD(deny), .sub = &deny_schema, .doc = "What is refused by name."},
     {"allow", SETTING_GROUP, SHIELD(allow), .sub = &allow_schema, .doc = "What is let through."},
+    {"rules", SETTING_LIST, SHIELD(rule_modes), .sub = &rule_mode_schema, .max = 256,
+     .doc = "Rules that have another mode at this site."},
     {"fields", SETTING_LIST, SHIELD(fields), .sub = &field_schema, .max = 64,
      .doc = "What single fields may be."},
     {"answers", SETTING_LIST, SHIELD(answers), .sub = &answer_schema, .max = 256,
@@ -466,8 +469,8 @@ static const uint8_t *actions_at(const struct shield_policy *policy, enum findin
 	}
 }
 
-void shield_policy_settings(const struct shield_policy *policy, const struct rule_spec *rules,
-			    size_t rule_count, struct shield_settings *out)
+void shield_policy_settings(const struct shield_policy *policy, const struct rule_set *rules,
+			    struct shield_settings *out)
 {
 	*out = (struct shield_settings){
 	    .mode = policy->mode,
@@ -481,7 +484,6 @@ void shield_policy_settings(const struct shield_policy *policy, const struct rul
 	    .cookie_syntax = policy->cookie_syntax,
 	    .methods = policy->methods.items,
 	    .rules = rules,
-	    .rule_count = rule_count,
 	    .paths = policy->paths.items,
 	    .path_count = policy->paths.n,
 	    .answers = policy->reason_answers,
@@ -562,5 +564,6 @@ bool shield_policy_eq(const struct shield_policy *a, const struct shield_policy 
 	       a->cookie_syntax == b->cookie_syntax &&
 	       memcmp(&a->limits.limits, &b->limits.limits, sizeof(a->limits.limits)) == 0 &&
 	       bodies_policy_eq(&a->bodies, &b->bodies) && findings_eq(a, b) && lists_eq(a, b) && paths_eq(&a->paths, &b->paths) &&
-	       fields_eq(&a->fields, &b->fields) && answers_policy_eq(a, b);
+	       fields_eq(&a->fields, &b->fields) && answers_policy_eq(a, b) &&
+	       rule_modes_eq(&a->rule_modes, &b->rule_modes);
 }

@@ -281,7 +281,7 @@ static void prepare(const char *kind)
 	strbuf_addf(&text,
 		    "listen = ( { address = \":8080\"; } ); sites = ( { name = \"shop\"; hosts = ( "
 		 "\"shop.example\" ); origins = ( \"http://192.0.2.1\" ); shield = { origin_kind = \"%s\"; }; } );"
-		    "\n@include \"conf/policy.d/worms.cfg\"\n",
+		    "\nrule_files = ( \"conf/policy.d\" );\n",
 		    kind ? kind : "unix");
 	settings = settings_load_text(text.data, &none, errors);
 	policy_errors_free(errors);

@@ -152,7 +152,7 @@ HAPROXY_TLS = HAPROXY.replace("    {tuning}\n", """    {tuning}
 
 # Quotas are raised because all load comes from one address.
 SALLYPORT = """
-@include "{root}/conf/policy.d/worms.cfg"
+rule_files = ( "{root}/conf/policy.d" );
 listen = ( {{ address = "127.0.0.1:{port}"; }} );
 sites = ( {{ name = "bench"; hosts = ( "bench.example", "127.0.0.1" );
             origins = ( "http://127.0.0.1:{origin}" );

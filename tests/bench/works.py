@@ -305,7 +305,7 @@ def all_works():
              four + ("nginx-buffered",), keep_alive, gate=0.90, aim=0.80),
         Work("steady", f"The same at {RATE_PER_S:,} requests a second", request, four, steady),
         Work("browser", "GET as a browser sends it: 3 arguments, 10 fields, a cookie", request,
-             four, browser_like),
+             four, browser_like, gate=1.0, aim=0.85),
         Work("close", f"A connection for every request, {CONNECTIONS} clients", request, four,
              connection_each),
         Work("post", f"POST of 4 KiB, keep-alive, {CONNECTIONS} clients", request, four, posts),

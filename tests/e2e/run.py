@@ -128,6 +128,12 @@ def place(error):
                      for frame in frames)
 
 
+def use_rule_cache(folder):
+    """Rules are compiled once for all servers of a run, as for all starts of an installed one."""
+    folder.mkdir(exist_ok=True)
+    os.environ.setdefault("SALLYPORT_CACHE", str(folder))
+
+
 def run_file(path, options):
     """Loads a file and runs its tests; tells the parent in lines of JSON."""
     def tell(**news):
@@ -380,6 +386,7 @@ def main():
         print(f"{options.binary} is not there: run make first", file=sys.stderr)
         return 2
     server.BINARY = options.binary.resolve()
+    use_rule_cache(server.BINARY.parent / "rule-cache")
     if server.is_sanitized():
         pace.is_of_sanitized_build()
     if options.child:

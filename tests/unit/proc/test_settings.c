@@ -265,13 +265,13 @@ static void the_built_in_rules_count_unless_others_are_set(void **state)
 
 	(void)state;
 	assert_non_null(settings);
-	assert_true(settings->rules.n > 0);
+	assert_true(settings->rule_count > 0);
 	settings_free(settings);
 	policy_errors_free(errors);
 
 	settings = load("rules = ( );", &overrides);
 	assert_non_null(settings);
-	assert_int_equal(settings->rules.n, 0);
+	assert_int_equal(settings->rule_count, 0);
 	settings_free(settings);
 }
 
@@ -385,6 +385,43 @@ static void the_readme_has_every_finding(void **state)
 	strbuf_release(&expected);
 }
 
+static void a_site_chooses_modes_of_rules(void **state)
+{
+	const struct settings_overrides none = {0};
+	struct settings *settings =
+	    load("listen = ( { address = \":81\"; } );"
+		 "rules = ( { id = \"a.x\"; where = \"path\"; words = \"x\"; message = \"x\"; },"
+		 "          { id = \"a.y\"; where = \"path\"; words = \"y\"; message = \"x\"; tags = \"t\"; mode = \"off\"; },"
+		 "          { id = \"b\"; where = \"path\"; words = \"z\"; message = \"x\"; tags = ( \"s\", \"t\" ); } );"
+		 "sites = ( { name = \"one\"; hosts = ( \"one.example\" ); origins = ( \"http://a\" );"
+		 "            shield = { rules = ( { rules = \"a.*\"; mode = \"monitor\"; },"
+		 "                                 { rules = ( \"tag:t\" ); mode = \"enforce\"; } ); }; },"
+		 "          { name = \"two\"; hosts = ( \"two.example\" ); origins = ( \"http://b\" ); } );",
+		 &none);
+	(void)state;
+	assert_non_null(settings);
+	const struct site *sites = settings->sites.items;
+	const uint8_t *modes = sites[0].shield_settings.rule_modes;
+	assert_non_null(modes);
+	assert_int_equal(modes[0], SHIELD_MONITOR);
+	assert_int_equal(modes[1], SHIELD_ENFORCE);
+	assert_int_equal(modes[2], SHIELD_ENFORCE);
+	assert_null(sites[1].shield_settings.rule_modes);
+	assert_ptr_not_equal(sites[0].shield, sites[1].shield);
+	settings_free(settings);
+}
+
+static void the_readme_has_every_rule(void **state)
+{
+	struct strbuf expected;
+
+	(void)state;
+	strbuf_init(&expected, 1 << 20);
+	settings_document_rules(&expected);
+	assert_between_markers("rules", &expected);
+	strbuf_release(&expected);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -410,6 +447,8 @@ int main(void)
 	    cmocka_unit_test(the_readme_has_every_setting),
 	    cmocka_unit_test(the_readme_has_every_reason),
 	    cmocka_unit_test(the_readme_has_every_finding),
+	    cmocka_unit_test(the_readme_has_every_rule),
+	    cmocka_unit_test(a_site_chooses_modes_of_rules),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, NULL);

@@ -5,14 +5,14 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include "shield/requests.h"
+#include "shield/rule_sets.h"
 
 #include "sallyport/verdict_answer.h"
 
 static struct verdict judge_with(const struct shield_settings *settings, const char *target)
 {
 	struct err err;
-	size_t bad;
-	struct shield *shield = shield_new(settings, &bad, &err);
+	struct shield *shield = shield_new(settings, &err);
 	assert_non_null(shield);
 	const struct shield *const shields[] = {shield};
 	struct shield_scratch *scratch = shield_scratch_new(shields, 1, &err);
@@ -55,17 +55,17 @@ static void a_site_answers_by_reason(void **state)
 static void a_rule_answers_before_its_site(void **state)
 {
 	(void)state;
-	static const struct rule_spec rules[] = {
-	    {.id = "plain", .where = "path", .pattern = "plain"},
-	    {.id = "status", .where = "path", .pattern = "status", .answer = {.status = 404}},
-	    {.id = "action",
-	     .where = "path",
-	     .pattern = "action",
-	     .answer = {.action = VERDICT_REJECT}},
+	struct rule_spec rules[] = {
+	    RULE_OF("plain", TARGET_PATH, "plain"),
+	    RULE_OF("status", TARGET_PATH, "status"),
+	    RULE_OF("action", TARGET_PATH, "action"),
 	};
+	rules[1].answer.status = 404;
+	rules[2].answer.action = VERDICT_REJECT;
+	struct rule_set *set = rules_compiled(rules, 3);
 	static const struct reason_answer answers[] = {{REASON_RULE, {VERDICT_TARPIT, 410}}};
 	struct shield_settings settings = {
-	    .rules = rules, .rule_count = 3, .answers = answers, .answer_count = 1};
+	    .rules = set, .answers = answers, .answer_count = 1};
 	struct verdict verdict = judge_with(&settings, "/plain");
 	assert_int_equal(verdict.action, VERDICT_TARPIT);
 	assert_int_equal(verdict.status, 410);
@@ -75,6 +75,7 @@ static void a_rule_answers_before_its_site(void **state)
 	verdict = judge_with(&settings, "/action");
 	assert_int_equal(verdict.action, VERDICT_REJECT);
 	assert_int_equal(verdict.status, 410);
+	rule_set_free(set);
 }
 
 static void only_what_the_shield_refuses_has_answers(void **state)

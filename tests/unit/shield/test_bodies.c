@@ -31,8 +31,7 @@ static const char *plan(const struct shield_settings *s, const struct row *row, 
 	static char text[64];
 	struct body_plan plan;
 	struct err err;
-	size_t bad;
-	struct shield *shield = shield_new(s, &bad, &err);
+	struct shield *shield = shield_new(s, &err);
 	assert_non_null(shield);
 	request_make(shield, &made, SPAN("POST"), span_from_str(row->target));
 	request_add_fields(&made, row->fields);

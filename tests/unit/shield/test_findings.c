@@ -99,8 +99,7 @@ static struct sample sample_of(int finding, enum finding_place place)
 static struct verdict judge_sample(const struct shield_settings *settings, struct sample sample)
 {
 	struct err err;
-	size_t bad;
-	struct shield *shield = shield_new(settings, &bad, &err);
+	struct shield *shield = shield_new(settings, &err);
 	assert_non_null(shield);
 	const struct shield *const shields[] = {shield};
 	struct shield_scratch *scratch = shield_scratch_new(shields, 1, &err);
@@ -258,8 +257,7 @@ static void score_adds_up_and_is_limited(void **state)
 	(void)state;
 	struct shield_settings settings = {.limits = {.score = 4}};
 	struct err err;
-	size_t bad;
-	struct shield *shield = shield_new(&settings, &bad, &err);
+	struct shield *shield = shield_new(&settings, &err);
 	assert_non_null(shield);
 	const struct shield *const shields[] = {shield};
 	struct shield_scratch *scratch = shield_scratch_new(shields, 1, &err);

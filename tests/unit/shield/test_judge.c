@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include "shield/requests.h"
+#include "shield/rule_sets.h"
 
 static const char *usual_methods[] = {"GET", "HEAD", "POST", "PURGE", "TRACE", NULL};
 
@@ -23,8 +24,7 @@ static struct bench bench_new(const struct shield_settings *settings)
 {
 	struct bench bench;
 	struct err err;
-	size_t bad;
-	bench.shield = shield_new(settings, &bad, &err);
+	bench.shield = shield_new(settings, &err);
 	if (!bench.shield)
 		fail_msg("%s", err.text);
 	const struct shield *const shields[] = {bench.shield};
@@ -96,15 +96,15 @@ static void judge_gives_each_reason(void **state)
 static void judge_names_the_first_fault_in_its_order(void **state)
 {
 	(void)state;
-	static const struct rule_spec rules[] = {{.id = "r", .where = "url", .pattern = "worm"}};
+	const struct rule_spec rules[] = {RULE_OF("r", TARGET_URL, "worm")};
+	struct rule_set *set = rules_compiled(rules, 1);
 	struct shield_settings settings = usual;
 	struct bench bench;
 	char longest[121] = "/worm%00?%00", path[81] = "/worm%00", query[91] = "/worm%00?%00";
 	memset(longest + strlen(longest), 'x', sizeof(longest) - 1 - strlen(longest));
 	memset(path + strlen(path), 'x', sizeof(path) - 1 - strlen(path));
 	memset(query + strlen(query), 'x', sizeof(query) - 1 - strlen(query));
-	settings.rules = rules;
-	settings.rule_count = 1;
+	settings.rules = set;
 	bench = bench_new(&settings);
 	expect_reason(&bench, "PUT", longest, REASON_METHOD_DENIED);
 	expect_reason(&bench, "GET", longest, REASON_URL_TOO_LONG);
@@ -114,6 +114,7 @@ static void judge_names_the_first_fault_in_its_order(void **state)
 	expect_reason(&bench, "GET", "/worm?%00", REASON_RULE);
 	expect_reason(&bench, "GET", "/?%00", REASON_ESCAPE_NUL);
 	bench_free(&bench);
+	rule_set_free(set);
 }
 
 static void limits_say_their_setting_and_value(void **state)

@@ -56,13 +56,12 @@ static struct verdict judge_text(const struct shield_settings *settings, const c
 	struct span evidence;
 	enum reason reason;
 	struct err err;
-	size_t bad;
 	int len = snprintf(text, sizeof(text), "POST %s HTTP/1.1\r\nHost: a.example\r\n%s\r\n",
 			   target, fields);
 	assert_int_equal(http_parse_request(text, (size_t)len, 0, &wide, &head, &reason, &evidence),
 			 HTTP_PARSE_DONE);
 	assert_true(url_split(http_target(&head), &split, &reason));
-	struct shield *shield = shield_new(settings, &bad, &err);
+	struct shield *shield = shield_new(settings, &err);
 	assert_non_null(shield);
 	const struct shield *const shields[] = {shield};
 	struct shield_scratch *scratch = shield_scratch_new(shields, 1, &err);

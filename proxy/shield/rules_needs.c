@@ -1,0 +1,189 @@
+/* Tells patterns that no plain value can match, by reading them. It understands sequences,
+ * alternatives, groups, classes and repeats; whatever else it meets is taken for something that may
+ * match plain bytes, or nothing, so that an answer of true is always right. */
+#include "shield/rules_needs.h"
+
+#include "shield/transform.h"
+
+enum { NESTING_MAX = 64 };
+
+bool byte_is_plain(unsigned char byte)
+{
+	return !(byte_kinds[byte] & KIND_MARK);
+}
+
+struct reading {
+	const char *at;
+	unsigned depth;
+	bool lost; /* something was not understood: no answer is certain */
+};
+
+static bool read_alternatives(struct reading *reading);
+
+static unsigned char hex_byte(struct reading *reading)
+{
+	int high = ascii_hex(reading->at[0]), low = high < 0 ? -1 : ascii_hex(reading->at[1]);
+	if (low < 0) {
+		reading->lost = true;
+		return 'x';
+	}
+	reading->at += 2;
+	return (unsigned char)(high << 4 | low);
+}
+
+/* Behind a backslash. May it be a plain byte, or none at all? */
+static bool escape_may_be_plain(struct reading *reading)
+{
+	char c = *reading->at;
+	if (c == '\0') {
+		reading->lost = true;
+		return true;
+	}
+	reading->at++;
+	if (c == 'x')
+		return byte_is_plain(hex_byte(reading));
+	if (strchr("tnrfae", c))
+		return false;
+	if (ascii_is_digit(c) || (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z')) {
+		reading->lost |= strchr("wWdDsSbBAzZ", c) == NULL;
+		return true;
+	}
+	return byte_is_plain((unsigned char)c);
+}
+
+/* Behind "[": may a byte of the class be plain? A range may where an end or what lies between may. */
+static bool class_may_be_plain(struct reading *reading)
+{
+	bool negated = *reading->at == '^', may = false, first = true;
+	reading->at += negated;
+	for (; *reading->at && (first || *reading->at != ']'); first = false) {
+		if (reading->at[0] == '[' && reading->at[1] == ':') {
+			reading->lost = true;
+			return true;
+		}
+		char c = *reading->at++;
+		may |= c == '\\' ? escape_may_be_plain(reading) : byte_is_plain((unsigned char)c);
+		if (reading->at[0] == '-' && reading->at[1] != ']')
+			may = true; /* a range: not worth looking closer */
+	}
+	if (!*reading->at)
+		reading->lost = true;
+	else
+		reading->at++;
+	return may || negated;
+}
+
+/* Behind "(?": what kind of group it is. True: what stands in it is matched as usual. */
+static bool enter_special_group(struct reading *reading)
+{
+	if (*reading->at == ':') {
+		reading->at++;
+		return true;
+	}
+	reading->lost = true; /* look-around, flags, names */
+	return false;
+}
+
+/* Behind "(": is a mark needed by it? */
+static bool read_group(struct reading *reading)
+{
+	bool needs = false;
+	if (++reading->depth > NESTING_MAX) {
+		reading->lost = true;
+		return false;
+	}
+	if (*reading->at == '*')
+		reading->lost = true; /* a verb */
+	if (*reading->at == '?') {
+		reading->at++;
+		if (!enter_special_group(reading))
+			return false;
+	}
+	needs = read_alternatives(reading);
+	reading->depth--;
+	if (*reading->at == ')')
+		reading->at++;
+	else
+		reading->lost = true;
+	return needs;
+}
+
+/* One element without its repeat: is a mark needed by it? */
+static bool read_element(struct reading *reading)
+{
+	char c = *reading->at++;
+	switch (c) {
+	case '(': return read_group(reading);
+	case '[': return !class_may_be_plain(reading);
+	case '\\': return !escape_may_be_plain(reading);
+	case '.':
+	case '^':
+	case '$': return false;
+	default: return !byte_is_plain((unsigned char)c);
+	}
+}
+
+/* May what stands before be left out? */
+static bool read_repeat(struct reading *reading)
+{
+	bool optional = false;
+	if (*reading->at == '?' || *reading->at == '*') {
+		optional = true;
+		reading->at++;
+	} else if (*reading->at == '+') {
+		reading->at++;
+	} else if (reading->at[0] == '{' && ascii_is_digit(reading->at[1])) {
+		optional = reading->at[1] == '0';
+		reading->at += strcspn(reading->at, "}");
+		reading->at += *reading->at == '}';
+	} else {
+		reading->lost |= reading->at[0] == '{' && reading->at[1] == ',';
+		return false;
+	}
+	if (*reading->at == '?' || *reading->at == '+')
+		reading->at++; /* lazy or possessive */
+	return optional;
+}
+
+static bool read_sequence(struct reading *reading)
+{
+	bool needs = false;
+	while (*reading->at && *reading->at != '|' && *reading->at != ')' && !reading->lost) {
+		bool element = read_element(reading);
+		bool optional = read_repeat(reading);
+		needs |= element && !optional;
+	}
+	return needs;
+}
+
+static bool read_alternatives(struct reading *reading)
+{
+	bool needs = read_sequence(reading);
+	while (*reading->at == '|' && !reading->lost) {
+		reading->at++;
+		bool other = read_sequence(reading);
+		needs = needs && other;
+	}
+	return needs;
+}
+
+static bool text_has_mark(const char *text)
+{
+	while (*text && byte_is_plain((unsigned char)*text))
+		text++;
+	return *text != '\0';
+}
+
+bool condition_needs_marks(const struct rule_condition *condition)
+{
+	if (condition->op == OPERATOR_PATTERN) {
+		struct reading reading = {.at = condition->texts[0]};
+		bool needs = read_alternatives(&reading);
+		return needs && !reading.lost && *reading.at == '\0';
+	}
+	for (const char *const *text = condition->texts; *text; text++) {
+		if (!text_has_mark(*text))
+			return false;
+	}
+	return true;
+}

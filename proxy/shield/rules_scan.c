@@ -1,0 +1,430 @@
+/* Matches rules: values are gathered by group, between NUL bytes; the group's filter looks at all of them
+ * in one scan, and its lanes at single values where it must be. Allocates nothing and makes
+ * no system call. Time grows with the bytes of the values alone: each value is scanned at most
+ * once by each lane, and patterns that are matched one at a time have a limit of steps. */
+#include "shield/rules.h"
+
+#include "sallyport/shield.h"
+
+enum {
+	LINES_ROOM = 64 << 10, /* values of a group that are looked at together */
+	ENTRIES_MAX = 128,
+};
+
+struct entry {
+	struct rule_value value; /* .value lies in the lines, or stands alone */
+	unsigned kinds;
+	bool alone; /* not in the lines */
+};
+
+/* What was gathered of one group. */
+struct lines {
+	char *text;
+	size_t len;
+	struct entry entries[ENTRIES_MAX];
+	size_t n;
+	unsigned kinds; /* of all of them */
+};
+
+struct rule_scratch {
+	struct pattern_scratch *patterns;
+	struct confirm_scratch *confirm;
+	struct lines lines[GROUP_COUNT][2]; /* of plain values, of others */
+	char *a, *b;     /* for transformations */
+	char *framed;    /* for a value between NUL bytes */
+	uint64_t *seen;  /* conditions with negated patterns that matched the value in hand */
+	size_t seen_words;
+};
+
+struct rule_scratch *rule_scratch_new(void)
+{
+	struct rule_scratch *scratch = calloc(1, sizeof(*scratch));
+	if (!scratch)
+		return NULL;
+	bool ok = (scratch->patterns = pattern_scratch_new()) != NULL &&
+		  (scratch->confirm = confirm_scratch_new()) != NULL &&
+		  (scratch->a = malloc(RULE_VALUE_MAX)) != NULL && (scratch->b = malloc(RULE_VALUE_MAX)) != NULL &&
+		  (scratch->framed = malloc(RULE_VALUE_MAX + 2)) != NULL;
+	for (int i = 0; i < 2 * GROUP_COUNT && ok; i++)
+		ok = (scratch->lines[i / 2][i % 2].text = malloc(LINES_ROOM)) != NULL;
+	if (ok)
+		return scratch;
+	rule_scratch_free(scratch);
+	return NULL;
+}
+
+void rule_scratch_free(struct rule_scratch *scratch)
+{
+	if (!scratch)
+		return;
+	pattern_scratch_free(scratch->patterns);
+	confirm_scratch_free(scratch->confirm);
+	for (int i = 0; i < 2 * GROUP_COUNT; i++)
+		free(scratch->lines[i / 2][i % 2].text);
+	free(scratch->a);
+	free(scratch->b);
+	free(scratch->framed);
+	free(scratch->seen);
+	free(scratch);
+}
+
+static bool fit_group(struct rule_scratch *scratch, const struct group *group, struct err *err)
+{
+	for (int i = PLAIN; i <= MARKED; i++) {
+		if (group->filter[i] && !pattern_scratch_fit(scratch->patterns, group->filter[i], err))
+			return false;
+	}
+	return true;
+}
+
+bool rule_scratch_fit(struct rule_scratch *scratch, const struct rule_set *set, struct err *err)
+{
+	size_t words = set->condition_count / 64 + 1;
+	for (int g = 0; g < GROUP_COUNT; g++) {
+		if (!fit_group(scratch, &set->groups[g], err))
+			return false;
+	}
+	if (words <= scratch->seen_words)
+		return true;
+	uint64_t *grown = realloc(scratch->seen, words * sizeof(*grown));
+	if (!grown)
+		return err_set(err, "no memory to match rules in");
+	scratch->seen = grown;
+	scratch->seen_words = words;
+	return true;
+}
+
+/* ---- what matched ---- */
+
+/* One value while some lanes look at it, all of which see the same. */
+struct look {
+	struct rule_scan *scan;
+	const struct rule_value *value;
+	enum rule_group group;
+	uint64_t lanes;   /* 1 << index in the group */
+	struct span text; /* the value as they see it */
+	bool changed;     /* that is not how it came */
+	bool alone;       /* it does not lie among others */
+};
+
+static bool selects(const struct condition *condition, const struct rule_value *value)
+{
+	const struct rule_condition *spec = condition->spec;
+	bool selected = false;
+	if (!(condition->targets >> value->target & 1))
+		return false;
+	for (size_t i = 0; i < spec->selector_count && condition->is_named; i++) {
+		const struct rule_selector *selector = &spec->selectors[i];
+		if (selector->target != value->target ||
+		    (selector->name && !span_ieq(span_from_str(selector->name), value->name)))
+			continue;
+		if (selector->excludes)
+			return false;
+		selected = true;
+	}
+	return selected || !condition->is_named;
+}
+
+/* The bytes before `end`, kept; none where there is no more room. */
+static struct span keep(struct rule_tally *tally, struct span text, size_t end)
+{
+	size_t room = RULE_TEXT_MAX - tally->text_len;
+	size_t len = end < text.len ? end : text.len, from = len;
+	len = len < RULE_EXCERPT_MAX ? len : RULE_EXCERPT_MAX;
+	len = len < room ? len : room;
+	char *kept = memcpy(tally->text + tally->text_len, text.ptr + from - len, len);
+	tally->text_len = (uint16_t)(tally->text_len + len);
+	return span_of(kept, len);
+}
+
+/* Up to the match, where the raw bytes are the value, or the value is them with escapes decoded. */
+static struct span evidence_of(const struct look *look, size_t end)
+{
+	const struct rule_value *value = look->value;
+	if (!value->raw.ptr)
+		return keep(look->scan->tally, look->text, end);
+	if (look->changed)
+		return value->raw;
+	if (value->raw.len == value->value.len)
+		return span_of(value->raw.ptr, end < value->raw.len ? end : value->raw.len);
+	bool has_escapes = value->target < TARGET_JSON_NAME || value->target > TARGET_XML;
+	return has_escapes ? url_query_prefix(value->raw, end) : value->raw;
+}
+
+static bool all_met(const struct rule_set *set, const struct condition *condition,
+		    struct rule_tally *tally)
+{
+	size_t first = condition->met - condition->index, n = set->specs[condition->rule].condition_count;
+	tally->met[condition->met / 64] |= UINT64_C(1) << condition->met % 64;
+	for (size_t bit = first; bit < first + n; bit++) {
+		if (!(tally->met[bit / 64] >> bit % 64 & 1))
+			return false;
+	}
+	return true;
+}
+
+static bool is_noted(const struct rule_tally *tally, uint32_t rule)
+{
+	for (uint32_t i = 0; i < tally->hit_count; i++) {
+		if (tally->hits[i].rule == rule)
+			return true;
+	}
+	return false;
+}
+
+static struct span name_of(const struct look *look)
+{
+	const struct rule_value *value = look->value;
+	if (value->raw_name.ptr || value->raw.ptr || !value->name.ptr)
+		return value->raw_name;
+	return keep(look->scan->tally, value->name, value->name.len);
+}
+
+/* A rule counts once in a request. Of more than there is room for, the first in order stay. */
+static void note(const struct look *look, const struct condition *condition, size_t end)
+{
+	const struct rule_scan *scan = look->scan;
+	struct rule_tally *tally = scan->tally;
+	const struct rule_spec *spec = &scan->set->specs[condition->rule];
+	int mode = scan->modes ? scan->modes[condition->rule] : spec->mode;
+	if (mode == SHIELD_OFF || (condition->met != NOT_MET && !all_met(scan->set, condition, tally)) ||
+	    is_noted(tally, condition->rule))
+		return;
+	struct rule_hit hit = {
+	    .rule = condition->rule,
+	    .condition = condition->index,
+	    .target = look->value->target,
+	    .name = name_of(look),
+	    .evidence = evidence_of(look, end),
+	};
+	if (tally->hit_count < RULE_HITS_MAX) {
+		tally->hits[tally->hit_count++] = hit;
+		return;
+	}
+	uint32_t last = 0;
+	for (uint32_t i = 1; i < RULE_HITS_MAX; i++)
+		last = tally->hits[i].rule > tally->hits[last].rule ? i : last;
+	if (tally->hits[last].rule > hit.rule)
+		tally->hits[last] = hit;
+}
+
+static void on_pattern(void *context, unsigned id, size_t end)
+{
+	const struct look *look = context;
+	struct rule_scratch *scratch = look->scan->scratch;
+	const struct condition *condition = &look->scan->set->conditions[id];
+	if (!(look->lanes >> condition->lanes[look->group] & 1) || !selects(condition, look->value) ||
+	    (condition->confirm &&
+	     !confirm_match(condition->confirm, scratch->confirm, look->text, &end)))
+		return;
+	if (!condition->confirm)
+		end--; /* of the NUL before it */
+	if (condition->spec->negated)
+		scratch->seen[id / 64] |= UINT64_C(1) << id % 64;
+	else
+		note(look, condition, end);
+}
+
+/* ---- conditions without patterns ---- */
+
+static bool has_byte_outside(const uint8_t set[32], struct span text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char byte = (unsigned char)text.ptr[i];
+		if (!(set[byte / 8] >> byte % 8 & 1))
+			return true;
+	}
+	return false;
+}
+
+static bool is_in(const struct cidr_set *networks, struct span text)
+{
+	struct addr addr;
+	return networks && addr_parse_ip(text, 0, &addr) && cidr_set_has(networks, &addr);
+}
+
+static bool holds_directly(const struct look *look, uint32_t id)
+{
+	const struct rule_condition *spec = look->scan->set->conditions[id].spec;
+	switch (spec->op) {
+	case OPERATOR_LONGER: return look->text.len > spec->number;
+	case OPERATOR_BYTES: return has_byte_outside(spec->bytes, look->text);
+	case OPERATOR_NETWORK: return is_in(spec->networks, look->text);
+	default: return look->scan->scratch->seen[id / 64] >> id % 64 & 1;
+	}
+}
+
+static void look_directly(const struct look *look, const struct lane *lane)
+{
+	for (uint32_t i = 0; i < lane->direct_count; i++) {
+		uint32_t id = lane->direct[i];
+		const struct condition *condition = &look->scan->set->conditions[id];
+		if (selects(condition, look->value) &&
+		    holds_directly(look, id) != condition->spec->negated)
+			note(look, condition, look->text.len);
+	}
+}
+
+static void ask_directly(const struct look *look)
+{
+	const struct group *group = &look->scan->set->groups[look->group];
+	for (size_t i = 0; i < group->lane_count && group->has_direct; i++) {
+		if (look->lanes >> i & 1)
+			look_directly(look, &group->lanes[i]);
+	}
+}
+
+/* ---- lanes ---- */
+
+/* The text between NUL bytes, as the filter wants it. Values among others have them. */
+static struct span framed(const struct look *look)
+{
+	char *room = look->scan->scratch->framed;
+	if (!look->changed && !look->alone)
+		return span_of(look->text.ptr - 1, look->text.len + 2);
+	room[0] = room[look->text.len + 1] = '\0';
+	memcpy(room + 1, look->text.ptr, look->text.len);
+	return span_of(room, look->text.len + 2);
+}
+
+static void look_in_lanes(struct look *look)
+{
+	struct rule_scratch *scratch = look->scan->scratch;
+	const struct group *group = &look->scan->set->groups[look->group];
+	if (group->always)
+		memset(scratch->seen, 0, scratch->seen_words * sizeof(*scratch->seen));
+	if (group->filter[MARKED] && !patterns_scan(group->filter[MARKED], scratch->patterns, framed(look),
+						    on_pattern, look))
+		look->scan->tally->broken = true;
+	ask_directly(look);
+}
+
+/* The lanes that see the value as it is look at it together, where one of them must. */
+static void look_at(struct rule_scan *scan, enum rule_group g, const struct entry *entry, uint64_t wanted)
+{
+	struct rule_scratch *scratch = scan->scratch;
+	const struct group *group = &scan->set->groups[g];
+	const struct span value = entry->value.value;
+	struct look plain = {scan, &entry->value, g, 0, value, false, entry->alone};
+	for (size_t i = 0; i < group->lane_count; i++) {
+		const struct lane *lane = &group->lanes[i];
+		struct look look = {scan, &entry->value, g, UINT64_C(1) << i, value, true, false};
+		if (!(lane->targets >> entry->value.target & 1))
+			continue;
+		if (lane->kinds == KIND_ANY || lane->kinds & entry->kinds)
+			look.text = transform_chain(lane->chain, value, scratch->a, scratch->b);
+		if (look.text.ptr != value.ptr || look.text.len != value.len)
+			look_in_lanes(&look);
+		else
+			plain.lanes |= UINT64_C(1) << i;
+	}
+	if (plain.lanes & wanted)
+		look_in_lanes(&plain);
+	else
+		ask_directly(&plain);
+}
+
+/* ---- groups ---- */
+
+struct wanted {
+	const struct rule_set *set;
+	enum rule_group group;
+	uint64_t lanes;
+};
+
+static void on_candidate(void *context, unsigned id, size_t end)
+{
+	struct wanted *wanted = context;
+	(void)end;
+	wanted->lanes |= UINT64_C(1) << wanted->set->conditions[id].lanes[wanted->group];
+}
+
+static uint64_t lanes_that_always_look(const struct group *group)
+{
+	uint64_t lanes = 0;
+	for (size_t i = 0; i < group->lane_count && group->always; i++)
+		lanes |= (uint64_t)group->lanes[i].always << i;
+	return lanes;
+}
+
+static void empty(struct lines *lines)
+{
+	lines->text[0] = '\0';
+	lines->len = 1;
+	lines->n = 0;
+	lines->kinds = 0;
+}
+
+static void run_lines(struct rule_scan *scan, enum rule_group g, int i)
+{
+	const struct group *group = &scan->set->groups[g];
+	struct lines *lines = &scan->scratch->lines[g][i];
+	const struct patterns *filter = group->filter[i];
+	struct wanted wanted = {scan->set, g, lanes_that_always_look(group)};
+	if (filter && !patterns_scan(filter, scan->scratch->patterns,
+					    span_of(lines->text, lines->len), on_candidate, &wanted))
+		scan->tally->broken = true;
+	bool must = wanted.lanes != 0 || group->has_direct || group->kinds & lines->kinds ||
+		    group->kinds == KIND_ANY;
+	for (size_t j = 0; j < lines->n && must; j++)
+		look_at(scan, g, &lines->entries[j], wanted.lanes);
+	empty(lines);
+}
+
+void rule_tally_begin(struct rule_tally *tally)
+{
+	tally->hit_count = 0; /* hits lie behind it and are not read */
+	tally->broken = false;
+	tally->text_len = 0;
+	memset(tally->met, 0, sizeof(tally->met));
+}
+
+void rule_scan_begin(struct rule_scan *scan, const struct rule_set *set, struct rule_scratch *scratch,
+		     struct rule_tally *tally, const uint8_t *modes)
+{
+	*scan = (struct rule_scan){set, scratch, tally, modes};
+	for (int i = 0; i < 2 * GROUP_COUNT; i++) {
+		empty(&scratch->lines[i / 2][i % 2]);
+	}
+}
+
+/* Too long to be a line among others: every lane looks at it. */
+static void look_alone(struct rule_scan *scan, enum rule_group g, const struct rule_value *value)
+{
+	const struct entry entry = {.value = *value, .kinds = KIND_ANY, .alone = true};
+	if (value->value.len > RULE_VALUE_MAX)
+		scan->tally->broken = true;
+	else
+		look_at(scan, g, &entry, UINT64_MAX);
+}
+
+void rule_scan_add(struct rule_scan *scan, const struct rule_value *value)
+{
+	enum rule_group g = rule_group_of(value->target);
+	size_t len = value->value.len;
+	if (!rule_set_wants(scan->set, value->target))
+		return;
+	if (len + 2 > LINES_ROOM) {
+		look_alone(scan, g, value);
+		return;
+	}
+	unsigned kinds = kinds_of(value->value);
+	int i = kinds & KIND_MARK || !scan->set->groups[g].has_plain ? MARKED : PLAIN;
+	struct lines *lines = &scan->scratch->lines[g][i];
+	if (lines->n == ENTRIES_MAX || lines->len + len + 1 > LINES_ROOM)
+		run_lines(scan, g, i);
+	struct entry *entry = &lines->entries[lines->n++];
+	*entry = (struct entry){.value = *value, .kinds = kinds};
+	entry->value.value.ptr = memcpy(lines->text + lines->len, value->value.ptr, len);
+	lines->kinds |= kinds;
+	lines->text[lines->len + len] = '\0';
+	lines->len += len + 1;
+}
+
+void rule_scan_run(struct rule_scan *scan)
+{
+	for (int i = 0; i < 2 * GROUP_COUNT; i++) {
+		if (scan->scratch->lines[i / 2][i % 2].n > 0)
+			run_lines(scan, (enum rule_group)(i / 2), i % 2);
+	}
+}

@@ -1,0 +1,245 @@
+/* Transformations: what origins, browsers, databases and shells make of a text before they act
+ * on it. Each reads its input once, writes no more bytes than it read, and trusts none of them. */
+#include "shield/transform.h"
+
+#include "shield/unescape.h"
+
+#define M KIND_MARK
+#define C (KIND_MARK | KIND_CONTROL)
+#define W (KIND_MARK | KIND_CONTROL | KIND_SPACE)
+#define S (KIND_MARK | KIND_SHELL)
+#define U KIND_UPPER
+
+const uint16_t byte_kinds[256] = {
+    C, C, C, C, C, C, C, C, C, W, W, W, W, W, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C,
+    [' '] = KIND_SPACE, ['!'] = M, ['"'] = S, ['#'] = M, ['$'] = S, ['%'] = M | KIND_PERCENT,
+    ['&'] = M | KIND_AMPERSAND, ['\''] = S, ['('] = M, [')'] = M, ['*'] = M | KIND_STAR, ['+'] = M,
+    ['/'] = M, [':'] = M, [';'] = M, ['<'] = M, ['='] = M, ['>'] = M, ['?'] = M, ['@'] = M,
+    ['A'] = U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U,
+    ['['] = M, ['\\'] = M | KIND_BACKSLASH, [']'] = M, ['^'] = S, ['`'] = S, ['{'] = M, ['|'] = M,
+    ['}'] = M, ['~'] = M, [0x7f] = M,
+};
+
+#undef M
+#undef C
+#undef W
+#undef S
+#undef U
+
+static bool is_space(char c)
+{
+	return byte_kinds[(unsigned char)c] & KIND_SPACE;
+}
+
+static struct span to_lowercase(struct span in, char *out)
+{
+	for (size_t i = 0; i < in.len; i++)
+		out[i] = ascii_lower(in.ptr[i]);
+	return span_of(out, in.len);
+}
+
+static struct span remove_nulls(struct span in, char *out)
+{
+	size_t len = 0;
+	for (size_t i = 0; i < in.len; i++) {
+		if (in.ptr[i] != '\0')
+			out[len++] = in.ptr[i];
+	}
+	return span_of(out, len);
+}
+
+static struct span remove_controls(struct span in, char *out)
+{
+	size_t len = 0;
+	for (size_t i = 0; i < in.len; i++) {
+		if (!(byte_kinds[(unsigned char)in.ptr[i]] & KIND_CONTROL))
+			out[len++] = in.ptr[i];
+	}
+	return span_of(out, len);
+}
+
+static struct span compress_spaces(struct span in, char *out)
+{
+	size_t len = 0;
+	for (size_t i = 0; i < in.len; i++) {
+		if (!is_space(in.ptr[i]))
+			out[len++] = in.ptr[i];
+		else if (len == 0 || out[len - 1] != ' ')
+			out[len++] = ' ';
+	}
+	return span_of(out, len);
+}
+
+static struct span remove_spaces(struct span in, char *out)
+{
+	size_t len = 0;
+	for (size_t i = 0; i < in.len; i++) {
+		if (!is_space(in.ptr[i]))
+			out[len++] = in.ptr[i];
+	}
+	return span_of(out, len);
+}
+
+static struct span trim(struct span in, char *out)
+{
+	(void)out;
+	while (in.len > 0 && is_space(in.ptr[0]))
+		in = span_from(in, 1);
+	while (in.len > 0 && is_space(in.ptr[in.len - 1]))
+		in.len--;
+	return in;
+}
+
+/* Behind the slash and star at `at`: where the comment is over, or the text. */
+static size_t comment_end(struct span in, size_t at)
+{
+	const char *end = memmem(in.ptr + at, in.len - at, "*/", 2);
+	return end ? (size_t)(end - in.ptr) + 2 : in.len;
+}
+
+/* MySQL runs what stands between the slash-star with "!", digits, and the star-slash. */
+static size_t open_comment(struct span in, size_t at)
+{
+	for (at += 3; at < in.len && ascii_is_digit(in.ptr[at]);)
+		at++;
+	return at;
+}
+
+static struct span replace_comments(struct span in, char *out)
+{
+	size_t len = 0, at = 0;
+	while (at < in.len) {
+		char next = at + 1 < in.len ? in.ptr[at + 1] : '\0';
+		if (in.ptr[at] == '*' && next == '/') { /* of one that was opened */
+			out[len++] = ' ';
+			at += 2;
+		} else if (in.ptr[at] != '/' || next != '*') {
+			out[len++] = in.ptr[at++];
+		} else {
+			bool runs = at + 2 < in.len && in.ptr[at + 2] == '!';
+			at = runs ? open_comment(in, at) : comment_end(in, at + 2);
+			out[len++] = ' ';
+		}
+	}
+	return span_of(out, len);
+}
+
+/* "${IFS}" and "$IFS$9" are spaces to a shell, "$@" and "$*" nothing. Gives the bytes to skip. */
+static size_t shell_word(struct span rest, char *replacement)
+{
+	*replacement = '\0';
+	if (span_istarts(rest, SPAN("${ifs}")))
+		*replacement = ' ';
+	else if (span_istarts(rest, SPAN("$ifs$9")))
+		*replacement = ' ';
+	else if (span_istarts(rest, SPAN("$ifs")))
+		*replacement = ' ';
+	else if (span_starts(rest, SPAN("$@")) || span_starts(rest, SPAN("$*")))
+		return 2;
+	else
+		return 0;
+	return span_istarts(rest, SPAN("$ifs")) && !span_istarts(rest, SPAN("$ifs$9")) ? 4 : 6;
+}
+
+static bool is_dropped_by_shells(char c)
+{
+	return c == '\'' || c == '"' || c == '\\' || c == '^';
+}
+
+static struct span normalise_command(struct span in, char *out)
+{
+	size_t len = 0, at = 0;
+	while (at < in.len) {
+		char replacement;
+		size_t skip = in.ptr[at] == '$' ? shell_word(span_from(in, at), &replacement) : 0;
+		if (skip > 0 && replacement)
+			out[len++] = replacement;
+		else if (skip == 0 && !is_dropped_by_shells(in.ptr[at]))
+			out[len++] = in.ptr[at];
+		at += skip > 0 ? skip : 1;
+	}
+	return span_of(out, len);
+}
+
+/* Takes the last segment away, with the slash before it. */
+static size_t drop_segment(const char *out, size_t len)
+{
+	while (len > 0 && out[len - 1] != '/')
+		len--;
+	return len > 0 ? len - 1 : 0;
+}
+
+/* Segment by segment; ".." at the root stays, because it says what was meant. */
+static struct span normalise_path(struct span in, char *out)
+{
+	size_t len = 0, at = 0;
+	bool absolute = in.len > 0 && (in.ptr[0] == '/' || in.ptr[0] == '\\');
+	while (at < in.len) {
+		size_t end = at;
+		while (end < in.len && in.ptr[end] != '/' && in.ptr[end] != '\\')
+			end++;
+		struct span segment = span_of(in.ptr + at, end - at);
+		at = end + 1;
+		bool climbs = span_eq(segment, SPAN("..")) && len > 0 &&
+			      !span_ends(span_of(out, len), SPAN(".."));
+		if (climbs) {
+			len = drop_segment(out, len);
+		} else if (segment.len > 0 && !span_eq(segment, SPAN("."))) {
+			if (len > 0 || absolute)
+				out[len++] = '/';
+			memmove(out + len, segment.ptr, segment.len);
+			len += segment.len;
+		}
+	}
+	return span_of(out, len);
+}
+
+struct transformation {
+	unsigned kinds;
+	struct span (*apply)(struct span in, char *out);
+};
+
+static const struct transformation transformations[TRANSFORM_COUNT] = {
+    [TRANSFORM_LOWERCASE] = {KIND_UPPER, to_lowercase},
+    [TRANSFORM_URL] = {KIND_PERCENT, unescape_url},
+    [TRANSFORM_HTML] = {KIND_AMPERSAND, unescape_html},
+    [TRANSFORM_JS] = {KIND_BACKSLASH, unescape_js},
+    [TRANSFORM_CSS] = {KIND_BACKSLASH, unescape_css},
+    [TRANSFORM_NULLS] = {KIND_CONTROL, remove_nulls},
+    [TRANSFORM_CONTROLS] = {KIND_CONTROL, remove_controls},
+    [TRANSFORM_SPACES] = {KIND_SPACE, compress_spaces},
+    [TRANSFORM_NO_SPACES] = {KIND_SPACE, remove_spaces},
+    [TRANSFORM_COMMENTS] = {KIND_STAR, replace_comments},
+    [TRANSFORM_COMMAND] = {KIND_BACKSLASH | KIND_SHELL, normalise_command},
+    [TRANSFORM_PATH] = {KIND_ANY, normalise_path},
+    [TRANSFORM_BASE64] = {KIND_ANY, unescape_base64},
+    [TRANSFORM_HEX] = {KIND_ANY, unescape_hex},
+    [TRANSFORM_TRIM] = {KIND_SPACE, trim},
+};
+
+unsigned transform_kinds(enum rule_transform transform)
+{
+	return transformations[transform].kinds;
+}
+
+struct span transform_apply(enum rule_transform transform, struct span in, char *out)
+{
+	struct span result = transformations[transform].apply(in, out);
+	return span_eq(result, in) ? in : result;
+}
+
+struct span transform_chain(const uint8_t chain[RULE_CHAIN_MAX], struct span in, char *a, char *b)
+{
+	for (size_t i = 0; i < RULE_CHAIN_MAX && chain[i] != TRANSFORM_UNSET; i++) {
+		struct span out = transform_apply((enum rule_transform)chain[i], in, a);
+		if (out.ptr == in.ptr && out.len == in.len)
+			continue;
+		in = out;
+		if (out.ptr >= a && out.ptr <= a + out.len) { /* the next writes into the other */
+			char *used = a;
+			a = b;
+			b = used;
+		}
+	}
+	return in;
+}

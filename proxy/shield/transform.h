@@ -1,0 +1,48 @@
+#ifndef SALLYPORT_SHIELD_TRANSFORM_H
+#define SALLYPORT_SHIELD_TRANSFORM_H
+
+#include "sallyport/rule.h"
+
+/* Transformations of a value: small, pure, in one pass. None makes a text longer. */
+
+/* Kinds of bytes that a value may have, as bits. A transformation whose kinds a value lacks would
+ * leave it as it is, so it is not even tried. */
+enum byte_kind {
+	KIND_PERCENT = 1 << 0,
+	KIND_AMPERSAND = 1 << 1,
+	KIND_BACKSLASH = 1 << 2,
+	KIND_CONTROL = 1 << 3, /* below 0x20 */
+	KIND_STAR = 1 << 4,  /* of comments, also "#" and "-" */
+	KIND_SHELL = 1 << 5, /* ' " ^ ` $ */
+	KIND_UPPER = 1 << 6,
+	KIND_SPACE = 1 << 7,
+	KIND_MARK = 1 << 8, /* all but letters, digits, bytes from 0x80 on, space and . , - _ */
+	KIND_ANY = 0xffff,
+};
+
+extern const uint16_t byte_kinds[256];
+
+/* The kinds of bytes in s. */
+static inline unsigned kinds_of(struct span s)
+{
+	const unsigned char *at = (const unsigned char *)s.ptr;
+	unsigned even = 0, odd = 0;
+	size_t i = 0;
+	for (; i + 1 < s.len; i += 2) { /* two at a time: neither waits for the other */
+		even |= byte_kinds[at[i]];
+		odd |= byte_kinds[at[i + 1]];
+	}
+	return even | odd | (i < s.len ? byte_kinds[at[i]] : 0u);
+}
+
+/* One of these has to be there for the transformation to change anything. KIND_ANY: it may change
+ * any value, also one without a byte. */
+unsigned transform_kinds(enum rule_transform transform);
+
+/* Into out, of in.len bytes, which is not where `in` lies; gives `in` itself where it did not change. */
+struct span transform_apply(enum rule_transform transform, struct span in, char *out);
+
+/* The transformations of a chain, one after the other. a and b: room for in.len bytes each. */
+struct span transform_chain(const uint8_t chain[RULE_CHAIN_MAX], struct span in, char *a, char *b);
+
+#endif
