@@ -1,7 +1,8 @@
 #ifndef SALLYPORT_CLOCK_H
 #define SALLYPORT_CLOCK_H
 
-#include <stdint.h>
+#include "sallyport/err.h"
+#include "sallyport/span.h"
 
 /* Milliseconds and microseconds of CLOCK_MONOTONIC: for deadlines and durations. */
 uint64_t clock_mono_ms(void);
@@ -11,6 +12,8 @@ uint64_t clock_wall_us(void);
 /* "2026-11-23T21:08:24.123Z", NUL-terminated. */
 #define CLOCK_ISO_SIZE 25
 void clock_format_iso(uint64_t wall_us, char out[CLOCK_ISO_SIZE]);
+/* "2026-11-23": the first second of that day in UTC, since 1970. False: it is none from 1970 to 9999. */
+MUST_CHECK bool clock_parse_date(struct span text, uint64_t *first_s);
 /* IMF-fixdate (RFC 9110 section 5.6.7), "Mon, 23 Nov 2026 21:08:24 GMT". */
 #define CLOCK_HTTP_SIZE 30
 void clock_format_http(uint64_t wall_us, char out[CLOCK_HTTP_SIZE]);

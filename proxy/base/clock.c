@@ -63,6 +63,30 @@ static void civil_from_seconds(uint64_t seconds, struct civil *out)
 	out->second = of_day % 60;
 }
 
+/* From such a year on; the inverse of civil_from_days. */
+static uint64_t days_from_civil(unsigned year, unsigned month, unsigned day)
+{
+	enum { DAYS_1970 = 719468, DAYS_400_YEARS = 146097 };
+	year -= month <= 2;
+	unsigned of_era = year % 400, from_march = month > 2 ? month - 3 : month + 9;
+	unsigned days = 365 * of_era + of_era / 4 - of_era / 100 + (153 * from_march + 2) / 5 + day - 1;
+	return (uint64_t)(year / 400) * DAYS_400_YEARS + days - DAYS_1970;
+}
+
+bool clock_parse_date(struct span text, uint64_t *first_s)
+{
+	uint64_t year, month, day;
+	struct civil back;
+	if (text.len != strlen("YYYY-MM-DD") || text.ptr[4] != '-' || text.ptr[7] != '-' ||
+	    !span_to_u64(span_of(text.ptr, 4), 9999, &year) || !span_to_u64(span_of(text.ptr + 5, 2), 12, &month) ||
+	    !span_to_u64(span_of(text.ptr + 8, 2), 31, &day) || year < 1970 || month == 0 || day == 0)
+		return false;
+	uint64_t days = days_from_civil((unsigned)year, (unsigned)month, (unsigned)day);
+	civil_from_days((unsigned)days, &back); /* no 31 April comes out as it went in */
+	*first_s = days * 86400;
+	return back.year == year && back.month == month && back.day == day;
+}
+
 static void put_digits(char *at, unsigned value, unsigned digits)
 {
 	while (digits-- > 0) {

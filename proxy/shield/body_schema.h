@@ -8,7 +8,8 @@ bool bodies_policy_eq(const struct shield_policy_bodies *a, const struct shield_
 
 /* shield_schema.c: what other groups need, too. */
 bool strings_eq(const struct policy_strings *a, const struct policy_strings *b);
-/* A path that canonical paths may be compared with. */
+enum { POLICY_PATH_MAX = 1024 };
+/* A path that canonical paths may be compared with, of at most so many bytes. */
 void check_policy_path(const char *path, const char *setting, struct policy_where where,
 		       struct policy_context *context);
 

@@ -213,7 +213,7 @@ static const struct schema field_schema = {
     .finish = finish_field,
 };
 
-enum { PATHS_MAX = 64, PATH_BYTES_MAX = 1024 };
+enum { PATHS_MAX = 64 };
 
 static const struct setting path_rows[] = {
     {"path", SETTING_STRING, PATH(path), .required = true, .example = "\"/legacy\"",
@@ -228,13 +228,13 @@ static const struct setting path_rows[] = {
 void check_policy_path(const char *path, const char *setting, struct policy_where where,
 		       struct policy_context *context)
 {
-	char buf[URL_CANON_ROOM(PATH_BYTES_MAX)];
+	char buf[URL_CANON_ROOM(POLICY_PATH_MAX)];
 	struct url_canon canon;
 
-	if (path[0] != '/' || strlen(path) > PATH_BYTES_MAX || strpbrk(path, "?#")) {
+	if (path[0] != '/' || strlen(path) > POLICY_PATH_MAX || strpbrk(path, "?#")) {
 		policy_error_in(context, where, setting,
 				"\"%.64s\" is not a path, such as \"/legacy\", of at most %d bytes",
-				path, PATH_BYTES_MAX);
+				path, POLICY_PATH_MAX);
 		return;
 	}
 	url_canon_path(span_from_str(path), buf, &canon);

@@ -52,11 +52,39 @@ static void clock_runs_forward(void **state)
 	assert_true(wall + 5 > (uint64_t)time(NULL) && wall < (uint64_t)time(NULL) + 5);
 }
 
+static void clock_reads_the_dates_that_it_writes(void **state)
+{
+	(void)state;
+	char iso[CLOCK_ISO_SIZE];
+	for (uint64_t day = 0; day < 146097 + 366; day++) {
+		uint64_t first_s;
+		clock_format_iso(day * UINT64_C(86400000000), iso);
+		assert_true(clock_parse_date(span_of(iso, 10), &first_s));
+		assert_int_equal(first_s, day * 86400);
+	}
+}
+
+static void clock_reads_no_date_that_is_none(void **state)
+{
+	(void)state;
+	static const char *const rows[] = {
+	    "",		  "2027-02-29", "2100-02-29", "2027-04-31", "2027-13-01", "2027-00-01", "2027-01-00",
+	    "1969-12-31", "27-01-01",   "2027-1-1",   "2027/01/01", "2027-01-01 ", "+027-01-01", "2027-01-0x",
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint64_t first_s = 7;
+		if (clock_parse_date(span_from_str(rows[i]), &first_s))
+			fail_msg("'%s' is %llu", rows[i], (unsigned long long)first_s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(clock_formats_every_day_of_four_centuries),
 	    cmocka_unit_test(clock_formats_the_ends_of_time),
+	    cmocka_unit_test(clock_reads_the_dates_that_it_writes),
+	    cmocka_unit_test(clock_reads_no_date_that_is_none),
 	    cmocka_unit_test(clock_runs_forward),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
