@@ -73,6 +73,19 @@ static const struct cli_command commands[] = {
      "  --json              for programs\n"
      "\nThe URL, \"/path?query\" or \"http://host/path?query\", is taken byte for byte. Exit status 0: it\n"
      "would go on to an origin; 1: it would be refused.\n"},
+    {"replay", cli_replay, "[-c FILE] [--against OLDPOLICY] [--format FORMAT] [--site NAME] [--json] LOG...",
+     "show what a policy would have made of the requests in access logs",
+     POLICY_HELP
+     "  --against OLDPOLICY compare with what this policy says, not with what the log says\n"
+     "  --format FORMAT     auto, combined, json or sallyport; auto tells them apart line by line\n"
+     "  --site NAME         where a log has no host the requests are this site's; others are left out\n"
+     "  --top N             rules and reasons shown of each kind, 20\n"
+     "  --show N            requests shown of each, 3; those first that had been answered 2xx or 3xx\n"
+     "  --json              for programs\n"
+     "\nLOG is a file, also gzipped, or - for standard input: Apache's and nginx's common or combined format,\n"
+     "JSON a line, or our own log, which says what was refused then. In a log of another server all requests\n"
+     "count as passed. Content, cookies and how often somebody asks are not replayed. Exit status 0: nothing\n"
+     "is newly rejected; 1: something is; 2: a log or policy cannot be read.\n"},
     {"status", cli_status, "[--json] [--socket PATH | -c FILE]", "show how the running server is",
      "  --json              for programs\n" SOCKET_HELP},
     {"reload", cli_reload, "[--socket PATH | -c FILE]",

@@ -51,6 +51,11 @@ Require all granted
 </Directory>
 """
 
+# As Debian's apache2.conf and default site have it; both modules for it are built in.
+APACHE_LOG = r"""LogFormat "%h %l %u %t \"%r\" %>s %O \"%{{Referer}}i\" \"%{{User-Agent}}i\"" combined
+CustomLog {dir}/access.log combined
+"""
+
 NODE = """const http = require('http'), fs = require('fs'), path = require('path');
 const root = %r;
 http.createServer((request, response) => {
@@ -96,6 +101,17 @@ def _apache(values, folder):
     return ["apache2", "-X", "-f", str(folder / "apache.conf")]
 
 
+def _nginx_logging(values, folder):
+    """Each request in `access.log`, in the format that it has by default."""
+    (folder / "nginx.conf").write_text(NGINX.replace("access_log off", "access_log {dir}/access.log combined").format(**values))
+    return ["nginx", "-e", str(folder / "nginx.err"), "-c", str(folder / "nginx.conf")]
+
+
+def _apache_logging(values, folder):
+    (folder / "apache.conf").write_text((APACHE + APACHE_LOG).format(**values))
+    return ["apache2", "-X", "-f", str(folder / "apache.conf")]
+
+
 def _node(values, folder):
     (folder / "static.js").write_text(NODE % (str(values["root"]), values["port"], values["host"]))
     return ["node", str(folder / "static.js")]
@@ -114,7 +130,8 @@ def _tomcat(values, folder):
 
 
 KINDS = {"nginx": (_nginx, "/usr/sbin/nginx"), "apache": (_apache, "/usr/sbin/apache2"), "node": (_node, "/usr/bin/node"),
-         "nginx, two trees": (_nginx_trees, "/usr/sbin/nginx"), "tomcat": (_tomcat, "/usr/share/tomcat10/bin/bootstrap.jar")}
+         "nginx, two trees": (_nginx_trees, "/usr/sbin/nginx"),
+         "nginx, logging": (_nginx_logging, "/usr/sbin/nginx"), "apache, logging": (_apache_logging, "/usr/sbin/apache2"), "tomcat": (_tomcat, "/usr/share/tomcat10/bin/bootstrap.jar")}
 
 
 class Peer:
