@@ -27,8 +27,8 @@ PACKAGE_HS := $(if $(filter x86_64 i%86,$(shell uname -m)),libhyperscan-dev,libv
 PACKAGES      := gcc make pkg-config libc6-dev libssl-dev libmicrohttpd-dev libconfig-dev \
                  libjansson-dev libcurl4-openssl-dev libc-ares-dev libcap-ng-dev libseccomp-dev uthash-dev \
                  $(PACKAGE_HS) libpcre2-dev zlib1g-dev libbrotli-dev libzstd-dev libexpat1-dev libsqlite3-dev \
-                 libnftables-dev libnetfilter-log-dev libnetfilter-conntrack-dev
-PACKAGES_TEST := binutils cppcheck curl dnsmasq-base git iproute2 libcmocka-dev nftables openssl python3 python3-yaml
+                 libnftables-dev libnetfilter-log-dev libnetfilter-conntrack-dev libmaxminddb-dev
+PACKAGES_TEST := binutils cppcheck curl dnsmasq-base git iproute2 libcmocka-dev mmdb-bin nftables openssl python3 python3-yaml
 PACKAGES_ALL  := chromium testssl.sh clang libclang-rt-14-dev nginx-light libnginx-mod-http-brotli-filter brotli haproxy wrk apache2-bin \
                  nodejs tomcat10-common default-jre-headless
 PACKAGES_BENCH := nginx-light haproxy squid tinyproxy-bin wrk openssl python3
@@ -39,7 +39,7 @@ IMAGE_TOOL ?= $(notdir $(firstword $(shell command -v docker podman buildah)))
 IMAGE      ?= sallyport:$(VERSION)
 
 LIBRARIES := openssl libmicrohttpd libcurl libconfig jansson libcares libcap-ng libseccomp libhs \
-             libpcre2-8 zlib libbrotlidec libzstd expat sqlite3 libnftables libnetfilter_log libnetfilter_conntrack
+             libpcre2-8 zlib libbrotlidec libzstd expat sqlite3 libnftables libnetfilter_log libnetfilter_conntrack libmaxminddb
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wstrict-prototypes \
             -Wmissing-prototypes -Wvla -Werror=implicit-function-declaration

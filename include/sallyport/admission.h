@@ -1,7 +1,7 @@
 #ifndef SALLYPORT_ADMISSION_H
 #define SALLYPORT_ADMISSION_H
 
-#include "sallyport/cidr_set.h"
+#include "sallyport/address_set.h"
 #include "sallyport/policy.h"
 #include "sallyport/shield.h"
 #include "sallyport/throttle.h"
@@ -40,7 +40,7 @@ struct throttle_policy {
 	struct policy_list path_list; /* of struct throttle_path */
 	uint64_t reply_rate;  /* bytes a second; 0: any */
 	uint64_t reply_burst; /* bytes; 0: the usual */
-	struct policy_strings allow;
+	struct address_list allow;
 	uint64_t strikes; /* 0: no bans */
 	uint64_t strike_window_ms;
 	uint64_t ban_ms;
@@ -54,15 +54,13 @@ struct throttle_policy {
 	struct throttle_byte_rate reply; /* per_s 0: none */
 	struct throttle_path **paths; /* path_count of them, longest first */
 	size_t path_count;
-	struct cidr_set allow_set;
 	unsigned reading; /* enum url_reading, for paths */
 	uint64_t site; /* throttle_id() of the site's name, apart in a dry run */
 };
 
 /* allow_addresses and deny_addresses of a site. */
 struct address_policy {
-	struct policy_strings allow, deny;
-	struct cidr_set allow_set, deny_set;
+	struct address_list allow, deny;
 };
 
 extern const struct schema throttle_schema;
@@ -70,6 +68,9 @@ extern const struct schema throttle_schema;
 /* Compiles the lists; reports by the names of the settings. Called by the shield's finish. */
 void address_policy_compile(struct address_policy *addresses, struct policy_where where,
 			    struct policy_context *context);
+/* Finds the sets that the lists of a site name, once all are read. */
+void admission_link(struct address_policy *addresses, struct throttle_policy *policy, unsigned site_index,
+		    const struct policy_list *sets, struct policy_context *context);
 /* Once the site's name is known. */
 void throttle_policy_name(struct throttle_policy *policy, const char *site_name);
 
@@ -96,7 +97,7 @@ const struct throttle_byte_rate *admission_reply_rate(const struct throttle_poli
 static inline bool admission_is_on(const struct address_policy *addresses,
 				   const struct throttle_policy *policy)
 {
-	return policy->is_on || addresses->deny_set.n > 0 || addresses->allow_set.n > 0;
+	return policy->is_on || address_list_is_set(&addresses->deny) || address_list_is_set(&addresses->allow);
 }
 
 /* ALLOW or REJECT (for a ban also CLOSE or TARPIT, where the policy says so), with verdict.retry_after_s

@@ -22,6 +22,8 @@ struct cidr_set {
 
 /* What one network covers. */
 struct cidr_range cidr_range_of(const struct cidr *cidr);
+/* Makes *range both of them where the next one, which begins no lower, overlaps it or goes on where it ends. */
+bool cidr_range_join(struct cidr_range *range, const struct cidr_range *next);
 /* Sorts and joins the ranges where they lie; the set borrows them. */
 struct cidr_set cidr_set_of(struct cidr_range *ranges, size_t n);
 /* An address of an unknown family is in no set. */

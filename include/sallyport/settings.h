@@ -115,6 +115,7 @@ struct settings {
 	struct policy_list listens;   /* of struct listen_settings, the gate's among them */
 	struct policy_list sites;     /* of struct site */
 	const char *default_site;     /* name; NULL: unknown hosts are refused */
+	struct policy_list address_sets; /* of struct address_set */
 	struct policy_strings trusted_proxies;
 	struct cidr *trusted;         /* trusted_count of them */
 	size_t trusted_count;

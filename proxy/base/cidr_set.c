@@ -58,6 +58,15 @@ static bool touches(const struct cidr_range *range, const struct cidr_range *nex
 	return ends_at_the_end || !is_less(after(range->last), next->first);
 }
 
+bool cidr_range_join(struct cidr_range *range, const struct cidr_range *next)
+{
+	if (is_less(next->first, range->first) || !touches(range, next))
+		return false;
+	if (is_less(range->last, next->last))
+		range->last = next->last;
+	return true;
+}
+
 struct cidr_set cidr_set_of(struct cidr_range *ranges, size_t n)
 {
 	struct cidr_set set = {ranges, 0};
@@ -65,11 +74,8 @@ struct cidr_set cidr_set_of(struct cidr_range *ranges, size_t n)
 		return set;
 	qsort(ranges, n, sizeof(ranges[0]), compare);
 	for (size_t i = 1; i < n; i++) {
-		struct cidr_range *range = &ranges[set.n];
-		if (!touches(range, &ranges[i]))
+		if (!cidr_range_join(&ranges[set.n], &ranges[i]))
 			ranges[++set.n] = ranges[i];
-		else if (is_less(range->last, ranges[i].last))
-			range->last = ranges[i].last;
 	}
 	set.n++;
 	return set;

@@ -78,12 +78,14 @@ void explain_findings(struct explain *e, const struct http_head *head, const str
 
 /* ---- who may ask ---- */
 
-static void say_networks(struct explain *e, const char *setting, const struct policy_strings *networks,
-			 const char *what)
+static void say_networks(struct explain *e, const char *setting, const struct address_list *list, const char *what)
 {
-	if (networks->n > 0)
-		explain_sayf(e, "addresses", setting, "%zu network%s %s", networks->n,
-			     networks->n == 1 ? "" : "s", what);
+	const size_t networks = list->texts.n - list->set_count;
+	if (networks > 0)
+		explain_sayf(e, "addresses", setting, "%zu network%s %s", networks, networks == 1 ? "" : "s", what);
+	for (size_t i = 0; i < list->set_count; i++)
+		explain_sayf(e, "addresses", setting, "set %s of %zu networks %s", list->sets[i]->name,
+			     list->sets[i]->set.n, what);
 }
 
 static void say_rate(struct explain *e, const char *setting, const struct policy_rate *rate,

@@ -193,6 +193,16 @@ static void compile_sites(struct settings *settings, struct policy_where where,
 			     settings->origin_count, ORIGINS_MAX);
 }
 
+static void link_addresses(struct settings *settings, struct policy_context *context)
+{
+	struct site *sites = settings->sites.items;
+
+	address_sets_check(&settings->address_sets, context);
+	for (size_t i = 0; i < settings->sites.n; i++)
+		admission_link(&sites[i].shield_policy.addresses, &sites[i].shield_policy.throttle, (unsigned)i,
+			       &settings->address_sets, context);
+}
+
 /* ---- shields ---- */
 
 static bool compile_shield(struct settings *settings, struct site *site,
@@ -271,6 +281,7 @@ void settings_compile(void *structure, struct policy_where where, struct policy_
 					      &settings->trusted_count, where, context);
 	load_error_page(settings, where, context);
 	compile_sites(settings, where, context);
+	link_addresses(settings, context);
 	settings_add_internals(settings, where, context);
 	settings_add_gate(settings, context);
 	check_slots(settings, where, context);

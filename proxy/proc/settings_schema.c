@@ -17,6 +17,7 @@
 enum {
 	LISTENS_MAX = 64,
 	RULE_FILES_MAX = 256,
+	ADDRESS_SETS_MAX = 64,
 	WORKERS_MAX = 16,
 	SECOND_MS = 1000,
 	MINUTE_MS = 60 * SECOND_MS,
@@ -384,6 +385,8 @@ static const struct setting settings_rows[] = {
      .doc = "What is protected. At least one is needed."},
     {"default_site", SETTING_STRING, SETTINGS(default_site), .example = "\"shop\"",
      .doc = "The name of the site for hosts that no site has. Without it they are refused."},
+    {"address_sets", SETTING_LIST, SETTINGS(address_sets), .sub = &address_set_schema, .max = ADDRESS_SETS_MAX,
+     .doc = "Addresses that have a name, from files and by country, for the lists of sites: see Sets of addresses."},
     {"trusted_proxies", SETTING_STRINGS, SETTINGS(trusted_proxies),
      .example = "( \"10.1.0.0/16\" )",
      .doc = "Networks whose X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host and Forwarded "

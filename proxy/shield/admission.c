@@ -26,9 +26,13 @@ static bool refuse(struct verdict *verdict, enum reason reason, const char *sett
 static bool judge_address(const struct address_policy *addresses, const struct addr *visitor,
 			  struct verdict *verdict)
 {
-	if (cidr_set_has(&addresses->deny_set, visitor))
+	const struct address_set *set;
+	if (address_list_find(&addresses->deny, visitor, &set)) {
+		if (set)
+			verdict->evidence = span_from_str(set->name);
 		return refuse(verdict, REASON_ADDRESS_DENIED, "sites[].shield.deny_addresses", 0);
-	return addresses->allow_set.n > 0 && !cidr_set_has(&addresses->allow_set, visitor) &&
+	}
+	return address_list_is_set(&addresses->allow) && !address_list_has(&addresses->allow, visitor) &&
 	       refuse(verdict, REASON_ADDRESS_NOT_ALLOWED, "sites[].shield.allow_addresses", 0);
 }
 
@@ -132,7 +136,7 @@ void admission_judge(const struct address_policy *addresses, const struct thrott
 		verdict->enforced = request->mode != SHIELD_MONITOR;
 		return;
 	}
-	if (!policy->is_on || cidr_set_has(&policy->allow_set, request->visitor))
+	if (!policy->is_on || address_list_has(&policy->allow, request->visitor))
 		return;
 	struct judging judging = {policy, request, {0}, verdict, notes};
 	judging.client = throttle_client_of(table, policy->site, addr_client_key(request->visitor),
@@ -145,6 +149,6 @@ const struct throttle_byte_rate *admission_reply_rate(const struct throttle_poli
 						      const struct addr *visitor, int mode)
 {
 	bool is_held = policy->reply.per_s > 0 && mode == SHIELD_ENFORCE && !policy->dry_run &&
-		       !cidr_set_has(&policy->allow_set, visitor);
+		       !address_list_has(&policy->allow, visitor);
 	return is_held ? &policy->reply : NULL;
 }

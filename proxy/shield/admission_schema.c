@@ -3,8 +3,8 @@
 #include "sallyport/admission.h"
 
 #include "shield/answers_schema.h"
-#include "shield/networks.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/param.h>
@@ -27,12 +27,30 @@ enum {
 void address_policy_compile(struct address_policy *addresses, struct policy_where where,
 			    struct policy_context *context)
 {
-	addresses->allow_set =
-	    networks_compile(&addresses->allow, "allow_addresses", where, context);
-	addresses->deny_set = networks_compile(&addresses->deny, "deny_addresses", where, context);
-	if (addresses->allow.items && addresses->allow.n == 0)
-		policy_error_in(context, addresses->allow.where, "allow_addresses",
+	const struct policy_strings *allowed = &addresses->allow.texts;
+
+	address_list_compile(&addresses->allow, "allow_addresses", where, context);
+	address_list_compile(&addresses->deny, "deny_addresses", where, context);
+	if (allowed->items && allowed->n == 0)
+		policy_error_in(context, allowed->where, "allow_addresses",
 				"none is left: every request would be refused");
+}
+
+static void link_list(struct address_list *list, unsigned site_index, const char *setting,
+		      const struct policy_list *sets, struct policy_context *context)
+{
+	char named[64];
+
+	snprintf(named, sizeof(named), "sites[%u].shield.%s", site_index, setting);
+	address_list_link(list, sets, named, context);
+}
+
+void admission_link(struct address_policy *addresses, struct throttle_policy *policy, unsigned site_index,
+		    const struct policy_list *sets, struct policy_context *context)
+{
+	link_list(&addresses->allow, site_index, "allow_addresses", sets, context);
+	link_list(&addresses->deny, site_index, "deny_addresses", sets, context);
+	link_list(&policy->allow, site_index, "throttle.allow", sets, context);
 }
 
 /* ---- rates ---- */
@@ -168,10 +186,10 @@ static const struct setting throttle_rows[] = {
     {"reply_burst", SETTING_BYTES, THROTTLE(reply_burst), .min = REPLY_BURST_MIN, .max = THROTTLE_BYTES_MAX,
      .example = "\"1 MiB\"",
      .doc = "How much of that at once. Without it: what `reply_rate` gives in a second, and 64 KiB at least."},
-    {"allow", SETTING_STRINGS, THROTTLE(allow), .max = NETWORKS_MAX,
+    {"allow", SETTING_STRINGS, THROTTLE(allow.texts), .max = NETWORKS_MAX,
      .example = "( \"10.0.0.0/8\" )",
-     .doc = "Networks whose requests are neither counted, refused nor held here, such as those of a "
-	    "monitoring service."},
+     .doc = "Networks, or sets of them (`set:NAME`), whose requests are neither counted, refused nor held here, such as "
+	    "those of a monitoring service."},
     {"strikes", SETTING_COUNT, THROTTLE(strikes), .standard = "0", .max = 1000000,
      .doc = "So many refusals ban a client for the time `ban`. 0: never."},
     {"strike_window", SETTING_TIME, THROTTLE(strike_window_ms), .standard = "1 min", .min = 1000,
@@ -194,7 +212,7 @@ static void finish_throttle(void *structure, struct policy_where where,
 	const struct policy_rate strikes = {policy->strikes, policy->strike_window_ms};
 
 	compile_paths(policy, where, context);
-	policy->allow_set = networks_compile(&policy->allow, "allow", where, context);
+	address_list_compile(&policy->allow, "allow", where, context);
 	policy->has_rate = policy->per_client.count > 0;
 	policy->is_on = policy->has_rate || policy->path_count > 0;
 	if (policy->has_rate)
