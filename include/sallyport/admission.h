@@ -27,8 +27,9 @@
 struct throttle_path {
 	const char *path;
 	size_t path_len;
-	struct policy_rate per_client;
+	struct policy_rate per_client; /* count 0: no rate */
 	uint64_t burst;
+	uint64_t concurrent; /* 0: any */
 	struct throttle_rate rate;
 	struct policy_where where;
 };
@@ -37,6 +38,7 @@ struct throttle_path {
 struct throttle_policy {
 	struct policy_rate per_client; /* count 0: no rate */
 	uint64_t burst;
+	uint64_t concurrent; /* requests of a client at once; 0: any. Counted by the worker, see front/concurrency.c */
 	struct policy_list path_list; /* of struct throttle_path */
 	uint64_t reply_rate;  /* bytes a second; 0: any */
 	uint64_t reply_burst; /* bytes; 0: the usual */
@@ -50,6 +52,7 @@ struct throttle_policy {
 
 	bool is_on;
 	bool has_rate; /* for the client on every path */
+	bool has_concurrent; /* here, or for a path */
 	struct throttle_rate rate, strike_rate;
 	struct throttle_byte_rate reply; /* per_s 0: none */
 	struct throttle_path **paths; /* path_count of them, longest first */

@@ -46,7 +46,7 @@
 enum {
 	STATS_SLOTS = 64,           /* workers of all generations alive at once */
 	STATS_STATUS_CLASSES = 6,   /* by status / 100 */
-	STATS_CENSUS_ENTRIES = 32768, /* client addresses one worker can count, a power of two */
+	STATS_CENSUS_ENTRIES = 65536, /* what one worker can count, clients and their requests; a power of two */
 };
 
 /* The log's rings: one per slot, and those of processes that tell news and have no counters here. */

@@ -98,6 +98,12 @@ static void say_rate(struct explain *e, const char *setting, const struct policy
 		     path ? ", under " : "", path ? path : "");
 }
 
+static void say_concurrent(struct explain *e, const char *setting, uint64_t limit, const char *path)
+{
+	explain_sayf(e, "throttle", setting, "each client %llu in work at a time%s%s", (unsigned long long)limit,
+		     path ? ", under " : "", path ? path : "");
+}
+
 static void say_ban(struct explain *e, const struct throttle_policy *policy)
 {
 	char window[UNITS_TEXT_SIZE], ban[UNITS_TEXT_SIZE];
@@ -119,12 +125,16 @@ static void say_throttle(struct explain *e, const struct subject *s)
 {
 	const struct throttle_policy *policy = &s->site->shield_policy.throttle;
 	const struct throttle_path *rule = throttle_path_of(policy, s->canon.path);
-	if (!policy->is_on && policy->reply_rate == 0)
+	if (!policy->is_on && !policy->has_concurrent && policy->reply_rate == 0)
 		return;
 	say_networks(e, "sites[].shield.throttle.allow", &policy->allow, "not throttled");
 	if (policy->has_rate)
 		say_rate(e, "sites[].shield.throttle.per_client", &policy->per_client, policy->burst, NULL);
-	if (rule)
+	if (policy->concurrent > 0)
+		say_concurrent(e, "sites[].shield.throttle.concurrent", policy->concurrent, NULL);
+	if (rule && rule->concurrent > 0)
+		say_concurrent(e, "sites[].shield.throttle.paths[].concurrent", rule->concurrent, rule->path);
+	if (rule && rule->per_client.count > 0)
 		say_rate(e, "sites[].shield.throttle.paths[].per_client", &rule->per_client, rule->burst,
 			 rule->path);
 	if (policy->reply_rate > 0)

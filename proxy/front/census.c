@@ -208,18 +208,25 @@ static void count_one(struct table *own, uint64_t key)
 	set_entry(entry, key, 1);
 }
 
-bool census_enter(struct census *census, uint64_t key, uint32_t limit)
+bool census_begin(struct census *census, uint64_t key, uint32_t limit)
 {
 	if (count_everywhere(census->memory, key) >= limit)
 		return false;
 	count_one(census->own, key);
+	return true;
+}
+
+bool census_enter(struct census *census, uint64_t key, uint32_t limit)
+{
+	if (!census_begin(census, key, limit))
+		return false;
 	stat_add(&census->memory->directory.totals[census->slot], 1);
 	return true;
 }
 
-void census_leave(struct census *census, uint64_t key)
+/* False: it was never counted, or the memory was spoiled: nothing goes below zero. */
+static bool uncount_one(struct table *own, uint64_t key)
 {
-	struct table *own = census->own;
 	struct entry *entry = find(own, key);
 	uint32_t count = entry ? count_of(entry) : 0;
 	_Atomic uint64_t *shared = overflow_of(own, key);
@@ -232,9 +239,20 @@ void census_leave(struct census *census, uint64_t key)
 	} else if (get(shared) > 0) {
 		stat_sub(shared, 1);
 	} else {
-		return; /* never entered, or the memory was spoiled: nothing below zero */
+		return false;
 	}
-	stat_sub(&census->memory->directory.totals[census->slot], 1);
+	return true;
+}
+
+void census_leave(struct census *census, uint64_t key)
+{
+	if (uncount_one(census->own, key))
+		stat_sub(&census->memory->directory.totals[census->slot], 1);
+}
+
+void census_end(struct census *census, uint64_t key)
+{
+	(void)uncount_one(census->own, key);
 }
 
 uint64_t census_total(const struct census *census)

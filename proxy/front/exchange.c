@@ -50,6 +50,7 @@ static void exchange_free(struct exchange *x)
 {
 	struct front *f = x->front;
 	guard_release(x);
+	concurrency_end(x);
 	gate_visit_free(x);
 	hold_release(&x->evidence, &f->memory);
 	hold_release(&x->body, &f->memory);
@@ -139,7 +140,7 @@ bool exchange_begin(struct client *c, const struct http_head *head, const char *
 static bool is_rejection(enum reason reason)
 {
 	return reason <= REASON_HOST_UNKNOWN || reason == REASON_TLS_MISDIRECTED ||
-	       (reason >= REASON_ADDRESS_DENIED && reason <= REASON_THROTTLED) ||
+	       (reason >= REASON_ADDRESS_DENIED && reason <= REASON_CONCURRENCY) ||
 	       (reason >= REASON_EGRESS_CLIENT && reason <= REASON_EGRESS_CONNECTIONS);
 }
 

@@ -184,6 +184,7 @@ struct exchange {
 	struct subject subject;
 	struct verdict verdict;
 	struct addr visitor;        /* behind trusted proxies */
+	uint64_t in_work[2];        /* what it counts as in the census, at its site and its path; 0: nothing */
 	uint64_t id[2];
 
 	/* content, client to origin */
@@ -398,6 +399,11 @@ enum step_result step_reply(struct exchange *x);
 void reply_refusal(struct front *front, int fd, const struct addr *peer, enum reason reason, bool is_tls);
 /* The same to one that has said nothing yet, and its end. */
 void reply_refuse_connection(struct front *front, int fd, const struct addr *peer, enum reason reason, bool is_tls);
+
+/* concurrency.c: requests of a visitor at once. False: x->verdict refuses it, or notes that it would. */
+MUST_CHECK bool concurrency_begin(struct exchange *x);
+/* It is over, or is no request any longer. */
+void concurrency_end(struct exchange *x);
 
 /* reply_flow.c: what a visitor gets a second */
 void reply_flow_begin(struct exchange *x);

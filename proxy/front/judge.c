@@ -210,9 +210,7 @@ static void note_monitored(struct exchange *x)
 		stat_add(&x->front->stats->reasons[x->verdict.reason], 1);
 }
 
-/* Who asks, and how often: before what costs more. True: refused. What is only noted, and not
- * enforced, stays in x->verdict. */
-static bool refuses_client(struct exchange *x)
+static void judge_admission(struct exchange *x)
 {
 	struct front *f = x->front;
 	const struct shield_policy *policy = &x->subject.site->shield_policy;
@@ -221,13 +219,26 @@ static bool refuses_client(struct exchange *x)
 						  .now_us = loop_now_us(f->loop),
 						  .mode = (int)x->subject.mode};
 	struct admission_notes notes;
-	if (!admission_is_on(&policy->addresses, &policy->throttle))
-		return false;
 	admission_judge(&policy->addresses, &policy->throttle, f->throttle, &request, &x->verdict, &notes);
-	if (x->verdict.reason != REASON_BANNED)
-		shield_answer(x->subject.site->shield, &x->verdict);
 	stat_add(&f->stats->throttle_crowded, notes.crowded);
 	stat_add(&f->stats->clients_banned, notes.newly_banned);
+}
+
+/* Who asks, how often, and how much at once: before what costs more. True: refused. What is only noted, and not
+ * enforced, stays in x->verdict. */
+static bool refuses_client(struct exchange *x)
+{
+	const struct shield_policy *policy = &x->subject.site->shield_policy;
+	const bool is_on = admission_is_on(&policy->addresses, &policy->throttle);
+	if (!is_on && !policy->throttle.has_concurrent)
+		return false;
+	x->verdict = (struct verdict){.action = VERDICT_ALLOW, .enforced = true};
+	if (is_on)
+		judge_admission(x);
+	if (x->verdict.action == VERDICT_ALLOW && policy->throttle.has_concurrent && concurrency_begin(x))
+		return false;
+	if (x->verdict.reason != REASON_BANNED)
+		shield_answer(x->subject.site->shield, &x->verdict);
 	return x->verdict.action != VERDICT_ALLOW && x->verdict.enforced;
 }
 

@@ -54,6 +54,7 @@ bool tunnel_open(struct exchange *x, struct http_head *head, const char *data, s
 	x->down_bytes = len;
 	reply_passed(x, head_len + len);
 	x->step = STEP_TUNNEL;
+	concurrency_end(x);
 	stat_add(&f->stats->tunnels, 1);
 	moved(x);
 	return client_send(x, iov, 2) || refuse(reason, REASON_CLIENT_GONE);

@@ -105,7 +105,7 @@ static bool judge_path(struct judging *judging)
 {
 	const struct throttle_path *rule =
 	    throttle_path_of(judging->policy, judging->request->path);
-	if (!rule || !judge_rate(judging, &rule->rate, "sites[].shield.throttle.paths[].per_client",
+	if (!rule || rule->per_client.count == 0 || !judge_rate(judging, &rule->rate, "sites[].shield.throttle.paths[].per_client",
 				 rule->per_client.count))
 		return false;
 	judging->verdict->evidence = span_of(rule->path, rule->path_len);

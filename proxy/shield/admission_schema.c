@@ -18,6 +18,7 @@ enum {
 	NETWORKS_MAX = 65536,
 	RATE_MAX = 100000,
 	BURST_MAX = 1000000,
+	CONCURRENT_MAX = 100000,
 	REPLY_BURST_MIN = 4096,
 	REPLY_BURST_LEAST = 65536, /* where none is set: a page and what belongs to it */
 };
@@ -85,10 +86,12 @@ static const struct setting path_rows[] = {
     {"path", SETTING_STRING, PATH(path), .required = true, .example = "\"/login\"",
      .doc = "The path and everything under it, compared in canonical form, segment by segment. "
 	    "The longest path that fits counts."},
-    {"per_client", SETTING_RATE, PATH(per_client), .required = true, .min = 1, .max = RATE_MAX,
-     .example = "\"5/min\"", .doc = "How often one client may ask for it, in the mean."},
+    {"per_client", SETTING_RATE, PATH(per_client), .min = 1, .max = RATE_MAX,
+     .example = "\"5/min\"", .doc = "How often one client may ask for it, in the mean. It or `concurrent` is needed."},
     {"burst", SETTING_COUNT, PATH(burst), .standard = "5", .min = 1, .max = BURST_MAX,
      .doc = "How often at once."},
+    {"concurrent", SETTING_COUNT, PATH(concurrent), .standard = "0", .max = CONCURRENT_MAX,
+     .doc = "How many requests for it one client may have in work at a time. 0: any."},
     {0},
 };
 
@@ -114,12 +117,16 @@ static void check_path(const char *path, struct policy_where where, struct polic
 
 static void finish_path(void *structure, struct policy_where where, struct policy_context *context)
 {
+	const struct policy_where nowhere = {0};
 	struct throttle_path *rule = structure;
 
 	if (!rule->path)
 		return;
 	check_path(rule->path, where, context);
 	rule->path_len = strlen(rule->path);
+	/* what is there and wrong was reported */
+	if (rule->concurrent == 0 && policy_where_of(context, "per_client", nowhere).line == 0)
+		policy_error(context, where, "neither per_client nor concurrent is set");
 	if (rule->per_client.count > 0)
 		compile_rate(&rule->per_client, rule->burst, throttle_id(rule->path), &rule->rate,
 			     where, context);
@@ -177,6 +184,8 @@ static const struct setting throttle_rows[] = {
 	    "network of 64 bits. Without it only `paths` have rates."},
     {"burst", SETTING_COUNT, THROTTLE(burst), .standard = "100", .min = 1, .max = BURST_MAX,
      .doc = "How often at once."},
+    {"concurrent", SETTING_COUNT, THROTTLE(concurrent), .standard = "0", .max = CONCURRENT_MAX,
+     .doc = "How many requests to this site one client may have in work at a time, over all its connections. 0: any."},
     {"paths", SETTING_LIST, THROTTLE(path_list), .sub = &path_schema, .max = PATHS_MAX,
      .doc = "Paths with a rate of their own, besides that of the whole site."},
     {"reply_rate", SETTING_BYTE_RATE, THROTTLE(reply_rate), .standard = "0 B/s", .max = THROTTLE_BYTES_MAX,
@@ -214,6 +223,9 @@ static void finish_throttle(void *structure, struct policy_where where,
 	compile_paths(policy, where, context);
 	address_list_compile(&policy->allow, "allow", where, context);
 	policy->has_rate = policy->per_client.count > 0;
+	policy->has_concurrent = policy->concurrent > 0;
+	for (size_t i = 0; i < policy->path_count; i++)
+		policy->has_concurrent |= policy->paths[i]->concurrent > 0;
 	policy->is_on = policy->has_rate || policy->path_count > 0;
 	if (policy->has_rate)
 		compile_rate(&policy->per_client, policy->burst, 0, &policy->rate, where, context);
@@ -222,9 +234,9 @@ static void finish_throttle(void *structure, struct policy_where where,
 	if (strikes.count > 0)
 		(void)throttle_rate_of(strikes.count, strikes.per_ms, strikes.count, 0,
 				       &policy->strike_rate);
-	if (policy->where.line > 0 && !policy->is_on && policy->reply_rate == 0)
+	if (policy->where.line > 0 && !policy->is_on && !policy->has_concurrent && policy->reply_rate == 0)
 		policy_warning(context, where,
-			       "none of per_client, paths and reply_rate is set: nothing is throttled");
+			       "none of per_client, concurrent, paths and reply_rate is set: nothing is throttled");
 }
 
 const struct schema throttle_schema = {

@@ -74,6 +74,26 @@ static void census_slot_taken_anew_starts_at_nothing(void **state)
 	memory_free(memory);
 }
 
+static void what_is_no_connection_counts_apart_from_the_total(void **state)
+{
+	(void)state;
+	void *memory = memory_new();
+	struct census *one = census_open(memory, 0), *other = census_open(memory, 1);
+	assert_true(census_begin(one, 7, 2));
+	assert_true(census_begin(other, 7, 2));
+	assert_false(census_begin(one, 7, 2));
+	assert_int_equal(census_total(one), 0);
+	census_end(one, 7);
+	assert_true(census_begin(other, 7, 2));
+	census_end(one, 7); /* it has none: nothing goes below zero */
+	assert_false(census_begin(one, 7, 2));
+	census_clear(memory, 1);
+	assert_true(census_begin(one, 7, 1));
+	census_close(one);
+	census_close(other);
+	memory_free(memory);
+}
+
 static uint64_t next_random(uint64_t *seed)
 {
 	*seed ^= *seed << 13;
@@ -230,6 +250,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(census_counts_over_all_slots),
 	    cmocka_unit_test(census_slot_taken_anew_starts_at_nothing),
+	    cmocka_unit_test(what_is_no_connection_counts_apart_from_the_total),
 	    cmocka_unit_test(census_is_what_a_plain_count_says),
 	    cmocka_unit_test(census_that_is_full_still_counts),
 	    cmocka_unit_test(census_leave_never_counts_below_zero),
