@@ -2,6 +2,7 @@
 #define SALLYPORT_ADMISSION_H
 
 #include "sallyport/address_set.h"
+#include "sallyport/login.h"
 #include "sallyport/policy.h"
 #include "sallyport/shield.h"
 #include "sallyport/throttle.h"
@@ -18,6 +19,7 @@
  *   banned                                banned               throttle.strikes, .ban
  *   over the client's rate                throttled            throttle.per_client
  *   over the rate of a path               throttled            throttle.paths[].per_client
+ *   over the rate of a login page         login-throttled      throttle.logins[].per_client
  *
  * A path's rate counts each client by itself too. A request passes where both rates let it; one
  * that only its path refuses has counted against the client. Each refusal is a strike; the one that
@@ -40,6 +42,7 @@ struct throttle_policy {
 	uint64_t burst;
 	uint64_t concurrent; /* requests of a client at once; 0: any. Counted by the worker, see front/concurrency.c */
 	struct policy_list path_list; /* of struct throttle_path */
+	struct policy_list logins;    /* of struct login_rule */
 	uint64_t reply_rate;  /* bytes a second; 0: any */
 	uint64_t reply_burst; /* bytes; 0: the usual */
 	struct address_list allow;
@@ -85,11 +88,13 @@ struct admission_request {
 	struct span path; /* canonical */
 	uint64_t now_us;  /* monotonic */
 	int mode;         /* enum shield_mode of the site */
+	struct span method;
 };
 
 struct admission_notes {
 	bool crowded; /* the table was full there */
 	bool newly_banned;
+	const struct login_rule *login; /* what passed is an attempt to log in; NULL: it is none */
 };
 
 /* The rate that replies to this visitor are held to; NULL: none. */

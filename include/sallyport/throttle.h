@@ -91,6 +91,10 @@ struct throttle_client {
 struct throttle_client throttle_client_of(struct throttle_table *table, uint64_t site, uint64_t key,
 					  uint64_t now_us);
 
+/* A key for bytes that a client chose, such as a name or a cookie: hashed as keys are, and never 0. What stands in the memory tells
+ * nobody who has not its seed what they were. */
+uint64_t throttle_key_of(const struct throttle_table *table, const char *bytes, size_t len);
+
 enum throttle_answer {
 	THROTTLE_UNSET = 0,
 	THROTTLE_PASS,
@@ -106,6 +110,14 @@ struct throttle_result {
 /* One more request: counted where it passes. */
 struct throttle_result throttle_ask(const struct throttle_client *client,
 				    const struct throttle_rate *rate, uint64_t now_us);
+
+/* The last one was not to be counted after all; nothing happens where it is forgotten already. */
+void throttle_take_back(const struct throttle_client *client, const struct throttle_rate *rate, uint64_t now_us);
+
+/* A cell that only says that there was something, until keep_us (at most the horizon) after it was last said. It gives way as
+ * cells do. */
+void throttle_remember(const struct throttle_client *client, uint64_t keep_us, uint64_t now_us);
+bool throttle_is_remembered(const struct throttle_client *client, uint64_t now_us);
 
 /* Bytes a second: the same cells, whose TAT moves on by what the bytes take at the rate. What has
  * passed is charged whatever it comes to, since it cannot be called back: who asks before he passes

@@ -151,6 +151,8 @@ static enum pump final_head(struct exchange *x, struct http_head *head, size_t *
 	x->head_read = true;
 	frame_origin(x, head);
 	x->status = head->status;
+	if (x->login.rule)
+		login_has_reply(x, head);
 	if (x->page) {
 		enum pump guarded = guard_head(x, head, head_len, reason);
 		if (guarded != PUMP_AGAIN)

@@ -204,6 +204,7 @@ struct exchange {
 	struct body *inspection;    /* NULL: nobody looks into the content, or no longer */
 	struct shield_content *content_rules; /* NULL: no rule is asked about it */
 	struct rule_scan *content_scan;       /* of the piece in hand */
+	struct login_attempt login; /* rule NULL: it is none */
 	uint32_t inspect_hold;      /* bytes of it that are collected at most, until its end; 0: see quotas.collect */
 	bool inspect_streams;       /* what is more goes on as it comes */
 	struct hold up_pending;     /* for the origin, not yet taken */
@@ -404,6 +405,15 @@ void reply_refuse_connection(struct front *front, int fd, const struct addr *pee
 MUST_CHECK bool concurrency_begin(struct exchange *x);
 /* It is over, or is no request any longer. */
 void concurrency_end(struct exchange *x);
+
+/* login.c */
+void login_begin(struct exchange *x, const struct login_rule *rule);
+void login_read_query(struct exchange *x);
+void login_read_value(struct exchange *x, const struct body_value *value);
+/* A user was tried too often: once. */
+MUST_CHECK bool login_is_refused(struct exchange *x, struct verdict *verdict);
+/* The origin's final answer. */
+void login_has_reply(struct exchange *x, const struct http_head *head);
 
 /* reply_flow.c: what a visitor gets a second */
 void reply_flow_begin(struct exchange *x);

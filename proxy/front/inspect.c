@@ -44,7 +44,10 @@ static bool heed(struct exchange *x, const struct verdict *verdict)
 static bool take_value(void *context, const struct body_value *value)
 {
 	struct exchange *x = context;
-	shield_content_add(x->content_scan, value);
+	if (x->content_rules)
+		shield_content_add(x->content_scan, value);
+	if (x->login.rule)
+		login_read_value(x, value);
 	return true;
 }
 
@@ -69,7 +72,7 @@ static bool open_body(struct exchange *x, const struct body_plan *plan)
 	struct body_setup setup = shield_body_setup(x->subject.site->shield, plan);
 	setup.memory = front_memory(f);
 	setup.seed = f->inspect_seed;
-	setup.sink = (struct body_sink){x->content_rules ? take_value : NULL, x};
+	setup.sink = (struct body_sink){x->content_rules || x->login.rule ? take_value : NULL, x};
 	x->inspection = body_new(&setup);
 	x->inspect_hold = (uint32_t)plan->hold;
 	x->inspect_streams = plan->streams;
@@ -151,11 +154,23 @@ static bool heed_rules(struct exchange *x, enum reason *reason)
 	return heed(x, &verdict);
 }
 
+/* False: refused. */
+static bool heed_login(struct exchange *x, enum reason *reason)
+{
+	struct verdict verdict;
+	if (!login_is_refused(x, &verdict))
+		return true;
+	*reason = verdict.reason;
+	return heed(x, &verdict);
+}
+
 bool inspect_piece(struct exchange *x, const char *bytes, size_t len, enum reason *reason)
 {
 	if (!x->inspection)
 		return true;
 	enum body_result result = feed(x, bytes, len);
+	if (x->login.rule && !heed_login(x, reason))
+		return false;
 	if (x->content_rules && !heed_rules(x, reason))
 		return false;
 	if (result == BODY_BAD && !heed_fault(x, reason))

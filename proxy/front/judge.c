@@ -217,11 +217,14 @@ static void judge_admission(struct exchange *x)
 	const struct admission_request request = {.visitor = &x->visitor,
 						  .path = x->subject.canon.path,
 						  .now_us = loop_now_us(f->loop),
-						  .mode = (int)x->subject.mode};
+						  .mode = (int)x->subject.mode,
+						  .method = http_method(&x->request)};
 	struct admission_notes notes;
 	admission_judge(&policy->addresses, &policy->throttle, f->throttle, &request, &x->verdict, &notes);
 	stat_add(&f->stats->throttle_crowded, notes.crowded);
 	stat_add(&f->stats->clients_banned, notes.newly_banned);
+	if (notes.login)
+		login_begin(x, notes.login);
 }
 
 /* Who asks, how often, and how much at once: before what costs more. True: refused. What is only noted, and not
@@ -256,10 +259,21 @@ static void judge_request(struct exchange *x)
 		x->verdict = first;
 }
 
+/* Who is named in the query; who is named in content is seen when it comes. */
+static bool refuses_user(struct exchange *x)
+{
+	struct verdict verdict;
+	login_read_query(x);
+	if (!login_is_refused(x, &verdict))
+		return false;
+	x->verdict = verdict;
+	return verdict.enforced;
+}
+
 static bool is_refused(struct exchange *x)
 {
 	heed_pause(x);
-	if (refuses_client(x))
+	if (refuses_client(x) || (x->login.rule && refuses_user(x)))
 		return true;
 	judge_request(x);
 	return x->verdict.action != VERDICT_ALLOW && x->verdict.enforced;

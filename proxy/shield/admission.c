@@ -112,6 +112,25 @@ static bool judge_path(struct judging *judging)
 	return true;
 }
 
+/* Where users are told apart, their turn comes when the request says who they are. */
+static bool judge_login(struct judging *judging)
+{
+	const struct throttle_policy *policy = judging->policy;
+	const struct login_rule *rule =
+	    login_rule_of(policy->logins.items, policy->logins.n, judging->request->method, judging->request->path,
+			  policy->reading);
+	if (rule && rule->per_client.count > 0 &&
+	    judge_rate(judging, &rule->client_rate, "sites[].shield.throttle.logins[].per_client",
+		       rule->per_client.count)) {
+		if (judging->verdict->reason == REASON_THROTTLED)
+			judging->verdict->reason = REASON_LOGIN_THROTTLED;
+		judging->verdict->evidence = span_of(rule->path, rule->path_len);
+		return true;
+	}
+	judging->notes->login = rule;
+	return false;
+}
+
 static bool judge_throttle(struct judging *judging)
 {
 	const struct throttle_policy *policy = judging->policy;
@@ -121,7 +140,7 @@ static bool judge_throttle(struct judging *judging)
 	    judge_rate(judging, &policy->rate, "sites[].shield.throttle.per_client",
 		       policy->per_client.count))
 		return true;
-	return judge_path(judging);
+	return judge_path(judging) || judge_login(judging);
 }
 
 void admission_judge(const struct address_policy *addresses, const struct throttle_policy *policy,

@@ -37,6 +37,7 @@ static const enum reason answerable[] = {
     REASON_ADDRESS_NOT_ALLOWED,
     REASON_THROTTLED,
     REASON_CONCURRENCY,
+    REASON_LOGIN_THROTTLED,
 };
 
 static const uint16_t statuses[] = {400, 403, 404, 405, 410, 413, 414, 415, 417, 429, 431};

@@ -39,6 +39,7 @@ enum {
 /* Of cells that belong to no rate; the ids of rates are hashes. */
 #define STRIKES_ID UINT64_C(0x737472696b657301)
 #define BAN_ID     UINT64_C(0x62616e6e65640001)
+#define KNOWN_ID   UINT64_C(0x6b6e6f776e000001)
 #define BYTES_ID   UINT64_C(0x6279746573000001)
 
 struct bucket {
@@ -116,6 +117,17 @@ static uint64_t hash(const uint64_t seed[2], uint64_t site, uint64_t key)
 static uint64_t tag_of(const struct throttle_client *client, uint64_t id)
 {
 	return fold(client->hash ^ id, client->table->seed[1] | 1) & TAG_MASK;
+}
+
+uint64_t throttle_key_of(const struct throttle_table *table, const char *bytes, size_t len)
+{
+	uint64_t key = fold(len ^ table->seed[0], table->seed[1] | 1);
+	for (size_t at = 0; at < len; at += sizeof(uint64_t)) {
+		uint64_t word = 0;
+		memcpy(&word, bytes + at, len - at < sizeof(word) ? len - at : sizeof(word));
+		key = fold(key ^ word ^ table->seed[1], table->seed[0] | 1) + key;
+	}
+	return key ? key : 1;
 }
 
 uint64_t throttle_id(const char *name)
@@ -320,6 +332,34 @@ struct throttle_result throttle_ask(const struct throttle_client *client,
 	}
 	/* So many others at one cell are a flood, or the memory is spoiled. */
 	return result.answer != THROTTLE_UNSET ? result : refuse(rate->interval_us);
+}
+
+void throttle_take_back(const struct throttle_client *client, const struct throttle_rate *rate, uint64_t now_us)
+{
+	const uint64_t tag = tag_of(client, rate->id);
+	struct place place;
+	for (unsigned i = 0; i < TRIES && find_own(client->bucket, tag, now_us, &place); i++) {
+		uint64_t ahead_us = place.ahead_us > rate->interval_us ? place.ahead_us - rate->interval_us : 0;
+		if (place.ahead_us == 0 ||
+		    swap(place.cell, &place.value, pack(tag, place.value & LIMITED, now_us + ahead_us)))
+			return;
+	}
+}
+
+void throttle_remember(const struct throttle_client *client, uint64_t keep_us, uint64_t now_us)
+{
+	const uint64_t tag = tag_of(client, KNOWN_ID);
+	for (unsigned i = 0; i < TRIES; i++) {
+		struct place place = find(client->bucket, tag, now_us);
+		if (!place.cell || swap(place.cell, &place.value, pack(tag, 0, now_us + keep_us)))
+			return;
+	}
+}
+
+bool throttle_is_remembered(const struct throttle_client *client, uint64_t now_us)
+{
+	struct place place;
+	return find_own(client->bucket, tag_of(client, KNOWN_ID), now_us, &place) && place.ahead_us > 0;
 }
 
 /* ---- bytes ---- */
