@@ -6,6 +6,7 @@
 #include "sallyport/policy.h"
 #include "sallyport/shield.h"
 #include "sallyport/throttle.h"
+#include "sallyport/throttle_session.h"
 
 /* Whether a client may ask this site at all, and how often: the first thing that is judged once the
  * site is known, since it costs least. Pure, but for the throttle's shared memory.
@@ -19,6 +20,7 @@
  *   banned                                banned               throttle.strikes, .ban
  *   over the client's rate                throttled            throttle.per_client
  *   over the rate of a path               throttled            throttle.paths[].per_client
+ *   over the rate of a session            session-throttled    throttle.sessions.per_session
  *   over the rate of a login page         login-throttled      throttle.logins[].per_client
  *
  * A path's rate counts each client by itself too. A request passes where both rates let it; one
@@ -43,6 +45,7 @@ struct throttle_policy {
 	uint64_t concurrent; /* requests of a client at once; 0: any. Counted by the worker, see front/concurrency.c */
 	struct policy_list path_list; /* of struct throttle_path */
 	struct policy_list logins;    /* of struct login_rule */
+	struct throttle_sessions sessions;
 	uint64_t reply_rate;  /* bytes a second; 0: any */
 	uint64_t reply_burst; /* bytes; 0: the usual */
 	struct address_list allow;
@@ -89,6 +92,7 @@ struct admission_request {
 	uint64_t now_us;  /* monotonic */
 	int mode;         /* enum shield_mode of the site */
 	struct span method;
+	const struct http_head *head; /* for its cookies; NULL: none */
 };
 
 struct admission_notes {

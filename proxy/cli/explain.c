@@ -322,7 +322,7 @@ static bool judge_place(struct explain *e, const struct http_head *head, const s
 		say_verdict(e, verdict);
 		return true;
 	}
-	explain_admission(e, s);
+	explain_admission(e, head, s);
 	if (!judge_address(e, s, verdict))
 		return judge_site(e, head, s, verdict, err);
 	say_verdict(e, verdict);

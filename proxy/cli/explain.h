@@ -54,6 +54,6 @@ void explain_rules(struct explain *e, const struct rule_tally *tally, uint32_t f
 void explain_findings(struct explain *e, const struct http_head *head,
 		      const struct subject *subject);
 /* Which addresses may ask, and how often. */
-void explain_admission(struct explain *e, const struct subject *subject);
+void explain_admission(struct explain *e, const struct http_head *head, const struct subject *subject);
 
 #endif

@@ -88,14 +88,29 @@ static void say_networks(struct explain *e, const char *setting, const struct ad
 			     list->sets[i]->set.n, what);
 }
 
-static void say_rate(struct explain *e, const char *setting, const struct policy_rate *rate,
-		     uint64_t burst, const char *path)
+static void say_rate_of(struct explain *e, const char *setting, const char *whose, const struct policy_rate *rate,
+			uint64_t burst, const char *path)
 {
 	char per[UNITS_TEXT_SIZE];
 	units_format(SETTING_TIME, rate->per_ms, per);
-	explain_sayf(e, "throttle", setting, "each client %llu in %s, %llu at once%s%s",
-		     (unsigned long long)rate->count, per, (unsigned long long)burst,
+	explain_sayf(e, "throttle", setting, "each %s %llu in %s, %llu at once%s%s", whose, (unsigned long long)rate->count, per, (unsigned long long)burst,
 		     path ? ", under " : "", path ? path : "");
+}
+
+static void say_rate(struct explain *e, const char *setting, const struct policy_rate *rate, uint64_t burst,
+		     const char *path)
+{
+	say_rate_of(e, setting, "client", rate, burst, path);
+}
+
+static void say_login(struct explain *e, const struct login_rule *rule)
+{
+	if (rule->per_client.count > 0)
+		say_rate_of(e, "sites[].shield.throttle.logins[].per_client", "client's attempts to log in,",
+			    &rule->per_client, rule->burst, rule->path);
+	if (rule->per_user.count > 0)
+		say_rate_of(e, "sites[].shield.throttle.logins[].per_user", "user's attempts to log in,", &rule->per_user,
+			    rule->user_burst, rule->path);
 }
 
 static void say_concurrent(struct explain *e, const char *setting, uint64_t limit, const char *path)
@@ -121,10 +136,12 @@ static void say_reply_rate(struct explain *e, const struct throttle_policy *poli
 	explain_sayf(e, "throttle", "sites[].shield.throttle.reply_rate", "each client gets %s of replies", rate);
 }
 
-static void say_throttle(struct explain *e, const struct subject *s)
+static void say_throttle(struct explain *e, const struct http_head *head, const struct subject *s)
 {
 	const struct throttle_policy *policy = &s->site->shield_policy.throttle;
 	const struct throttle_path *rule = throttle_path_of(policy, s->canon.path);
+	const struct login_rule *login = login_rule_of(policy->logins.items, policy->logins.n, http_method(head),
+						       s->canon.path, policy->reading);
 	if (!policy->is_on && !policy->has_concurrent && policy->reply_rate == 0)
 		return;
 	say_networks(e, "sites[].shield.throttle.allow", &policy->allow, "not throttled");
@@ -137,6 +154,11 @@ static void say_throttle(struct explain *e, const struct subject *s)
 	if (rule && rule->per_client.count > 0)
 		say_rate(e, "sites[].shield.throttle.paths[].per_client", &rule->per_client, rule->burst,
 			 rule->path);
+	if (policy->sessions.per_session.count > 0)
+		say_rate_of(e, "sites[].shield.throttle.sessions.per_session", "session", &policy->sessions.per_session,
+			    policy->sessions.burst, NULL);
+	if (login)
+		say_login(e, login);
 	if (policy->reply_rate > 0)
 		say_reply_rate(e, policy);
 	if (policy->strikes > 0)
@@ -145,12 +167,12 @@ static void say_throttle(struct explain *e, const struct subject *s)
 		explain_sayf(e, "throttle", "sites[].shield.throttle.dry_run", "counted and logged only");
 }
 
-void explain_admission(struct explain *e, const struct subject *s)
+void explain_admission(struct explain *e, const struct http_head *head, const struct subject *s)
 {
 	const struct address_policy *addresses = &s->site->shield_policy.addresses;
 	if (s->mode == SHIELD_OFF)
 		return;
 	say_networks(e, "sites[].shield.deny_addresses", &addresses->deny, "denied");
 	say_networks(e, "sites[].shield.allow_addresses", &addresses->allow, "allowed, no others");
-	say_throttle(e, s);
+	say_throttle(e, head, s);
 }

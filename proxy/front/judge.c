@@ -218,7 +218,8 @@ static void judge_admission(struct exchange *x)
 						  .path = x->subject.canon.path,
 						  .now_us = loop_now_us(f->loop),
 						  .mode = (int)x->subject.mode,
-						  .method = http_method(&x->request)};
+						  .method = http_method(&x->request),
+						  .head = &x->request};
 	struct admission_notes notes;
 	admission_judge(&policy->addresses, &policy->throttle, f->throttle, &request, &x->verdict, &notes);
 	stat_add(&f->stats->throttle_crowded, notes.crowded);

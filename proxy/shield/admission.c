@@ -112,6 +112,24 @@ static bool judge_path(struct judging *judging)
 	return true;
 }
 
+/* Which of a client's sessions floods is not the client's fault: no strike. */
+static bool judge_session(struct judging *judging)
+{
+	const struct throttle_policy *policy = judging->policy;
+	const struct admission_request *request = judging->request;
+	const struct throttle_asker asker = {judging->client.table, policy->site, addr_client_key(request->visitor),
+					     &judging->client, request->now_us};
+	struct throttle_result result;
+	if (policy->sessions.per_session.count == 0 || !request->head ||
+	    throttle_sessions_pass(&policy->sessions, &asker, request->head, &result))
+		return false;
+	judging->notes->crowded |= result.crowded;
+	refuse(judging->verdict, REASON_SESSION_THROTTLED, "sites[].shield.throttle.sessions.per_session",
+	       policy->sessions.per_session.count);
+	judging->verdict->retry_after_s = seconds_of(result.wait_us);
+	return true;
+}
+
 /* Where users are told apart, their turn comes when the request says who they are. */
 static bool judge_login(struct judging *judging)
 {
@@ -140,7 +158,7 @@ static bool judge_throttle(struct judging *judging)
 	    judge_rate(judging, &policy->rate, "sites[].shield.throttle.per_client",
 		       policy->per_client.count))
 		return true;
-	return judge_path(judging) || judge_login(judging);
+	return judge_path(judging) || judge_session(judging) || judge_login(judging);
 }
 
 void admission_judge(const struct address_policy *addresses, const struct throttle_policy *policy,

@@ -189,6 +189,8 @@ static const struct setting throttle_rows[] = {
      .doc = "How many requests to this site one client may have in work at a time, over all its connections. 0: any."},
     {"paths", SETTING_LIST, THROTTLE(path_list), .sub = &path_schema, .max = PATHS_MAX,
      .doc = "Paths with a rate of their own, besides that of the whole site."},
+    {"sessions", SETTING_GROUP, THROTTLE(sessions), .sub = &throttle_sessions_schema,
+     .doc = "How often one session may ask, whoever has it: see Sessions."},
     {"logins", SETTING_LIST, THROTTLE(logins), .sub = &login_schema, .max = LOGINS_MAX,
      .doc = "Pages where passwords are asked for: see Logins."},
     {"reply_rate", SETTING_BYTE_RATE, THROTTLE(reply_rate), .standard = "0 B/s", .max = THROTTLE_BYTES_MAX,
@@ -229,7 +231,8 @@ static void finish_throttle(void *structure, struct policy_where where,
 	policy->has_concurrent = policy->concurrent > 0;
 	for (size_t i = 0; i < policy->path_count; i++)
 		policy->has_concurrent |= policy->paths[i]->concurrent > 0;
-	policy->is_on = policy->has_rate || policy->path_count > 0 || policy->logins.n > 0;
+	policy->is_on = policy->has_rate || policy->path_count > 0 || policy->logins.n > 0 ||
+			policy->sessions.per_session.count > 0;
 	if (policy->has_rate)
 		compile_rate(&policy->per_client, policy->burst, 0, &policy->rate, where, context);
 	compile_reply_rate(policy, where, context);
@@ -239,7 +242,7 @@ static void finish_throttle(void *structure, struct policy_where where,
 				       &policy->strike_rate);
 	if (policy->where.line > 0 && !policy->is_on && !policy->has_concurrent && policy->reply_rate == 0)
 		policy_warning(context, where,
-			       "none of per_client, concurrent, paths, logins and reply_rate is set: nothing is throttled");
+			       "none of per_client, concurrent, paths, sessions, logins and reply_rate is set: nothing is throttled");
 }
 
 const struct schema throttle_schema = {

@@ -37,6 +37,7 @@ static const enum reason answerable[] = {
     REASON_ADDRESS_NOT_ALLOWED,
     REASON_THROTTLED,
     REASON_CONCURRENCY,
+    REASON_SESSION_THROTTLED,
     REASON_LOGIN_THROTTLED,
 };
 

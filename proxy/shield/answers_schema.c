@@ -15,7 +15,7 @@ static const struct setting answer_settings[] = {
     {"reasons", SETTING_STRINGS, ANSWERS(reasons), .required = true,
      .example = "( \"escape-nul\", \"path-above-root\" )",
      .doc = "Reasons that this site's shield refuses for: those of findings, limits and lists, "
-	    "`rule`, the methods', the addresses', `throttled`, `concurrency` and `login-throttled`."},
+	    "`rule`, the methods', the addresses', `throttled`, `concurrency`, `session-throttled` and `login-throttled`."},
     {"action", SETTING_ENUM, ANSWERS(answer.action), .choices = answer_actions,
      .doc = ANSWER_ACTION_DOC " Without it `reject`."},
     {"status", SETTING_COUNT, ANSWERS(answer.status), .min = ANSWER_STATUS_MIN,

@@ -53,8 +53,8 @@ static struct verdict judge(const char *visitor, const char *path, uint64_t now_
 	struct addr addr;
 	struct verdict verdict;
 	assert_true(addr_parse_ip(span_from_str(visitor), 0, &addr));
-	const struct admission_request request = {&addr, span_from_str(path), now_us,
-						  policy()->mode};
+	const struct admission_request request = {
+	    .visitor = &addr, .path = span_from_str(path), .now_us = now_us, .mode = policy()->mode};
 	admission_judge(&policy()->addresses, &policy()->throttle, throttle_of(memory), &request,
 			&verdict, &notes);
 	assert_true((verdict.action == VERDICT_ALLOW) == (verdict.reason == REASON_UNSET));

@@ -1,0 +1,112 @@
+/* Sessions by a cookie, and their rates. Trusts no cookie: that a session is a real one is for the origin to know. */
+#include "sallyport/throttle_session.h"
+
+#include "sallyport/admission.h"
+#include "sallyport/shield.h"
+
+#define SESSIONS(member) offsetof(struct throttle_sessions, member)
+
+#define KEEP_US    (UINT64_C(600) * 1000000) /* a client's session is not new again so long after it was last seen */
+#define SESSION_ID UINT64_C(0x73657373696f6e01)
+#define SEEN_ID    UINT64_C(0x7365656e00000001)
+#define OTHERS_ID  UINT64_C(0x6f74686572730001)
+
+enum {
+	RATE_MAX = 100000,
+	BURST_MAX = 1000000,
+	NAMED_MAX = 4, /* one is usual: what is more counts as the client's other sessions do */
+};
+
+static const struct setting session_rows[] = {
+    {"cookie", SETTING_STRING, SESSIONS(cookie), .example = "\"sid\"",
+     .doc = "The name of the cookie whose value is the session."},
+    {"per_session", SETTING_RATE, SESSIONS(per_session), .min = 1, .max = RATE_MAX, .example = "\"10/s\"",
+     .doc = "How often one session may ask, over all clients that have it."},
+    {"burst", SETTING_COUNT, SESSIONS(burst), .standard = "50", .min = 1, .max = BURST_MAX, .doc = "How often at once."},
+    {"new_per_client", SETTING_RATE, SESSIONS(new_per_client), .standard = "10/min", .min = 1, .max = RATE_MAX,
+     .doc = "How many sessions one client may begin that it did not have in the last ten minutes. What is more of them counts as one."},
+    {"new_burst", SETTING_COUNT, SESSIONS(new_burst), .standard = "50", .min = 1, .max = BURST_MAX,
+     .doc = "How many at once."},
+    {0},
+};
+
+static void compile_rate(const struct policy_rate *rate, uint64_t burst, const char *setting, uint64_t salt,
+			 struct throttle_rate *out, struct policy_where where, struct policy_context *context)
+{
+	if (rate->count > 0 && !throttle_rate_of(rate->count, rate->per_ms, burst, salt, out))
+		policy_error_in(context, where, setting, "at this rate a burst of %llu takes more than 7 d to be forgotten",
+				(unsigned long long)burst);
+}
+
+static void finish_sessions(void *structure, struct policy_where where, struct policy_context *context)
+{
+	struct throttle_sessions *sessions = structure;
+	const struct policy_where nowhere = {0};
+	if (sessions->where.line > 0 && !sessions->cookie)
+		policy_error_in(context, where, "cookie", "it is not set: there is no session without it");
+	if (sessions->where.line > 0 && policy_where_of(context, "per_session", nowhere).line == 0)
+		policy_error_in(context, where, "per_session", "it is not set");
+	compile_rate(&sessions->per_session, sessions->burst, "burst", SESSION_ID, &sessions->rate, where, context);
+	compile_rate(&sessions->new_per_client, sessions->new_burst, "new_burst", SEEN_ID, &sessions->new_rate, where,
+		     context);
+}
+
+const struct schema throttle_sessions_schema = {
+    .name = "sessions",
+    .size = sizeof(struct throttle_sessions),
+    .settings = session_rows,
+    .where_offset = SESSIONS(where),
+    .finish = finish_sessions,
+};
+
+/* The value without quotes (RFC 6265 section 4.1.1 has them as part of it, readers drop them); empty where it is nobody's:
+ * what PHP and others write into a cookie that is to go. */
+static struct span value_of(const struct shield_text *cookie)
+{
+	struct span value = span_trim_ows(span_from(cookie->text, cookie->name.len + 1));
+	if (value.len >= 2 && value.ptr[0] == '"' && value.ptr[value.len - 1] == '"')
+		value = span_of(value.ptr + 1, value.len - 2);
+	return span_eq(value, SPAN("deleted")) ? span_of(value.ptr, 0) : value;
+}
+
+/* May this client have it as a session of its own? */
+static bool is_admitted(const struct throttle_sessions *sessions, const struct throttle_asker *asker, uint64_t key)
+{
+	const struct throttle_client seen =
+	    throttle_client_of(asker->table, asker->site ^ SEEN_ID ^ asker->client_key, key, asker->now_us);
+	if (!throttle_is_remembered(&seen, asker->now_us) &&
+	    throttle_ask(asker->client, &sessions->new_rate, asker->now_us).answer != THROTTLE_PASS)
+		return false;
+	throttle_remember(&seen, KEEP_US, asker->now_us);
+	return true;
+}
+
+static bool passes(const struct throttle_sessions *sessions, const struct throttle_asker *asker, bool is_own,
+		   uint64_t key, struct throttle_result *result)
+{
+	const bool is_admissible = is_own && is_admitted(sessions, asker, key);
+	const struct throttle_client session =
+	    is_admissible ? throttle_client_of(asker->table, asker->site ^ SESSION_ID, key, asker->now_us)
+			  : throttle_client_of(asker->table, asker->site ^ OTHERS_ID, asker->client_key, asker->now_us);
+	*result = throttle_ask(&session, &sessions->rate, asker->now_us);
+	return result->answer == THROTTLE_PASS;
+}
+
+bool throttle_sessions_pass(const struct throttle_sessions *sessions, const struct throttle_asker *asker,
+			    const struct http_head *head, struct throttle_result *result)
+{
+	struct shield_texts texts = {.head = head};
+	struct shield_text text;
+	unsigned named = 0;
+	while (named <= NAMED_MAX && shield_next_text(&texts, &text)) {
+		if (text.place != PLACE_COOKIE || !span_eq(text.name, span_from_str(sessions->cookie)))
+			continue;
+		const struct span value = value_of(&text);
+		if (value.len == 0)
+			continue;
+		named++;
+		if (!passes(sessions, asker, named <= NAMED_MAX, throttle_key_of(asker->table, value.ptr, value.len), result))
+			return false;
+	}
+	return true;
+}
