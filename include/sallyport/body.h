@@ -91,6 +91,7 @@ struct body_value {
 	struct span name;
 	struct span value;
 	bool more; /* a piece, and another one of the same comes; the last may be empty */
+	size_t told; /* of JSON and XML: so many bytes of the name stood in the one before it, too */
 };
 
 struct body_sink {
@@ -107,6 +108,8 @@ struct body_setup {
 	const char *max_setting;
 	/* Of the findings of a query, those that refuse a form: escapes and UTF-8 in disguise. */
 	unsigned findings;
+	/* The same, those that are only noted: body_scored. */
+	unsigned scored;
 	struct body_sink sink;
 	struct coding_memory memory;
 	uint64_t seed; /* that no client knows: of a hash table */
@@ -130,6 +133,8 @@ enum body_result body_feed(struct body *body, const void *bytes, size_t len);
 enum body_result body_end(struct body *body);
 const struct body_fault *body_fault(const struct body *body);
 uint64_t body_values(const struct body *body);
+/* Of setup.scored, those that were found so far. */
+unsigned body_scored(const struct body *body);
 void body_free(struct body *body);
 
 #endif

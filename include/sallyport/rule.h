@@ -166,7 +166,8 @@ struct rule_tally {
 };
 
 /* Looking at the values of one request. Values are gathered and looked at together:
- * what rule_scan_add was given must stay until rule_scan_run, but for `value`, which is copied. */
+ * what rule_scan_add was given must stay until rule_scan_run, but for `value`, which is copied, and, where `raw`
+ * says that the bytes are gone, `name`. */
 struct rule_scan {
 	const struct rule_set *set;
 	struct rule_scratch *scratch;

@@ -307,23 +307,34 @@ void shield_refuse_body(const struct shield *shield, enum shield_mode mode, cons
 /* Rules over the values that content is taken apart into, after its head was judged; kept with the request.
  *
  *   head judged ─► shield_content_begin ─► { shield_content_scan ─► shield_content_add … ─► rule_scan_run
- *                                            ─► shield_content_judge } as often as content comes */
+ *                                            ─► shield_content_judge } as often as content comes
+ *
+ * Content without a syntax and what files hold are looked at in windows, which overlap: what is no longer than the
+ * overlap is found however the bytes come. */
+enum { SHIELD_WINDOW = 32 << 10, SHIELD_WINDOW_OVERLAP = 4 << 10 };
 struct shield_content {
 	const struct shield *shield;
 	enum shield_mode mode;
-	uint32_t score; /* of the head's findings */
+	bool asks; /* rules are asked about this request */
+	uint32_t score;    /* of the head's findings */
+	unsigned findings; /* of the content, that are scored */
 	struct rule_tally tally;
+	/* SHIELD_WINDOW bytes, owned by the caller, who sets it behind shield_content_begin where
+	 * shield_content_needs_window; NULL: such values are passed over. */
+	char *window;
+	size_t window_len, window_seen; /* bytes that are in it; those that were looked at */
 };
-/* Right after shield_judge with that scratch; score: its verdict's. False: no rule is asked about this request. */
-MUST_CHECK bool shield_content_begin(struct shield_content *content, const struct shield *shield,
-				     const struct shield_scratch *scratch, enum shield_mode mode,
-				     uint32_t score);
+/* Right after shield_judge with that scratch; score: its verdict's. */
+void shield_content_begin(struct shield_content *content, const struct shield *shield,
+			  const struct shield_scratch *scratch, enum shield_mode mode, uint32_t score);
+bool shield_content_needs_window(const struct shield_content *content, enum body_kind kind);
 /* Begins a scan of values, which ends before the scratch is used for anything else. Values need
  * not stay behind rule_scan_run; without `raw`, an excerpt is kept as evidence. */
 void shield_content_scan(struct shield_content *content, struct shield_scratch *scratch,
 			 struct rule_scan *scan);
-/* Adds what one value of a body is to rules. */
-void shield_content_add(struct rule_scan *scan, const struct body_value *value);
+/* Adds what one value of a body is to rules: its bytes, and at most 576 of its name. False: what was found so far
+ * refuses the request already. */
+bool shield_content_add(struct shield_content *content, struct rule_scan *scan, const struct body_value *value);
 /* The verdict on all of the request so far; true where it refuses, or would in monitor mode. Its evidence
  * lives as long as *content. */
 MUST_CHECK bool shield_content_judge(struct shield_content *content, struct verdict *verdict);

@@ -25,6 +25,7 @@ struct telling {
 	struct explain *explain;
 	unsigned shown;
 	struct rule_scan *scan; /* NULL: no rule is asked */
+	struct shield_content content;
 };
 
 static bool tell(void *context, const struct body_value *value)
@@ -36,9 +37,11 @@ static bool tell(void *context, const struct body_value *value)
 	};
 	struct telling *telling = context;
 	struct strbuf text;
+	/* Other than a live request it goes on where it is refused: all of it is to be seen. */
 	if (telling->scan)
-		shield_content_add(telling->scan, value);
-	bool is_end = value->place == BODY_FILE_CONTENT && value->value.len == 0;
+		(void)shield_content_add(&telling->content, telling->scan, value);
+	bool is_end = !value->more && value->value.len == 0 &&
+		      (value->place == BODY_FILE_CONTENT || value->place == BODY_RAW_PIECE);
 	if (is_end || ++telling->shown > VALUES_SHOWN)
 		return true;
 	strbuf_init(&text, 8 * SHOWN_MAX + 64);
@@ -72,12 +75,16 @@ static enum body_result feed(struct explain *e, struct body *body, struct rule_s
 static bool read_values(struct explain *e, const struct subject *s, const struct body_plan *plan,
 			struct shield_scratch *scratch, struct verdict *verdict, explain_verdict *say)
 {
+	static char window[SHIELD_WINDOW];
 	struct telling telling = {.explain = e};
-	struct shield_content content;
+	struct shield_content *content = &telling.content;
 	struct rule_scan scan;
 	const uint32_t known = shield_tally(scratch)->hit_count;
-	if (shield_content_begin(&content, s->site->shield, scratch, s->mode, verdict->score)) {
-		shield_content_scan(&content, scratch, &scan);
+	shield_content_begin(content, s->site->shield, scratch, s->mode, verdict->score);
+	if (shield_content_needs_window(content, plan->type.kind))
+		content->window = window;
+	if (content->asks) {
+		shield_content_scan(content, scratch, &scan);
 		telling.scan = &scan;
 	}
 	struct body *body = open_body(&telling, s->site, plan);
@@ -91,11 +98,11 @@ static bool read_values(struct explain *e, const struct subject *s, const struct
 	else
 		explain_sayf(e, "content", NULL, "%s, well-formed: %llu values", body_kind_name(plan->type.kind),
 			     (unsigned long long)body_values(body));
-	if (telling.scan) {
-		explain_rules(e, &content.tally, known);
-		if (result != BODY_BAD && shield_content_judge(&content, verdict))
-			verdict->enforced = verdict->enforced && s->mode != SHIELD_MONITOR;
-	}
+	if (telling.scan)
+		explain_rules(e, &content->tally, known);
+	content->findings = body_scored(body);
+	if (result != BODY_BAD && shield_content_judge(content, verdict))
+		verdict->enforced = verdict->enforced && s->mode != SHIELD_MONITOR;
 	say(e, verdict); /* its evidence is the body's, or the rules' */
 	body_free(body);
 	return true;

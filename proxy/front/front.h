@@ -202,7 +202,7 @@ struct exchange {
 	bool client_ended, origin_ended; /* of a tunnel: it sends no more */
 	struct hold body;           /* collected content */
 	struct body *inspection;    /* NULL: nobody looks into the content, or no longer */
-	struct shield_content *content_rules; /* NULL: no rule is asked about it */
+	struct shield_content *content_rules; /* what they found in it; NULL: it is not looked into */
 	struct rule_scan *content_scan;       /* of the piece in hand */
 	struct login_attempt login; /* rule NULL: it is none */
 	uint32_t inspect_hold;      /* bytes of it that are collected at most, until its end; 0: see quotas.collect */

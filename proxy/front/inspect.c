@@ -44,26 +44,23 @@ static bool heed(struct exchange *x, const struct verdict *verdict)
 static bool take_value(void *context, const struct body_value *value)
 {
 	struct exchange *x = context;
-	if (x->content_rules)
-		shield_content_add(x->content_scan, value);
 	if (x->login.rule)
 		login_read_value(x, value);
-	return true;
+	return !x->content_rules->asks || shield_content_add(x->content_rules, x->content_scan, value);
 }
 
 /* False: no memory. */
-static bool open_rules(struct exchange *x)
+static bool open_rules(struct exchange *x, enum body_kind kind)
 {
 	struct front *f = x->front;
 	struct shield_content *content = memory_take(&f->memory, sizeof(*content));
 	if (!content)
 		return false;
-	if (shield_content_begin(content, x->subject.site->shield, f->scratch, x->subject.mode,
-				 x->verdict.score))
-		x->content_rules = content;
-	else
-		memory_give(&f->memory, content, sizeof(*content));
-	return true;
+	x->content_rules = content;
+	shield_content_begin(content, x->subject.site->shield, f->scratch, x->subject.mode, x->verdict.score);
+	if (shield_content_needs_window(content, kind))
+		content->window = memory_take(&f->memory, SHIELD_WINDOW);
+	return content->window || !shield_content_needs_window(content, kind);
 }
 
 static bool open_body(struct exchange *x, const struct body_plan *plan)
@@ -72,7 +69,7 @@ static bool open_body(struct exchange *x, const struct body_plan *plan)
 	struct body_setup setup = shield_body_setup(x->subject.site->shield, plan);
 	setup.memory = front_memory(f);
 	setup.seed = f->inspect_seed;
-	setup.sink = (struct body_sink){x->content_rules || x->login.rule ? take_value : NULL, x};
+	setup.sink = (struct body_sink){x->content_rules->asks || x->login.rule ? take_value : NULL, x};
 	x->inspection = body_new(&setup);
 	x->inspect_hold = (uint32_t)plan->hold;
 	x->inspect_streams = plan->streams;
@@ -92,7 +89,7 @@ bool inspect_begin(struct exchange *x)
 		return heed(x, &verdict);
 	if (!plan.inspect)
 		return true;
-	if (open_rules(x))
+	if (open_rules(x, plan.type.kind))
 		return open_body(x, &plan);
 	x->verdict = (struct verdict){.reason = REASON_OVERLOAD};
 	return false;
@@ -101,8 +98,13 @@ bool inspect_begin(struct exchange *x)
 /* The rules' matches stay as long as the exchange: its record shows them. */
 static void close_body(struct exchange *x)
 {
+	struct shield_content *content = x->content_rules;
 	body_free(x->inspection);
 	x->inspection = NULL;
+	if (content && content->window)
+		memory_give(&x->front->memory, content->window, SHIELD_WINDOW);
+	if (content)
+		content->window = NULL;
 }
 
 void inspect_release(struct exchange *x)
@@ -130,19 +132,20 @@ static bool heed_fault(struct exchange *x, enum reason *reason)
 static enum body_result feed(struct exchange *x, const char *bytes, size_t len)
 {
 	struct rule_scan scan;
-	if (x->content_rules)
+	if (x->content_rules->asks)
 		shield_content_scan(x->content_rules, x->front->scratch, &scan);
 	x->content_scan = &scan;
 	enum body_result result = body_feed(x->inspection, bytes, len);
 	if (result == BODY_MORE && x->up_read)
 		result = body_end(x->inspection);
 	x->content_scan = NULL;
-	if (x->content_rules)
+	if (x->content_rules->asks)
 		rule_scan_run(&scan);
+	x->content_rules->findings = body_scored(x->inspection);
 	return result;
 }
 
-/* False: refused. */
+/* Rules, and what findings weigh together. False: refused. */
 static bool heed_rules(struct exchange *x, enum reason *reason)
 {
 	struct verdict verdict;
@@ -171,13 +174,13 @@ bool inspect_piece(struct exchange *x, const char *bytes, size_t len, enum reaso
 	enum body_result result = feed(x, bytes, len);
 	if (x->login.rule && !heed_login(x, reason))
 		return false;
-	if (x->content_rules && !heed_rules(x, reason))
+	if (!heed_rules(x, reason))
 		return false;
 	if (result == BODY_BAD && !heed_fault(x, reason))
 		return false;
 	if (result == BODY_MORE)
 		return true;
-	assert(result != BODY_STOPPED); /* only a sink stops it, and ours does not */
+	assert(result != BODY_STOPPED); /* our sink stops it where the rules refuse */
 	/* What was noted points into it. */
 	if (result == BODY_DONE)
 		close_body(x);

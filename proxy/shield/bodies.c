@@ -56,7 +56,8 @@ static bool plan_sizes(const struct shield *shield, const struct http_head *head
 	const struct shield_settings *settings = &shield->settings;
 	plan->hold = plan->max = settings->bodies.max;
 	plan->max_setting = "sites[].shield.bodies.max";
-	plan->streams = plan->type.kind == BODY_MULTIPART && settings->bodies.larger != BODY_LARGER_REFUSE;
+	plan->streams = (plan->type.kind == BODY_MULTIPART || plan->type.kind == BODY_RAW) &&
+			settings->bodies.larger != BODY_LARGER_REFUSE;
 	if (plan->streams && settings->limits.body > plan->max) {
 		plan->max = settings->limits.body;
 		plan->max_setting = "sites[].shield.limits.body";
@@ -71,9 +72,13 @@ static bool plan_sizes(const struct shield *shield, const struct http_head *head
 	return false;
 }
 
+/* What has no syntax is looked into for rules alone. */
 static bool is_looked_into(const struct shield *shield, enum body_kind kind)
 {
-	return shield->settings.bodies.kinds >> kind & 1;
+	const struct shield_settings *settings = &shield->settings;
+	if (kind == BODY_RAW)
+		return settings->rules && rule_set_wants(settings->rules, TARGET_CONTENT);
+	return settings->bodies.kinds >> kind & 1;
 }
 
 static bool plan_body(const struct shield *shield, const struct http_head *head, struct body_plan *plan,
@@ -114,5 +119,6 @@ struct body_setup shield_body_setup(const struct shield *shield, const struct bo
 	    .max = plan->max,
 	    .max_setting = plan->max_setting,
 	    .findings = plan->findings,
+	    .scored = shield->found[PLACE_QUERY].scored,
 	};
 }

@@ -96,9 +96,19 @@ bool body_count(struct body *body)
 	return body_within(body, BODY_LIMIT_VALUES, ++body->values);
 }
 
+/* How much of a path is known from the value before. */
+static size_t tell_path(struct body *body, enum body_place place, struct span path)
+{
+	const size_t told = body->told < path.len ? body->told : path.len;
+	if (place != BODY_JSON_VALUE && place != BODY_XML_TEXT && place != BODY_XML_ATTRIBUTE)
+		return 0;
+	body->told = path.len;
+	return told;
+}
+
 bool body_give_piece(struct body *body, enum body_place place, struct span name, struct span piece, bool more)
 {
-	const struct body_value value = {place, name, piece, more};
+	const struct body_value value = {place, name, piece, more, tell_path(body, place, name)};
 	if (!body->sink.take || body->sink.take(body->sink.context, &value))
 		return true;
 	body->result = BODY_STOPPED;
@@ -213,6 +223,7 @@ struct body *body_new(const struct body_setup *setup)
 	    .max_setting = setup->max_setting,
 	    .seed = setup->seed,
 	    .findings = setup->findings,
+	    .scored = setup->scored,
 	    .sink = setup->sink,
 	    .memory = setup->memory,
 	    .result = BODY_MORE,
@@ -280,6 +291,11 @@ enum body_result body_end(struct body *body)
 const struct body_fault *body_fault(const struct body *body)
 {
 	return &body->fault;
+}
+
+unsigned body_scored(const struct body *body)
+{
+	return body->noted;
 }
 
 uint64_t body_values(const struct body *body)

@@ -27,11 +27,11 @@ static size_t count_of(struct span s, char c)
 /* A glance at what was decoded, so that only what may hide something is looked at escape by escape. */
 static bool is_odd(const struct body *body, struct span raw, struct span plain)
 {
-	const unsigned disguises = URL_UTF8_OVERLONG | URL_UTF8_INVALID;
+	const unsigned disguises = URL_UTF8_OVERLONG | URL_UTF8_INVALID, heeded = body->findings | body->scored;
 	return raw.len - plain.len != 2 * count_of(raw, '%') || /* an escape that is none */
 	       memchr(plain.ptr, '\0', plain.len) ||
-	       (body->findings & URL_ESCAPE_DOUBLE && memchr(plain.ptr, '%', plain.len)) ||
-	       (body->findings & disguises && !json_is_text(plain));
+	       (heeded & URL_ESCAPE_DOUBLE && memchr(plain.ptr, '%', plain.len)) ||
+	       (heeded & disguises && !json_is_text(plain));
 }
 
 static bool check_spelling(struct body *body, struct span raw, struct span plain)
@@ -39,17 +39,22 @@ static bool check_spelling(struct body *body, struct span raw, struct span plain
 	struct span evidence;
 	if (raw.len == 0 || !is_odd(body, raw, plain))
 		return true;
-	unsigned heeded = body->findings & HEEDED;
-	unsigned worst = url_worst_finding(url_scan_text(raw, heeded, heeded, &evidence));
+	unsigned heeded = (body->findings | body->scored) & HEEDED;
+	unsigned found = url_scan_text(raw, heeded, body->findings, &evidence);
+	unsigned worst = url_worst_finding(found & body->findings);
+	body->noted |= found & body->scored;
 	return !worst || refuse_finding(body, worst, evidence);
 }
 
 static bool check_name(struct body *body, struct span raw, struct span plain)
 {
 	struct span evidence;
-	if (raw.len != plain.len && body->findings & URL_NAME_CONTROL &&
-	    url_scan_text(raw, URL_ESCAPE_CONTROL, 0, &evidence))
-		return refuse_finding(body, URL_NAME_CONTROL, raw);
+	unsigned heeded = (body->findings | body->scored) & URL_NAME_CONTROL;
+	if (raw.len != plain.len && heeded && url_scan_text(raw, URL_ESCAPE_CONTROL, 0, &evidence)) {
+		if (body->findings & URL_NAME_CONTROL)
+			return refuse_finding(body, URL_NAME_CONTROL, raw);
+		body->noted |= URL_NAME_CONTROL;
+	}
 	return check_spelling(body, raw, plain);
 }
 

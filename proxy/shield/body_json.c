@@ -100,7 +100,7 @@ static bool visit(void *context, struct span key, const struct json_value *value
 	size_t len = walk->path->len;
 	if (!add_step(walk, key) || !visit_value(walk, value))
 		return false;
-	walk->path->len = len;
+	body_cut_path(walk->body, walk->path, len);
 	return true;
 }
 
@@ -130,6 +130,7 @@ bool body_json_read(struct body *body, struct span text, struct span prefix)
 {
 	struct body_json json = {.values = 1};
 	struct body_text path = {0};
+	body->told = 0;
 	bool done = count(body, &json, text) && body_text_add(body, &path, prefix.ptr, prefix.len) &&
 		    read_counted(body, text, json.values, &path);
 	body_text_release(body, &path);

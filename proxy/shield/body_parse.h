@@ -68,7 +68,9 @@ struct body {
 	const struct body_limits *limits;
 	uint64_t max, seed;
 	const char *max_setting;
-	unsigned findings;
+	unsigned findings;   /* … that refuse it */
+	unsigned scored, noted; /* that are only noted; those that were */
+	size_t told;         /* of the path that a value was told with last, so much still stands */
 	struct body_sink sink;
 	struct coding_memory memory;
 	enum body_result result;
@@ -113,6 +115,13 @@ bool body_count(struct body *body);
 bool body_give(struct body *body, enum body_place place, struct span name, struct span value);
 /* Another piece of it; not counted. */
 bool body_give_piece(struct body *body, enum body_place place, struct span name, struct span piece, bool more);
+
+/* The path is cut to so many bytes. */
+static inline void body_cut_path(struct body *body, struct body_text *path, size_t len)
+{
+	path->len = len;
+	body->told = body->told < len ? body->told : len;
+}
 
 bool body_text_add(struct body *body, struct body_text *text, const void *bytes, size_t len);
 /* Room for `more` bytes behind those that are there. */

@@ -108,7 +108,7 @@ static bool give_attribute(struct body *body, const char *name, const char *valu
 		    body_within(body, BODY_LIMIT_VALUE, value_text.len) && body_text_add(body, path, "/@", 2) &&
 		    body_text_add(body, path, name, name_text.len) &&
 		    body_give(body, BODY_XML_ATTRIBUTE, body_text_span(path), value_text);
-	path->len = len;
+	body_cut_path(body, path, len);
 	return done;
 }
 
@@ -145,7 +145,7 @@ static void XMLCALL on_end(void *context, const char *name)
 		return;
 	}
 	body->of.xml.depth--;
-	body->kept.len -= len < body->kept.len ? len + 1 : len;
+	body_cut_path(body, &body->kept, body->kept.len - (len < body->kept.len ? len + 1 : len));
 }
 
 static void XMLCALL on_text(void *context, const char *text, int len)
@@ -166,9 +166,11 @@ static void XMLCALL on_instruction(void *context, const char *target, const char
 	if (len > sizeof(name) - 1)
 		len = sizeof(name) - 1;
 	memcpy(name + 1, target, len);
+	body->told = 0; /* it is no path */
 	if (!body_within(body, BODY_LIMIT_VALUE, strlen(data)) ||
 	    !body_give(body, BODY_XML_TEXT, span_of(name, len + 1), span_from_str(data)))
 		stop(body);
+	body->told = 0;
 }
 
 static void XMLCALL on_other(void *context, const char *text, int len)

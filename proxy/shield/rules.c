@@ -41,6 +41,7 @@ enum rule_group rule_group_of(enum rule_target target)
 	case TARGET_QUERY: return GROUP_LINE;
 	case TARGET_FIELD:
 	case TARGET_FIELD_NAME: return GROUP_FIELD;
+	case TARGET_FILE:
 	case TARGET_CONTENT: return GROUP_CONTENT;
 	default: return GROUP_VALUE;
 	}

@@ -8,6 +8,7 @@
 
 enum {
 	LINES_ROOM = 64 << 10, /* values of a group that are looked at together */
+	NAMES_ROOM = 64 << 10, /* their names that do not stay */
 	ENTRIES_MAX = 128,
 };
 
@@ -19,8 +20,8 @@ struct entry {
 
 /* What was gathered of one group. */
 struct lines {
-	char *text;
-	size_t len;
+	char *text, *names;
+	size_t len, names_len;
 	struct entry entries[ENTRIES_MAX];
 	size_t n;
 	unsigned kinds; /* of all of them */
@@ -46,7 +47,8 @@ struct rule_scratch *rule_scratch_new(void)
 		  (scratch->a = malloc(RULE_VALUE_MAX)) != NULL && (scratch->b = malloc(RULE_VALUE_MAX)) != NULL &&
 		  (scratch->framed = malloc(RULE_VALUE_MAX + 2)) != NULL;
 	for (int i = 0; i < 2 * GROUP_COUNT && ok; i++)
-		ok = (scratch->lines[i / 2][i % 2].text = malloc(LINES_ROOM)) != NULL;
+		ok = (scratch->lines[i / 2][i % 2].text = malloc(LINES_ROOM)) != NULL &&
+		     (scratch->lines[i / 2][i % 2].names = malloc(NAMES_ROOM)) != NULL;
 	if (ok)
 		return scratch;
 	rule_scratch_free(scratch);
@@ -59,8 +61,10 @@ void rule_scratch_free(struct rule_scratch *scratch)
 		return;
 	pattern_scratch_free(scratch->patterns);
 	confirm_scratch_free(scratch->confirm);
-	for (int i = 0; i < 2 * GROUP_COUNT; i++)
+	for (int i = 0; i < 2 * GROUP_COUNT; i++) {
 		free(scratch->lines[i / 2][i % 2].text);
+		free(scratch->lines[i / 2][i % 2].names);
+	}
 	free(scratch->a);
 	free(scratch->b);
 	free(scratch->framed);
@@ -351,6 +355,7 @@ static void empty(struct lines *lines)
 {
 	lines->text[0] = '\0';
 	lines->len = 1;
+	lines->names_len = 0;
 	lines->n = 0;
 	lines->kinds = 0;
 }
@@ -398,6 +403,24 @@ static void look_alone(struct rule_scan *scan, enum rule_group g, const struct r
 		look_at(scan, g, &entry, UINT64_MAX);
 }
 
+/* False: there is no room for its name, which does not stay. */
+static bool enter(struct lines *lines, const struct rule_value *value, unsigned kinds)
+{
+	struct entry *entry = &lines->entries[lines->n++];
+	const size_t len = value->value.len, name_len = value->raw.ptr ? 0 : value->name.len;
+	*entry = (struct entry){.value = *value, .kinds = kinds};
+	entry->value.value.ptr = memcpy(lines->text + lines->len, value->value.ptr, len);
+	lines->kinds |= kinds;
+	lines->text[lines->len + len] = '\0';
+	lines->len += len + 1;
+	if (name_len > NAMES_ROOM - lines->names_len)
+		return false;
+	if (name_len > 0)
+		entry->value.name.ptr = memcpy(lines->names + lines->names_len, value->name.ptr, name_len);
+	lines->names_len += name_len;
+	return true;
+}
+
 void rule_scan_add(struct rule_scan *scan, const struct rule_value *value)
 {
 	enum rule_group g = rule_group_of(value->target);
@@ -413,12 +436,8 @@ void rule_scan_add(struct rule_scan *scan, const struct rule_value *value)
 	struct lines *lines = &scan->scratch->lines[g][i];
 	if (lines->n == ENTRIES_MAX || lines->len + len + 1 > LINES_ROOM)
 		run_lines(scan, g, i);
-	struct entry *entry = &lines->entries[lines->n++];
-	*entry = (struct entry){.value = *value, .kinds = kinds};
-	entry->value.value.ptr = memcpy(lines->text + lines->len, value->value.ptr, len);
-	lines->kinds |= kinds;
-	lines->text[lines->len + len] = '\0';
-	lines->len += len + 1;
+	if (!enter(lines, value, kinds))
+		run_lines(scan, g, i);
 }
 
 void rule_scan_run(struct rule_scan *scan)

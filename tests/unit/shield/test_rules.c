@@ -360,6 +360,42 @@ static void scores_add_up_and_only_watched_rules_do_not_count(void **state)
 	bench_free(&bench);
 }
 
+/* Values of content are gathered, and their names are gone before they are looked at. */
+static void names_of_content_need_not_stay(void **state)
+{
+	(void)state;
+	struct rule_selector place = {.target = TARGET_FORM, .name = "voucher"};
+	struct rule_spec rules[] = {RULE_OF("v", TARGET_FORM, "evil")};
+	struct rule_condition condition = rules[0].conditions[0];
+	condition.selectors = &place;
+	rules[0].conditions = &condition;
+	struct rule_set *set = rules_compiled(rules, 1);
+	struct rule_scratch *memory = rule_scratch_new();
+	static struct rule_tally tally;
+	static char name[40000];
+	struct rule_scan scan;
+	struct err err;
+	assert_true(rule_scratch_fit(memory, set, &err));
+	rule_tally_begin(&tally);
+	rule_scan_begin(&scan, set, memory, &tally, NULL);
+	const size_t lengths[] = {3, 7, 40000, 30000, 7};
+	for (size_t i = 0; i < 5; i++) {
+		memset(name, 'n', sizeof(name));
+		memcpy(name, "voucher", 7);
+		const struct rule_value value = {.target = TARGET_FORM,
+						 .name = span_of(name, lengths[i]),
+						 .value = i == 4 ? SPAN("evil 2") : lengths[i] == 7 ? SPAN("good") : SPAN("evil 1")};
+		rule_scan_add(&scan, &value);
+	}
+	memset(name, '-', sizeof(name));
+	rule_scan_run(&scan);
+	assert_int_equal(tally.hit_count, 1);
+	assert_true(span_eq(tally.hits[0].name, SPAN("voucher")));
+	assert_true(span_eq(tally.hits[0].evidence, SPAN("evil")));
+	rule_scratch_free(memory);
+	rule_set_free(set);
+}
+
 static void content_goes_on_where_the_head_ended(void **state)
 {
 	(void)state;
@@ -373,7 +409,8 @@ static void content_goes_on_where_the_head_ended(void **state)
 	char gone[] = "some xx and kill", name[] = "order.sku";
 	struct rule_value value = {
 	    .target = TARGET_JSON, .name = span_from_str(name), .value = SPAN("nothing")};
-	assert_true(shield_content_begin(&content, bench.shield, bench.scratch, SHIELD_ENFORCE, v.score));
+	shield_content_begin(&content, bench.shield, bench.scratch, SHIELD_ENFORCE, v.score);
+	assert_true(content.asks);
 	shield_content_scan(&content, bench.scratch, &scan);
 	rule_scan_add(&scan, &value);
 	rule_scan_run(&scan);
@@ -415,6 +452,7 @@ int main(void)
 	    cmocka_unit_test(transformations_apply_to_the_rules_that_ask_for_them),
 	    cmocka_unit_test(all_conditions_of_a_rule_must_hold_in_one_request),
 	    cmocka_unit_test(scores_add_up_and_only_watched_rules_do_not_count),
+	    cmocka_unit_test(names_of_content_need_not_stay),
 	    cmocka_unit_test(content_goes_on_where_the_head_ended),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
