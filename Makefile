@@ -86,7 +86,7 @@ FUZZ_BINARIES := $(FUZZERS:%.c=$(O)/%)
 ATTACKS := $(sort $(wildcard tests/e2e/attacks/*.c))
 ATTACK_BINARIES := $(ATTACKS:%.c=$(O)/%)
 ALL_C   := proxy/main.c $(SOURCES) $(UNIT) $(FUZZERS) $(ATTACKS) tests/fuzz/replay.c tests/bench/micro.c \
-           tests/bench/rates.c
+           tests/bench/rates.c tests/bench/slow.c
 JOBS    := -j$(shell nproc 2>/dev/null || echo 2)
 
 .PHONY: all run test test-all test-rest test-binaries test-unit test-kills test-fuzz test-e2e test-e2e-all \
@@ -229,7 +229,7 @@ bench: all
 bench-micro: $(O)/tests/bench/micro
 	@$< $(ONLY)
 
-$(O)/tests/bench/micro $(O)/tests/bench/rates: $(O)/tests/bench/%: $(O)/tests/bench/%.o $(O)/libsallyport.a
+$(addprefix $(O)/tests/bench/,micro rates slow): $(O)/tests/bench/%: $(O)/tests/bench/%.o $(O)/libsallyport.a
 	$(call say,link,$@)
 	$(Q)$(CC) $(LDFLAGS_BASE) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 

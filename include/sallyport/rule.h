@@ -173,6 +173,7 @@ struct rule_scan {
 	struct rule_scratch *scratch;
 	struct rule_tally *tally;
 	const uint8_t *modes; /* by rule, enum shield_mode; NULL: each rule's own */
+	bool refused; /* a rule matched that refuses by itself: of long values no more is looked for */
 };
 
 void rule_tally_begin(struct rule_tally *tally);

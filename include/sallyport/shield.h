@@ -319,6 +319,8 @@ struct shield_content {
 	uint32_t score;    /* of the head's findings */
 	unsigned findings; /* of the content, that are scored */
 	struct rule_tally tally;
+	uint8_t last_name_len; /* of the name that was looked at last, where it is short */
+	char last_name[64];
 	/* SHIELD_WINDOW bytes, owned by the caller, who sets it behind shield_content_begin where
 	 * shield_content_needs_window; NULL: such values are passed over. */
 	char *window;

@@ -128,6 +128,16 @@ struct span url_rewrite_query(struct span query, unsigned rewrite, char *buf);
 /* The query decoded once for rules ('+' is a space; what is no escape stays), into
  * buf of query.len bytes. Points into query itself where nothing is to decode. */
 struct span url_decode_query(struct span query, char *buf);
+/* The same, always into buf; and what it came upon, as bits. */
+enum {
+	URL_DECODED_ESCAPE = 1,   /* an escape */
+	URL_DECODED_LONE = 2,     /* a "%" that is none */
+	URL_DECODED_NUL = 4,      /* "%00" */
+	URL_DECODED_PERCENT = 8,  /* "%25" */
+	URL_DECODED_RAW_NUL = 16, /* a NUL byte as it is */
+	URL_DECODED_HIGH = 32,    /* a byte from 0x80 on, however it was written */
+};
+struct span url_decode_noting(struct span query, char *buf, unsigned *notes);
 /* The raw bytes that the first decoded_len bytes of the decoded query came from. */
 struct span url_query_prefix(struct span query, size_t decoded_len);
 

@@ -16,46 +16,44 @@ static bool refuse_finding(struct body *body, unsigned finding, struct span evid
 	return body_refuse_bytes(body, finding_reason(finding), finding_setting(finding, PLACE_QUERY), evidence);
 }
 
-static size_t count_of(struct span s, char c)
-{
-	size_t n = 0;
-	for (size_t i = 0; i < s.len; i++)
-		n += s.ptr[i] == c;
-	return n;
-}
+/* A name or a value: as sent, decoded, and what decoding came upon (URL_DECODED_…). */
+struct word {
+	struct span raw, plain;
+	unsigned notes;
+};
 
 /* A glance at what was decoded, so that only what may hide something is looked at escape by escape. */
-static bool is_odd(const struct body *body, struct span raw, struct span plain)
+static bool is_odd(const struct body *body, const struct word *word)
 {
 	const unsigned disguises = URL_UTF8_OVERLONG | URL_UTF8_INVALID, heeded = body->findings | body->scored;
-	return raw.len - plain.len != 2 * count_of(raw, '%') || /* an escape that is none */
-	       memchr(plain.ptr, '\0', plain.len) ||
-	       (heeded & URL_ESCAPE_DOUBLE && memchr(plain.ptr, '%', plain.len)) ||
-	       (heeded & disguises && !json_is_text(plain));
+	const unsigned percents = heeded & URL_ESCAPE_DOUBLE ? URL_DECODED_PERCENT : 0;
+	return word->notes & (URL_DECODED_LONE | URL_DECODED_NUL | percents) ||
+	       (word->notes & URL_DECODED_HIGH && heeded & disguises && !json_is_text(word->plain));
 }
 
-static bool check_spelling(struct body *body, struct span raw, struct span plain)
+static bool check_spelling(struct body *body, const struct word *word)
 {
 	struct span evidence;
-	if (raw.len == 0 || !is_odd(body, raw, plain))
+	if (!is_odd(body, word))
 		return true;
 	unsigned heeded = (body->findings | body->scored) & HEEDED;
-	unsigned found = url_scan_text(raw, heeded, body->findings, &evidence);
+	unsigned found = url_scan_text(word->raw, heeded, body->findings, &evidence);
 	unsigned worst = url_worst_finding(found & body->findings);
 	body->noted |= found & body->scored;
 	return !worst || refuse_finding(body, worst, evidence);
 }
 
-static bool check_name(struct body *body, struct span raw, struct span plain)
+static bool check_name(struct body *body, const struct word *word)
 {
 	struct span evidence;
 	unsigned heeded = (body->findings | body->scored) & URL_NAME_CONTROL;
-	if (raw.len != plain.len && heeded && url_scan_text(raw, URL_ESCAPE_CONTROL, 0, &evidence)) {
+	if (heeded && word->notes & URL_DECODED_ESCAPE &&
+	    url_scan_text(word->raw, URL_ESCAPE_CONTROL, 0, &evidence)) {
 		if (body->findings & URL_NAME_CONTROL)
-			return refuse_finding(body, URL_NAME_CONTROL, raw);
+			return refuse_finding(body, URL_NAME_CONTROL, word->raw);
 		body->noted |= URL_NAME_CONTROL;
 	}
-	return check_spelling(body, raw, plain);
+	return check_spelling(body, word);
 }
 
 static bool check_lengths(struct body *body, size_t name, size_t pair)
@@ -64,24 +62,30 @@ static bool check_lengths(struct body *body, size_t name, size_t pair)
 	       (name == pair || body_within(body, BODY_LIMIT_VALUE, pair - name - 1));
 }
 
+static struct word decode(struct span raw, char *buf)
+{
+	struct word word = {.raw = raw};
+	word.plain = url_decode_noting(raw, buf, &word.notes);
+	return word;
+}
+
 static bool take_pair(struct body *body, struct span pair)
 {
 	struct span raw_name = span_of(pair.ptr, span_find(pair, '='));
-	struct span raw_value = span_from(pair, raw_name.len + 1);
 	if (pair.len == 0)
 		return true;
 	if (!check_lengths(body, raw_name.len, pair.len))
 		return false;
-	if (memchr(pair.ptr, '\0', pair.len))
-		return body_refuse(body, REASON_BODY_MALFORMED, "form: a NUL byte");
 	body->kept.len = 0;
 	if (!body_text_reserve(body, &body->kept, pair.len))
 		return false;
-	struct span name = url_decode_query(raw_name, body->kept.data);
-	struct span value = url_decode_query(raw_value, body->kept.data + raw_name.len);
-	return (url_text_is_plain(pair) ||
-		(check_name(body, raw_name, name) && check_spelling(body, raw_value, value))) &&
-	       body_check_charset_argument(body, name, value) && body_give(body, BODY_ARGUMENT, name, value);
+	struct word name = decode(raw_name, body->kept.data);
+	struct word value = decode(span_from(pair, raw_name.len + 1), body->kept.data + raw_name.len);
+	if ((name.notes | value.notes) & URL_DECODED_RAW_NUL)
+		return body_refuse(body, REASON_BODY_MALFORMED, "form: a NUL byte");
+	return check_name(body, &name) && check_spelling(body, &value) &&
+	       body_check_charset_argument(body, name.plain, value.plain) &&
+	       body_give(body, BODY_ARGUMENT, name.plain, value.plain);
 }
 
 /* No byte is searched twice, however small the pieces are. */

@@ -72,14 +72,25 @@ static void add_piece(struct shield_content *content, struct rule_scan *scan, co
 	content->window_len = content->window_seen = 0;
 }
 
-static void add_value(struct rule_scan *scan, const struct body_value *value)
+/* A form has the same name again and again where a list is chosen from. */
+static bool is_told(struct shield_content *content, const struct rule_value *name)
+{
+	struct span last = span_of(content->last_name, content->last_name_len);
+	if (span_eq(last, name->value))
+		return true;
+	content->last_name_len = name->value.len <= sizeof(content->last_name) ? (uint8_t)name->value.len : 0;
+	memcpy(content->last_name, name->value.ptr, content->last_name_len);
+	return false;
+}
+
+static void add_value(struct shield_content *content, struct rule_scan *scan, const struct body_value *value)
 {
 	struct span own = end_of(value->name);
 	struct rule_value name = {
 	    .target = targets[value->place].name, .name = own, .value = news_of(value)};
 	struct rule_value text = {
 	    .target = targets[value->place].value, .name = own, .value = value->value};
-	if (name.target != TARGET_UNSET && name.value.len > 0)
+	if (name.target != TARGET_UNSET && name.value.len > 0 && !is_told(content, &name))
 		rule_scan_add(scan, &name);
 	rule_scan_add(scan, &text);
 }
@@ -99,7 +110,7 @@ static bool is_refused(struct shield_content *content)
 bool shield_content_add(struct shield_content *content, struct rule_scan *scan, const struct body_value *value)
 {
 	if (!is_piece(value->place))
-		add_value(scan, value);
+		add_value(content, scan, value);
 	else if (content->window)
 		add_piece(content, scan, value);
 	return !is_refused(content);

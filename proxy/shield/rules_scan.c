@@ -10,6 +10,9 @@ enum {
 	LINES_ROOM = 64 << 10, /* values of a group that are looked at together */
 	NAMES_ROOM = 64 << 10, /* their names that do not stay */
 	ENTRIES_MAX = 128,
+	VIEWS_MAX = 256,
+	VIEW_SMALL = 256,  /* bytes of views, on average, below which a scan of all of them saves more than it costs */
+	VALUE_LONG = 4096, /* see rule_scan.refused */
 };
 
 struct entry {
@@ -27,12 +30,27 @@ struct lines {
 	unsigned kinds; /* of all of them */
 };
 
+/* What chains make of a value; several may make the same of it. */
+struct view {
+	const struct entry *entry;
+	struct span text; /* between NUL bytes */
+	uint64_t lanes;   /* that see it so */
+};
+
+/* Those of one group that were not looked at yet: looked at together, too. */
+struct views {
+	char *text; /* LINES_ROOM bytes */
+	size_t len, n;
+	struct view views[VIEWS_MAX];
+};
+
 struct rule_scratch {
 	struct pattern_scratch *patterns;
 	struct confirm_scratch *confirm;
 	struct lines lines[GROUP_COUNT][2]; /* of plain values, of others */
 	char *a, *b;     /* for transformations */
 	char *framed;    /* for a value between NUL bytes */
+	struct views views;
 	uint64_t *seen;  /* conditions with negated patterns that matched the value in hand */
 	size_t seen_words;
 };
@@ -45,7 +63,8 @@ struct rule_scratch *rule_scratch_new(void)
 	bool ok = (scratch->patterns = pattern_scratch_new()) != NULL &&
 		  (scratch->confirm = confirm_scratch_new()) != NULL &&
 		  (scratch->a = malloc(RULE_VALUE_MAX)) != NULL && (scratch->b = malloc(RULE_VALUE_MAX)) != NULL &&
-		  (scratch->framed = malloc(RULE_VALUE_MAX + 2)) != NULL;
+		  (scratch->framed = malloc(RULE_VALUE_MAX + 2)) != NULL &&
+		  (scratch->views.text = malloc(LINES_ROOM)) != NULL;
 	for (int i = 0; i < 2 * GROUP_COUNT && ok; i++)
 		ok = (scratch->lines[i / 2][i % 2].text = malloc(LINES_ROOM)) != NULL &&
 		     (scratch->lines[i / 2][i % 2].names = malloc(NAMES_ROOM)) != NULL;
@@ -68,6 +87,7 @@ void rule_scratch_free(struct rule_scratch *scratch)
 	free(scratch->a);
 	free(scratch->b);
 	free(scratch->framed);
+	free(scratch->views.text);
 	free(scratch->seen);
 	free(scratch);
 }
@@ -108,7 +128,7 @@ struct look {
 	uint64_t lanes;   /* 1 << index in the group */
 	struct span text; /* the value as they see it */
 	bool changed;     /* that is not how it came */
-	bool alone;       /* it does not lie among others */
+	bool alone;       /* it does not lie between NUL bytes */
 };
 
 static bool selects(const struct condition *condition, const struct rule_value *value)
@@ -187,13 +207,14 @@ static struct span name_of(const struct look *look)
 /* A rule counts once in a request. Of more than there is room for, the first in order stay. */
 static void note(const struct look *look, const struct condition *condition, size_t end)
 {
-	const struct rule_scan *scan = look->scan;
+	struct rule_scan *scan = look->scan;
 	struct rule_tally *tally = scan->tally;
 	const struct rule_spec *spec = &scan->set->specs[condition->rule];
 	int mode = scan->modes ? scan->modes[condition->rule] : spec->mode;
 	if (mode == SHIELD_OFF || (condition->met != NOT_MET && !all_met(scan->set, condition, tally)) ||
 	    is_noted(tally, condition->rule))
 		return;
+	scan->refused |= spec->score == 0 && mode != SHIELD_MONITOR;
 	struct rule_hit hit = {
 	    .rule = condition->rule,
 	    .condition = condition->index,
@@ -217,7 +238,9 @@ static void on_pattern(void *context, unsigned id, size_t end)
 	const struct look *look = context;
 	struct rule_scratch *scratch = look->scan->scratch;
 	const struct condition *condition = &look->scan->set->conditions[id];
-	if (!(look->lanes >> condition->lanes[look->group] & 1) || !selects(condition, look->value) ||
+	bool is_known = !condition->spec->negated && condition->met == NOT_MET &&
+		      is_noted(look->scan->tally, condition->rule);
+	if (is_known || !(look->lanes >> condition->lanes[look->group] & 1) || !selects(condition, look->value) ||
 	    (condition->confirm &&
 	     !confirm_match(condition->confirm, scratch->confirm, look->text, &end)))
 		return;
@@ -284,7 +307,7 @@ static void ask_directly(const struct look *look)
 static struct span framed(const struct look *look)
 {
 	char *room = look->scan->scratch->framed;
-	if (!look->changed && !look->alone)
+	if (!look->alone)
 		return span_of(look->text.ptr - 1, look->text.len + 2);
 	room[0] = room[look->text.len + 1] = '\0';
 	memcpy(room + 1, look->text.ptr, look->text.len);
@@ -295,37 +318,14 @@ static void look_in_lanes(struct look *look)
 {
 	struct rule_scratch *scratch = look->scan->scratch;
 	const struct group *group = &look->scan->set->groups[look->group];
+	if (look->scan->refused && look->value->value.len > VALUE_LONG)
+		return;
 	if (group->always)
 		memset(scratch->seen, 0, scratch->seen_words * sizeof(*scratch->seen));
 	if (group->filter[MARKED] && !patterns_scan(group->filter[MARKED], scratch->patterns, framed(look),
 						    on_pattern, look))
 		look->scan->tally->broken = true;
 	ask_directly(look);
-}
-
-/* The lanes that see the value as it is look at it together, where one of them must. */
-static void look_at(struct rule_scan *scan, enum rule_group g, const struct entry *entry, uint64_t wanted)
-{
-	struct rule_scratch *scratch = scan->scratch;
-	const struct group *group = &scan->set->groups[g];
-	const struct span value = entry->value.value;
-	struct look plain = {scan, &entry->value, g, 0, value, false, entry->alone};
-	for (size_t i = 0; i < group->lane_count; i++) {
-		const struct lane *lane = &group->lanes[i];
-		struct look look = {scan, &entry->value, g, UINT64_C(1) << i, value, true, false};
-		if (!(lane->targets >> entry->value.target & 1))
-			continue;
-		if (lane->kinds == KIND_ANY || lane->kinds & entry->kinds)
-			look.text = transform_chain(lane->chain, value, scratch->a, scratch->b);
-		if (look.text.ptr != value.ptr || look.text.len != value.len)
-			look_in_lanes(&look);
-		else
-			plain.lanes |= UINT64_C(1) << i;
-	}
-	if (plain.lanes & wanted)
-		look_in_lanes(&plain);
-	else
-		ask_directly(&plain);
 }
 
 /* ---- groups ---- */
@@ -351,6 +351,92 @@ static uint64_t lanes_that_always_look(const struct group *group)
 	return lanes;
 }
 
+/* The lanes that have to look at single values of the text. */
+static uint64_t lanes_wanted(struct rule_scan *scan, enum rule_group g, const struct patterns *filter, struct span text)
+{
+	struct wanted wanted = {scan->set, g, lanes_that_always_look(&scan->set->groups[g])};
+	if (filter && !patterns_scan(filter, scan->scratch->patterns, text, on_candidate, &wanted))
+		scan->tally->broken = true;
+	return wanted.lanes;
+}
+
+static void look_if_wanted(struct look *look, uint64_t wanted)
+{
+	if (look->lanes & wanted)
+		look_in_lanes(look);
+	else
+		ask_directly(look);
+}
+
+static void empty_views(struct views *views)
+{
+	views->text[0] = '\0';
+	views->len = 1;
+	views->n = 0;
+}
+
+static void run_views(struct rule_scan *scan, enum rule_group g)
+{
+	struct views *views = &scan->scratch->views;
+	const struct patterns *filter = scan->set->groups[g].filter[MARKED];
+	uint64_t wanted = UINT64_MAX;
+	if (views->n > 1 && views->len < views->n * VIEW_SMALL)
+		wanted = lanes_wanted(scan, g, filter, span_of(views->text, views->len));
+	for (size_t i = 0; i < views->n; i++) {
+		const struct view *view = &views->views[i];
+		struct look look = {scan, &view->entry->value, g, view->lanes, view->text, true, false};
+		look_if_wanted(&look, wanted);
+	}
+	empty_views(views);
+}
+
+/* first: of that entry. False: there is no room, whatever is done. */
+static bool add_view(struct rule_scan *scan, const struct look *look, const struct entry *entry, size_t *first)
+{
+	struct views *views = &scan->scratch->views;
+	size_t i = *first, len = look->text.len;
+	while (i < views->n && !span_eq(views->views[i].text, look->text))
+		i++;
+	if (i < views->n) {
+		views->views[i].lanes |= look->lanes;
+		return true;
+	}
+	if (len + 2 > LINES_ROOM)
+		return false;
+	if (views->n == VIEWS_MAX || views->len + len + 1 > LINES_ROOM) {
+		run_views(scan, look->group);
+		*first = 0;
+	}
+	char *text = memcpy(views->text + views->len, look->text.ptr, len);
+	text[len] = '\0';
+	views->len += len + 1;
+	views->views[views->n++] = (struct view){entry, span_of(text, len), look->lanes};
+	return true;
+}
+
+/* The lanes that see the same look at it together; those that see the value as it is only where one of them must. */
+static void look_at(struct rule_scan *scan, enum rule_group g, const struct entry *entry, uint64_t wanted)
+{
+	struct rule_scratch *scratch = scan->scratch;
+	const struct group *group = &scan->set->groups[g];
+	const struct span value = entry->value.value;
+	struct look plain = {scan, &entry->value, g, 0, value, false, entry->alone};
+	size_t first = scratch->views.n;
+	for (size_t i = 0; i < group->lane_count; i++) {
+		const struct lane *lane = &group->lanes[i];
+		struct look look = {scan, &entry->value, g, UINT64_C(1) << i, value, true, true};
+		if (!(lane->targets >> entry->value.target & 1))
+			continue;
+		if (lane->kinds == KIND_ANY || lane->kinds & entry->kinds)
+			look.text = transform_chain(lane->chain, value, entry->kinds, scratch->a, scratch->b);
+		if (look.text.ptr == value.ptr && look.text.len == value.len)
+			plain.lanes |= look.lanes;
+		else if (!add_view(scan, &look, entry, &first))
+			look_in_lanes(&look);
+	}
+	look_if_wanted(&plain, wanted);
+}
+
 static void empty(struct lines *lines)
 {
 	lines->text[0] = '\0';
@@ -364,15 +450,12 @@ static void run_lines(struct rule_scan *scan, enum rule_group g, int i)
 {
 	const struct group *group = &scan->set->groups[g];
 	struct lines *lines = &scan->scratch->lines[g][i];
-	const struct patterns *filter = group->filter[i];
-	struct wanted wanted = {scan->set, g, lanes_that_always_look(group)};
-	if (filter && !patterns_scan(filter, scan->scratch->patterns,
-					    span_of(lines->text, lines->len), on_candidate, &wanted))
-		scan->tally->broken = true;
-	bool must = wanted.lanes != 0 || group->has_direct || group->kinds & lines->kinds ||
+	const uint64_t wanted = lanes_wanted(scan, g, group->filter[i], span_of(lines->text, lines->len));
+	bool must = wanted != 0 || group->has_direct || group->kinds & lines->kinds ||
 		    group->kinds == KIND_ANY;
 	for (size_t j = 0; j < lines->n && must; j++)
-		look_at(scan, g, &lines->entries[j], wanted.lanes);
+		look_at(scan, g, &lines->entries[j], wanted);
+	run_views(scan, g);
 	empty(lines);
 }
 
@@ -387,10 +470,11 @@ void rule_tally_begin(struct rule_tally *tally)
 void rule_scan_begin(struct rule_scan *scan, const struct rule_set *set, struct rule_scratch *scratch,
 		     struct rule_tally *tally, const uint8_t *modes)
 {
-	*scan = (struct rule_scan){set, scratch, tally, modes};
+	*scan = (struct rule_scan){.set = set, .scratch = scratch, .tally = tally, .modes = modes};
 	for (int i = 0; i < 2 * GROUP_COUNT; i++) {
 		empty(&scratch->lines[i / 2][i % 2]);
 	}
+	empty_views(&scratch->views);
 }
 
 /* Too long to be a line among others: every lane looks at it. */
@@ -401,6 +485,7 @@ static void look_alone(struct rule_scan *scan, enum rule_group g, const struct r
 		scan->tally->broken = true;
 	else
 		look_at(scan, g, &entry, UINT64_MAX);
+	run_views(scan, g);
 }
 
 /* False: there is no room for its name, which does not stay. */

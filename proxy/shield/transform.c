@@ -228,13 +228,20 @@ struct span transform_apply(enum rule_transform transform, struct span in, char 
 	return span_eq(result, in) ? in : result;
 }
 
-struct span transform_chain(const uint8_t chain[RULE_CHAIN_MAX], struct span in, char *a, char *b)
+static bool may_change(enum rule_transform transform, unsigned kinds)
+{
+	return transformations[transform].kinds == KIND_ANY || transformations[transform].kinds & kinds;
+}
+
+struct span transform_chain(const uint8_t chain[RULE_CHAIN_MAX], struct span in, unsigned kinds, char *a, char *b)
 {
 	for (size_t i = 0; i < RULE_CHAIN_MAX && chain[i] != TRANSFORM_UNSET; i++) {
-		struct span out = transform_apply((enum rule_transform)chain[i], in, a);
+		enum rule_transform transform = (enum rule_transform)chain[i];
+		struct span out = may_change(transform, kinds) ? transform_apply(transform, in, a) : in;
 		if (out.ptr == in.ptr && out.len == in.len)
 			continue;
 		in = out;
+		kinds = kinds_of(in);
 		if (out.ptr >= a && out.ptr <= a + out.len) { /* the next writes into the other */
 			char *used = a;
 			a = b;

@@ -68,6 +68,44 @@ struct span url_decode_query(struct span query, char *buf)
 	return span_of(buf, len);
 }
 
+/* Behind a "%". Two digits of a hexadecimal number: what they are; else a "%" that stands for itself. */
+static char decode_escape(struct span query, size_t *at, unsigned *notes)
+{
+	int high = -1, low = -1;
+	if (query.len - *at >= 2) {
+		high = ascii_hex(query.ptr[*at]);
+		low = ascii_hex(query.ptr[*at + 1]);
+	}
+	if (high < 0 || low < 0) {
+		*notes |= URL_DECODED_LONE;
+		return '%';
+	}
+	*at += 2;
+	char c = (char)(high * 16 + low);
+	*notes |= URL_DECODED_ESCAPE | (c == '\0' ? URL_DECODED_NUL : 0u) | (c == '%' ? URL_DECODED_PERCENT : 0u);
+	return c;
+}
+
+struct span url_decode_noting(struct span query, char *buf, unsigned *notes)
+{
+	unsigned noted = 0;
+	unsigned char all = 0;
+	size_t len = 0;
+	for (size_t at = 0; at < query.len;) {
+		char c = query.ptr[at++];
+		if (c == '%')
+			c = decode_escape(query, &at, &noted);
+		else if (c == '\0')
+			noted |= URL_DECODED_RAW_NUL;
+		else
+			c = c == '+' ? ' ' : c;
+		all |= (unsigned char)c;
+		buf[len++] = c;
+	}
+	*notes = noted | (all & 0x80 ? URL_DECODED_HIGH : 0u);
+	return span_of(buf, len);
+}
+
 struct span url_query_prefix(struct span query, size_t decoded_len)
 {
 	size_t at = 0;

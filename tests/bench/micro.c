@@ -119,7 +119,7 @@ static void run_destination(const struct work *work)
 
 enum { CONTENT_BYTES = 4096, FILE_BYTES = 65536 };
 
-static char form[CONTENT_BYTES], coded_form[CONTENT_BYTES], json[CONTENT_BYTES], xml[CONTENT_BYTES], parts[CONTENT_BYTES],
+static char form[CONTENT_BYTES], coded_form[CONTENT_BYTES], worded_form[CONTENT_BYTES], json[CONTENT_BYTES], xml[CONTENT_BYTES], parts[CONTENT_BYTES],
     upload[FILE_BYTES];
 
 static void fill(char *out, size_t room_left, const char *start, const char *middle, const char *end)
@@ -136,6 +136,7 @@ static void fill_contents(void)
 {
 	fill(form, sizeof(form), "", "field=some-value-of-a-field&", "last=1");
 	fill(coded_form, sizeof(coded_form), "", "text=Gr%C3%B6%C3%9Fe+%26+mehr%0D%0A&", "last=1");
+	fill(worded_form, sizeof(worded_form), "", "text=Gr%C3%B6%C3%9Fe+of+a+field+with+some+words&", "last=1");
 	fill(json, sizeof(json), "[{}", ",{\"id\":1234,\"name\":\"some value\",\"tags\":[\"a\",null]}", "]");
 	fill(xml, sizeof(xml), "<items>", "<item id=\"1234\"><name>some value</name></item>", "</items>");
 	fill(parts, sizeof(parts), "", PART("field", "some value of a field"), "--B--\r\n");
@@ -150,6 +151,16 @@ static bool count_value(void *context, const struct body_value *value)
 	return true;
 }
 
+/* What the rules look into, as the front has it. */
+static struct shield_content judged;
+static struct rule_scan *scan; /* NULL: no rule is asked */
+
+static bool ask_rules(void *context, const struct body_value *value)
+{
+	(void)context;
+	return shield_content_add(&judged, scan, value);
+}
+
 static void take_apart(const char *content_type, struct span bytes)
 {
 	struct body_type type;
@@ -160,7 +171,7 @@ static void take_apart(const char *content_type, struct span bytes)
 					 .limits = &site->shield_settings.bodies.limits,
 					 .max = site->shield_settings.bodies.max,
 					 .findings = UINT32_MAX,
-					 .sink = {count_value, NULL},
+					 .sink = {scan ? ask_rules : count_value, NULL},
 					 .memory = coding_heap,
 					 .seed = 1};
 	struct body *body = body_new(&setup);
@@ -170,6 +181,21 @@ static void take_apart(const char *content_type, struct span bytes)
 	if (body_end(body) != BODY_DONE)
 		fail(reason_name(body_fault(body)->reason));
 	body_free(body);
+}
+
+static void judge_content(void (*run)(const struct work *work), const struct work *work)
+{
+	struct rule_scan one;
+	struct verdict verdict;
+	shield_content_begin(&judged, site->shield, scratch, SHIELD_ENFORCE, 0);
+	shield_content_scan(&judged, scratch, &one);
+	scan = &one;
+	run(work);
+	scan = NULL;
+	rule_scan_run(&one);
+	if (shield_content_judge(&judged, &verdict))
+		fail(verdict.rule ? verdict.rule : reason_name(verdict.reason));
+	sink += verdict.score;
 }
 
 static void run_form(const struct work *work)
@@ -190,6 +216,26 @@ static void run_xml(const struct work *work)
 static void run_parts(const struct work *work)
 {
 	take_apart("multipart/form-data; boundary=B", span_from_str(work->text));
+}
+
+static void judge_form(const struct work *work)
+{
+	judge_content(run_form, work);
+}
+
+static void judge_json(const struct work *work)
+{
+	judge_content(run_json, work);
+}
+
+static void judge_xml(const struct work *work)
+{
+	judge_content(run_xml, work);
+}
+
+static void judge_parts(const struct work *work)
+{
+	judge_content(run_parts, work);
 }
 
 static const struct work works[] = {
@@ -219,6 +265,13 @@ static const struct work works[] = {
     {"content: XML", xml, NULL, run_xml, &no_budget},
     {"content: parts", parts, NULL, run_parts, &no_budget},
     {"content: an upload", upload, NULL, run_parts, &no_budget},
+    {"content judged: a form", form, NULL, judge_form, &no_budget},
+    {"content judged: a form with escapes", coded_form, NULL, judge_form, &no_budget},
+    {"content judged: a form with words", worded_form, NULL, judge_form, &no_budget},
+    {"content judged: JSON", json, NULL, judge_json, &no_budget},
+    {"content judged: XML", xml, NULL, judge_xml, &no_budget},
+    {"content judged: parts", parts, NULL, judge_parts, &no_budget},
+    {"content judged: an upload", upload, NULL, judge_parts, &no_budget},
 };
 
 static uint64_t now_ns(void)

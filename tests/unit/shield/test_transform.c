@@ -114,9 +114,9 @@ static void chain_is_applied_in_its_order(void **state)
 	static const uint8_t chain[RULE_CHAIN_MAX] = {TRANSFORM_URL, TRANSFORM_HTML, TRANSFORM_LOWERCASE};
 	char a[64], b[64];
 	struct span in = SPAN("%26lt;SCRIPT%26gt;");
-	assert_true(span_eq(transform_chain(chain, in, a, b), SPAN("<script>")));
+	assert_true(span_eq(transform_chain(chain, in, kinds_of(in), a, b), SPAN("<script>")));
 	in = SPAN("plain");
-	assert_ptr_equal(transform_chain(chain, in, a, b).ptr, in.ptr);
+	assert_ptr_equal(transform_chain(chain, in, kinds_of(in), a, b).ptr, in.ptr);
 }
 
 static void patterns_that_need_marks_are_told(void **state)
