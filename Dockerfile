@@ -13,6 +13,9 @@ COPY tests/install-packages tests/
 RUN make deps
 COPY . .
 RUN make -j"$(nproc)" install DESTDIR=/out
+# Compiles the rules, so that a container need not: on a CPU with other instructions than this one it does it anew.
+RUN SALLYPORT_DATADIR=/out/usr/local/share/sallyport SALLYPORT_CACHE=/out/var/cache/sallyport \
+	/out/usr/local/bin/sallyport check -c conf/sallyport.cfg
 # Which libraries the second stage needs is read from the program, so that no list can be wrong.
 RUN objdump -p /out/usr/local/bin/sallyport | sed -n 's|^ *NEEDED *|*/|p' \
 	| xargs dpkg-query -S | cut -d: -f1 | sort -u >/out/libraries
@@ -32,6 +35,7 @@ RUN export DEBIAN_FRONTEND=noninteractive \
 	&& rm -rf /tmp/libraries /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/* \
 		/var/log/apt /var/log/dpkg.log
 COPY --from=build /out/usr/local/ /usr/local/
+COPY --from=build /out/var/cache/sallyport/ /var/cache/sallyport/
 COPY conf/container-entry /usr/local/bin/
 # For the kernel leg of the egress guard, where an engine adds NET_ADMIN: permitted and not effective, so that
 # the program starts without it as well.

@@ -15,6 +15,8 @@ O        := $(BUILD)/$(VARIANT)
 PREFIX   ?= /usr/local
 DESTDIR  ?=
 DATADIR  := $(PREFIX)/share/sallyport
+# Where compiled rules are kept (proxy/proc/rule_cache.c).
+CACHEDIR := /var/cache/sallyport
 
 # Seconds that `make fuzz` gives to each target.
 FUZZ_SECONDS ?= 60
@@ -271,6 +273,8 @@ install: all
 	install -m 755 $(O)/sallyport $(DESTDIR)$(PREFIX)/bin/sallyport
 	cp -R conf www $(DESTDIR)$(DATADIR)/
 	rm -rf $(DESTDIR)$(DATADIR)/conf/bad $(DESTDIR)$(DATADIR)/conf/container-entry
+	@install -d -m 755 $(DESTDIR)$(CACHEDIR) || \
+	  echo 'without $(DESTDIR)$(CACHEDIR), or a folder that SALLYPORT_CACHE names, each start compiles the rules' >&2
 
 # Podman and buildah would make an image of the other format, which knows no health check.
 image:

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import tempfile
 import threading
+import time
 
 from container import POLICY, Container, eventually, new_volume, signal_by_name
 
@@ -141,6 +142,20 @@ def its_program_may_be_given_net_admin_and_starts_without(image):
     flags, permitted, inheritable = struct.unpack_from("<III", data)
     equal((flags & 1, permitted, inheritable), (0, 1 << 12, 0), "effective, permitted, inheritable")
     equal(Container(image, "version").wait(), 0, "exit status without any capability")
+
+
+def it_comes_with_its_rules_compiled(image):
+    cache = image.root / "var/cache/sallyport"
+    equal((cache.stat().st_uid, cache.stat().st_mode & 0o777), (0, 0o755), "owner and mode of the folder")
+    assert list(cache.glob("*.db")), "nothing is in the folder"
+
+    def seconds(**more):
+        began = time.monotonic()
+        container = Container(image, "check", "-c", "/usr/local/share/sallyport/conf/sallyport.cfg", **more)
+        equal(container.wait(60), 0, f"exit status: {container.said()}")
+        return time.monotonic() - began
+    kept, compiled = min(seconds() for _ in range(3)), seconds(env={"SALLYPORT_CACHE": "/nowhere"})
+    assert kept < compiled / 2, f"{kept:.2f} s with what was compiled, {compiled:.2f} s without"
 
 
 def its_user_owns_nothing_but_the_volumes(image):
