@@ -435,6 +435,43 @@ static void content_goes_on_where_the_head_ended(void **state)
 	bench_free(&bench);
 }
 
+/* As parsers of content do: the memory of one name is that of the next one. */
+static void names_of_content_are_those_that_came_with_their_values(void **state)
+{
+	(void)state;
+	static const struct rule_selector named[] = {{.target = TARGET_FORM, .name = "evil"}};
+	const struct rule_condition condition = {.selectors = named, .selector_count = 1,
+						 .op = OPERATOR_CONTAINS, .texts = (const char *const[]){"<x>", NULL}};
+	const struct rule_spec rules[] = {
+	    {.id = "named", .message = "", .conditions = &condition, .condition_count = 1}};
+	struct bench bench = bench_new(rules, 1);
+	struct rule_scratch *scratch = rule_scratch_new();
+	char *name = malloc(70000);
+	struct err err;
+	assert_non_null(name);
+	assert_true(rule_scratch_fit(scratch, bench.set, &err));
+	for (size_t len = 4; len < 70000; len = len * 4 + 1) {
+		struct rule_tally tally;
+		struct rule_scan scan;
+		struct rule_value value = {.target = TARGET_FORM, .name = span_of(name, 4), .value = SPAN("<x>")};
+		rule_tally_begin(&tally);
+		rule_scan_begin(&scan, bench.set, scratch, &tally, NULL);
+		for (unsigned i = 0; i < 300; i++) {
+			memset(name, 'e', len);
+			memcpy(name, i == 200 ? "evil" : "good", 4);
+			value.name.len = i == 200 ? 4 : len;
+			rule_scan_add(&scan, &value);
+		}
+		memset(name, '-', len);
+		rule_scan_run(&scan);
+		assert_int_equal(tally.hit_count, 1);
+		assert_true(span_eq(tally.hits[0].name, SPAN("evil")));
+	}
+	free(name);
+	rule_scratch_free(scratch);
+	bench_free(&bench);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -454,6 +491,7 @@ int main(void)
 	    cmocka_unit_test(scores_add_up_and_only_watched_rules_do_not_count),
 	    cmocka_unit_test(names_of_content_need_not_stay),
 	    cmocka_unit_test(content_goes_on_where_the_head_ended),
+	    cmocka_unit_test(names_of_content_are_those_that_came_with_their_values),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
