@@ -21,6 +21,7 @@ struct subject {
 	const struct site *site;   /* NULL: none */
 	const struct route *route;
 	struct span client;        /* the visitor's address as text, set by the caller; ptr NULL: not known */
+	uint64_t wall_us;          /* since 1970, set by the caller: exceptions end */
 	bool is_challenge;         /* ACME's: the route is the internal one, and nothing may refuse or redirect it */
 	bool is_tls;               /* the request came over TLS */
 	enum shield_mode mode;     /* of the site's shield for this path; the caller may lower it */

@@ -28,6 +28,7 @@ enum log_text {
 	LOG_TEXT_SNI,       /* the name in the TLS handshake */
 	LOG_TEXT_CIPHER,    /* of TLS */
 	LOG_TEXT_EGRESS,    /* the egress origin whose request it was, or that an event is about */
+	LOG_TEXT_EXCEPTED,  /* the rule or finding that an exception let pass, which would have refused */
 	LOG_TEXT_COUNT
 };
 

@@ -151,6 +151,15 @@ struct rule_hit {
 	struct span evidence; /* the value as it was sent, up to the match where that can be told */
 };
 
+struct exception;
+struct exception_asked;
+
+/* A rule that matched where it may. */
+struct rule_waiver {
+	uint32_t rule;
+	const struct exception *by;
+};
+
 enum { RULE_HITS_MAX = 16, RULE_MET_WORDS = 8, RULE_TEXT_MAX = 512, RULE_EXCERPT_MAX = 96 };
 
 /* What the rules found in one request, from its first byte to its last: small, and kept while the
@@ -159,10 +168,29 @@ struct rule_tally {
 	uint32_t hit_count;
 	struct rule_hit hits[RULE_HITS_MAX]; /* the first match of each rule, as they were met */
 	uint64_t met[RULE_MET_WORDS];        /* conditions of rules that have several */
+	uint32_t waiver_count;
+	struct rule_waiver waivers[RULE_HITS_MAX]; /* the first of each rule */
 	bool broken; /* something could not be scanned: what is not judged is not allowed */
 	/* Excerpts of values whose bytes are gone by the time of the verdict, as evidence. */
 	uint16_t text_len;
 	char text[RULE_TEXT_MAX];
+};
+
+/* One match, for whoever wants to see all of them. */
+struct rule_match {
+	uint32_t rule;
+	uint16_t condition;
+	const struct rule_value *value;
+	struct span seen; /* the value as the condition's chain leaves it */
+	size_t end;       /* of the match in it */
+	const struct exception *by; /* NULL: it counts */
+};
+
+/* Told of every match while it is met, also of those of one condition among several, of one value
+ * more than once, and of rules that were noted already. */
+struct rule_watch {
+	void (*matched)(void *context, const struct rule_match *match);
+	void *context;
 };
 
 /* Looking at the values of one request. Values are gathered and looked at together:
@@ -174,6 +202,9 @@ struct rule_scan {
 	struct rule_tally *tally;
 	const uint8_t *modes; /* by rule, enum shield_mode; NULL: each rule's own */
 	bool refused; /* a rule matched that refuses by itself: of long values no more is looked for */
+	/* Set behind rule_scan_begin; NULL: nothing is excepted, nobody watches. */
+	struct exception_asked *asked;
+	const struct rule_watch *watch;
 };
 
 void rule_tally_begin(struct rule_tally *tally);

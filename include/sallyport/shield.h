@@ -4,6 +4,7 @@
 #include "sallyport/arena.h"
 #include "sallyport/body.h"
 #include "sallyport/err.h"
+#include "sallyport/exception.h"
 #include "sallyport/http_head.h"
 #include "sallyport/policy.h"
 #include "sallyport/rule.h"
@@ -66,6 +67,10 @@ struct verdict {
 	uint32_t retry_after_s; /* after this long the same would pass; 0: not known */
 	uint64_t value; /* what was counted against the limit */
 	uint32_t score; /* what scored findings weigh together, as far as they were looked for */
+	/* An allowed request that would have been refused but for this exception, and the rule that it was
+	 * for; NULL: there was none. Owned by the policy. */
+	const struct exception *excepted;
+	const char *excepted_rule; /* NULL with `excepted`: it was a finding */
 };
 
 /* Named in verdict.rule where the rules could not be matched at all: what is not judged is
@@ -233,6 +238,7 @@ struct shield_settings {
 	const char **methods; /* allowed; NULL-terminated. NULL: all but CONNECT and TRACE */
 	const struct rule_set *rules; /* borrowed; NULL: none */
 	const uint8_t *rule_modes;    /* by rule, enum shield_mode; NULL: as each rule says */
+	const struct exception_set *exceptions; /* NULL: none */
 	const struct shield_path *paths;
 	size_t path_count;
 	const struct reason_answer *answers;
@@ -253,6 +259,8 @@ const struct url_canon_options *shield_canon_options(const struct shield *shield
 struct shield_scratch *shield_scratch_new(const struct shield *const *shields, size_t n,
 					  struct err *err);
 void shield_scratch_free(struct shield_scratch *scratch);
+/* Told of each match of rules that is judged with it from now on, for explain; NULL: nobody is. Borrowed. */
+void shield_watch(struct shield_scratch *scratch, const struct rule_watch *watch);
 /* What the rules found in the request that was judged last with it. */
 const struct rule_tally *shield_tally(const struct shield_scratch *scratch);
 
@@ -265,6 +273,7 @@ struct shield_request {
 	struct span forward_path;
 	struct span host; /* without port; ptr NULL: none was said */
 	struct span client; /* the visitor's address as text; ptr NULL: not known */
+	uint64_t wall_us;   /* since 1970: exceptions end */
 	/* At least head->target_len + 1 bytes, for the decoded query; not the one that canon
 	 * points into. Nothing points into it afterwards. */
 	char *buf;
@@ -279,6 +288,9 @@ struct shield_request {
  * stricter of both modes holds, so that /quiet/..%2fadmin is no way around the site's. */
 enum shield_mode shield_mode_at(const struct shield *shield, const struct url_canon *canon);
 
+/* How its exceptions are asked about that request; of forward_path, method and wall_us too. */
+void shield_ask_exceptions(const struct shield *shield, const struct shield_request *request,
+			   struct exception_asked *asked);
 /* The verdict on a request whose framing is sound: ALLOW, REJECT, or what the site and its rules
  * answer instead. Allocates nothing. Of several
  * rules that match, the first in the policy's order is named. */
@@ -319,6 +331,7 @@ struct shield_content {
 	uint32_t score;    /* of the head's findings */
 	unsigned findings; /* of the content, that are scored */
 	struct rule_tally tally;
+	struct exception_asked asked; /* its spans are the head's */
 	uint8_t last_name_len; /* of the name that was looked at last, where it is short */
 	char last_name[64];
 	/* SHIELD_WINDOW bytes, owned by the caller, who sets it behind shield_content_begin where
@@ -326,7 +339,8 @@ struct shield_content {
 	char *window;
 	size_t window_len, window_seen; /* bytes that are in it; those that were looked at */
 };
-/* Right after shield_judge with that scratch; score: its verdict's. */
+/* Right after shield_judge with that scratch; score: its verdict's. The head and the canonical path stay
+ * as long as *content. */
 void shield_content_begin(struct shield_content *content, const struct shield *shield,
 			  const struct shield_scratch *scratch, enum shield_mode mode, uint32_t score);
 bool shield_content_needs_window(const struct shield_content *content, enum body_kind kind);

@@ -71,6 +71,7 @@ struct shield_policy {
 	struct shield_policy_deny deny;
 	struct shield_policy_allow allow;
 	struct policy_list rule_modes; /* struct shield_policy_rule_mode */
+	struct policy_list exceptions; /* struct exception */
 	struct policy_list fields; /* struct shield_policy_field */
 	struct field_rule *field_rules; /* the same as the shield takes them */
 	struct policy_list answers; /* struct shield_policy_answer */

@@ -13,6 +13,7 @@
 	STAT(connections_accepted, "client connections accepted")                                  \
 	STAT(requests, "requests answered or refused")                                             \
 	STAT(requests_rejected, "requests refused by the shield or the framing")                   \
+	STAT(requests_excepted, "requests that would have been refused but for an exception")      \
 	STAT(bytes_in, "content bytes received from clients")                                      \
 	STAT(bytes_out, "content bytes sent to clients")                                           \
 	STAT(origin_connections, "connections opened to origins")                                  \

@@ -5,6 +5,8 @@
 #include "sallyport/log_ring.h"
 #include "sallyport/reason.h"
 
+_Static_assert(LOG_TEXT_COUNT <= 16, "each text has a bit in `truncated`");
+
 size_t log_record_pack(struct log_record *record, const struct span texts[LOG_TEXT_COUNT],
 		       char *buf, size_t room)
 {

@@ -44,6 +44,14 @@ static void print_paused(const struct json_value *status)
 		printf("  paused        %" PRIu64 " others\n", others - json_count(paused));
 }
 
+static void print_exceptions(const struct json_value *status)
+{
+	uint64_t ended = json_number(status, "exceptions_ended");
+	if (ended > 0)
+		printf("  exceptions    %" PRIu64 ", of them ended %" PRIu64 ": sallyport check names them\n",
+		       json_number(status, "exceptions"), ended);
+}
+
 static void print_guarded_site(const struct json_value *site)
 {
 	fputs("  guard         ", stdout);
@@ -155,6 +163,7 @@ static int print_status(const struct control_options *options, const struct cont
 	} else if (answer->status == 200 && status) {
 		print_server(status);
 		print_paused(status);
+		print_exceptions(status);
 		egress_cli_print(json_member(status, "egress"));
 		print_guard(json_member(status, "guard"));
 		print_counters(json_member(status, "counters"));

@@ -355,6 +355,8 @@ enum step_result step_judge(struct exchange *x);
 /* The host of s->target or the Host field, which agree. */
 bool judge_authority(const struct http_head *head, struct subject *s, enum reason *reason);
 void exchange_begin_content(struct exchange *x);
+/* Keeps for the record what a verdict says about exceptions. */
+void note_excepted(struct exchange *x, const struct verdict *verdict);
 /* ask.c */
 enum step_result step_origin(struct exchange *x);
 enum step_result step_queue(struct exchange *x);

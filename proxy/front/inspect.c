@@ -24,9 +24,12 @@ struct coding_memory front_memory(struct front *f)
 /* Two that would have refused: the log has the first. */
 static void note(struct exchange *x, const struct verdict *verdict)
 {
-	if (x->verdict.reason != REASON_UNSET)
+	const struct verdict first = x->verdict;
+	if (first.reason != REASON_UNSET)
 		return;
 	x->verdict = *verdict;
+	if (!verdict->excepted)
+		note_excepted(x, &first);
 	stat_add(&x->front->stats->reasons[verdict->reason], 1);
 }
 
@@ -151,6 +154,7 @@ static bool heed_rules(struct exchange *x, enum reason *reason)
 	struct verdict verdict;
 	if (!shield_content_judge(x->content_rules, &verdict)) {
 		x->verdict.score = verdict.score;
+		note_excepted(x, &verdict);
 		return true;
 	}
 	*reason = verdict.reason;

@@ -141,7 +141,7 @@ void judge_verdict(const struct http_head *head, const struct subject *s, struct
 {
 	struct shield_request request = {
 	    .head = head, .target = &s->target, .canon = &s->canon, .forward_path = s->forward_path,
-	    .host = s->host_name.name,	    .client = s->client,      .buf = buf,
+	    .host = s->host_name.name,	    .client = s->client,      .wall_us = s->wall_us,	       .buf = buf,
 	    .mode = s->mode};
 	shield_judge(s->site->shield, scratch, &request, verdict);
 }
@@ -246,6 +246,12 @@ static bool refuses_client(struct exchange *x)
 	return x->verdict.action != VERDICT_ALLOW && x->verdict.enforced;
 }
 
+void note_excepted(struct exchange *x, const struct verdict *verdict)
+{
+	x->verdict.excepted = verdict->excepted;
+	x->verdict.excepted_rule = verdict->excepted_rule;
+}
+
 /* Two that would have refused: the log has the first. */
 static void judge_request(struct exchange *x)
 {
@@ -254,10 +260,14 @@ static void judge_request(struct exchange *x)
 	char client[ADDR_TEXT_SIZE];
 	if (rule_set_wants(rules, TARGET_CLIENT))
 		x->subject.client = span_of(client, addr_format_ip(&x->visitor, client));
+	x->subject.wall_us = x->wall_us;
 	judge_verdict(&x->request, &x->subject, x->front->scratch, x->front->out, &x->verdict);
 	x->subject.client = (struct span){0};
-	if (first.reason != REASON_UNSET && (x->verdict.action == VERDICT_ALLOW || !x->verdict.enforced))
-		x->verdict = first;
+	if (first.reason == REASON_UNSET || (x->verdict.action != VERDICT_ALLOW && x->verdict.enforced))
+		return;
+	const struct verdict second = x->verdict;
+	x->verdict = first;
+	note_excepted(x, &second);
 }
 
 /* Who is named in the query; who is named in content is seen when it comes. */

@@ -43,6 +43,15 @@ static void note_tls(struct log_record *record, struct span texts[LOG_TEXT_COUNT
 	texts[LOG_TEXT_CIPHER] = span_from_str(facts.cipher);
 }
 
+static void note_exception(struct front *f, struct span texts[LOG_TEXT_COUNT], const struct verdict *verdict)
+{
+	if (!verdict->excepted)
+		return;
+	texts[LOG_TEXT_EXCEPTED] =
+	    span_from_str(verdict->excepted_rule ? verdict->excepted_rule : verdict->excepted->finding);
+	stat_add(&f->stats->requests_excepted, 1);
+}
+
 void record_exchange(struct exchange *x)
 {
 	struct front *f = x->front;
@@ -86,6 +95,7 @@ void record_exchange(struct exchange *x)
 	texts[LOG_TEXT_RULE] = span_from_str(x->verdict.rule);
 	texts[LOG_TEXT_EVIDENCE] = x->verdict.evidence;
 	texts[LOG_TEXT_NAME] = x->verdict.name;
+	note_exception(f, texts, &x->verdict);
 	texts[LOG_TEXT_SETTING] = span_from_str(x->verdict.setting);
 	if (x->visit)
 		note_visit(texts, x->visit, where);

@@ -100,6 +100,31 @@ static void describe_warnings(const struct policy_errors *errors, struct compile
 	strbuf_release(&text);
 }
 
+/* In order; the latest is dropped where there is no more room. */
+static void describe_end(uint64_t end_s, struct compiled_report *out)
+{
+	uint32_t at = 0;
+	while (at < out->ends && out->end_s[at] <= end_s)
+		at++;
+	if (end_s == UINT64_MAX || at == EXCEPTION_ENDS_MAX)
+		return;
+	out->ends += out->ends < EXCEPTION_ENDS_MAX;
+	memmove(&out->end_s[at + 1], &out->end_s[at], (out->ends - at - 1) * sizeof(out->end_s[0]));
+	out->end_s[at] = end_s;
+}
+
+static void describe_exceptions(const struct settings *settings, struct compiled_report *out)
+{
+	const struct site *sites = settings->sites.items;
+	for (size_t i = 0; i < settings->sites.n; i++) {
+		const struct policy_list *list = &sites[i].shield_policy.exceptions;
+		const struct exception *exceptions = list->items;
+		out->exceptions += (uint32_t)list->n;
+		for (size_t j = 0; j < list->n; j++)
+			describe_end(exceptions[j].ends_s, out);
+	}
+}
+
 /* The master keeps a state for each of them, which is there before a worker looks for it. */
 static void report_sites(const struct settings *settings)
 {
@@ -311,6 +336,7 @@ static bool describe(const struct settings *settings, const struct policy_errors
 	    !make_plan(settings, &out, &plan) || !make_rules(&settings->egress, &out, &rules))
 		return false;
 	describe_warnings(errors, &out);
+	describe_exceptions(settings, &out);
 	report_sites(settings);
 	report_egress(&settings->egress);
 	report_compiled(&out, plan, rules);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "proc/master.h"
+#include "sallyport/clock.h"
 #include "sallyport/json.h"
 #include "sallyport/log.h"
 
@@ -132,6 +133,16 @@ static void add_listeners(struct json_writer *json)
 	json_close(json);
 }
 
+static void add_exceptions(struct json_writer *json)
+{
+	const uint64_t now_s = clock_wall_us() / 1000000;
+	uint32_t ended = 0;
+	while (ended < master.policy.ends && master.policy.end_s[ended] <= now_s)
+		ended++;
+	json_add_number(json, "exceptions", master.policy.exceptions);
+	json_add_number(json, "exceptions_ended", ended);
+}
+
 static void answer_status(uint64_t ticket)
 {
 	struct json_writer json;
@@ -149,6 +160,7 @@ static void answer_status(uint64_t ticket)
 	add_listeners(&json);
 	add_gate(&json);
 	pauses_describe(&json);
+	add_exceptions(&json);
 	add_processes(&json);
 	if (json_end(&json, &text) && !text.truncated)
 		control_answer(ticket, true, text.data, text.len);

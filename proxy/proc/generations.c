@@ -314,7 +314,7 @@ static bool report_is_sound(const struct compiled_report *r)
 	       r->drain_ms <= UINT32_MAX && ORDERS_TEXT_OK(r->user) && ORDERS_TEXT_OK(r->runtime) &&
 	       ORDERS_TEXT_OK(r->log_access) && ORDERS_TEXT_OK(r->log_events) &&
 	       ORDERS_TEXT_OK(r->acme_webroot) && ORDERS_TEXT_OK(r->vault) &&
-	       r->scout_ports <= SCOUT_PORTS_MAX && ORDERS_TEXT_OK(r->warnings);
+	       r->scout_ports <= SCOUT_PORTS_MAX && r->ends <= EXCEPTION_ENDS_MAX && ORDERS_TEXT_OK(r->warnings);
 }
 
 static void compiled(struct gen *gen, struct ipc_message *message)

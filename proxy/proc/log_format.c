@@ -276,6 +276,7 @@ static void put_details(struct line *line, const struct view *view)
 	if (is_monitored(record))
 		PUT(line, " enforced=no");
 	put_quoted_if(line, " rule=", view, LOG_TEXT_RULE);
+	put_quoted_if(line, " excepted=", view, LOG_TEXT_EXCEPTED);
 	put_quoted_if(line, " canonical=", view, LOG_TEXT_CANON);
 	put_quoted_if(line, " name=", view, LOG_TEXT_NAME);
 	put_quoted_if(line, " evidence=", view, LOG_TEXT_EVIDENCE);
@@ -371,6 +372,7 @@ static const char *const json_names[LOG_TEXT_COUNT] = {
     [LOG_TEXT_SNI] = "sni",
     [LOG_TEXT_CIPHER] = "cipher",
     [LOG_TEXT_EGRESS] = "egress",
+    [LOG_TEXT_EXCEPTED] = "excepted",
 };
 
 static const char *json_name(const struct log_record *record, int text)

@@ -85,6 +85,7 @@ enum {
 	WARNINGS_SIZE = 8192,
 	SCOUT_PORTS_MAX = 256,
 	SCOUT_CAS_MAX = 8,
+	EXCEPTION_ENDS_MAX = 256,
 	BASELINE_BYTES_MAX = 1 << 30,
 	WEBHOOK_SIZE = 1024,
 	SECRET_SIZE = 256,
@@ -140,6 +141,9 @@ struct compiled_report {
 	char acme_webroot[PATH_SIZE]; /* empty: none */
 	char warnings[WARNINGS_SIZE];
 	struct alert_order alerts;
+	uint32_t exceptions; /* of all sites */
+	uint32_t ends;       /* of those that end: as many as there is room for, the first to come */
+	uint64_t end_s[EXCEPTION_ENDS_MAX]; /* since 1970 */
 };
 
 /* A plan is what the keeper has to know of a policy: guard/plan.h. */

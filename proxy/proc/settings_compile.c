@@ -2,6 +2,7 @@
  * Numbers everything that is counted, makes the table of hosts and the shields. */
 
 #include "proc/settings_schema.h"
+#include "sallyport/clock.h"
 #include "sallyport/stats.h"
 
 /* Left out, or given and empty; not: given and wrong, which was reported. */
@@ -214,6 +215,8 @@ static bool compile_shield(struct settings *settings, struct site *site,
 	shield_policy_settings(&site->shield_policy, settings->rule_set, &site->shield_settings);
 	site->shield_settings.rule_modes =
 	    shield_policy_rule_modes(&site->shield_policy, settings->rule_set, context);
+	site->shield_settings.exceptions = exception_set_new(
+	    &site->shield_policy.exceptions, settings->rule_set, clock_wall_us() / 1000000, context);
 	for (uint32_t i = 0; i < site->index; i++) {
 		if (shield_policy_eq(&sites[i].shield_policy, &site->shield_policy)) {
 			site->shield = sites[i].shield;

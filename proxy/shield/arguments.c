@@ -85,7 +85,8 @@ static bool judge_name(struct judging *judging, const struct arguments *argument
 	if (refuse_over(judging, LIMIT_arg_name, argument->name.len, argument->name) ||
 	    refuse_over(judging, LIMIT_arg_value, argument->value.len, argument->value))
 		return true;
-	if (!has_control(url_decode_query(argument->name, judging->request->buf)))
+	const struct span name = url_decode_query(argument->name, judging->request->buf);
+	if (!has_control(name) || is_finding_excepted(judging, URL_NAME_CONTROL, name))
 		return false;
 	judging->name_control = URL_NAME_CONTROL;
 	return judging->shield->found[PLACE_QUERY].rejected & URL_NAME_CONTROL &&

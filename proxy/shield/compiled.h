@@ -21,6 +21,8 @@ struct shield_scratch {
 	struct rule_scratch *rules;
 	struct rule_tally tally; /* of the request that was judged last */
 	bool skips_rules;        /* it is one that no rule is asked about */
+	struct exception_asked asked; /* about that request */
+	const struct rule_watch *watch;
 	char *text;              /* HTTP_HEAD_MAX bytes, for decoded cookies */
 };
 

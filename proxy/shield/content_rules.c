@@ -126,6 +126,7 @@ void shield_content_begin(struct shield_content *content, const struct shield *s
 	    .asks = shield->settings.rules && !scratch->skips_rules,
 	    .score = score - (of_rules < score ? of_rules : score),
 	    .tally = scratch->tally,
+	    .asked = scratch->asked,
 	};
 }
 
@@ -141,6 +142,8 @@ void shield_content_scan(struct shield_content *content, struct shield_scratch *
 {
 	const struct shield_settings *settings = &content->shield->settings;
 	rule_scan_begin(scan, settings->rules, scratch->rules, &content->tally, settings->rule_modes);
+	scan->asked = &content->asked;
+	scan->watch = scratch->watch;
 }
 
 bool shield_content_judge(struct shield_content *content, struct verdict *verdict)
@@ -152,5 +155,6 @@ bool shield_content_judge(struct shield_content *content, struct verdict *verdic
 	*verdict = (struct verdict){.action = VERDICT_ALLOW,
 				    .enforced = true,
 				    .score = content->score + findings_weight(content->findings)};
-	return judge_hits(&judging) || judge_score(&judging) || judge_watched(&judging);
+	return judge_hits(&judging) || judge_score(&judging) || judge_excepted(&judging) ||
+	       judge_watched(&judging);
 }

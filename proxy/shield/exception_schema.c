@@ -8,9 +8,8 @@
 #include "shield/exception_words.h"
 
 #define EXCEPTION(member) offsetof(struct exception, member)
-#define NAMED(key, target, sample, of)                                                             \
-	{key, SETTING_STRING, EXCEPTION(names[TARGET_##target]), .example = sample,                \
-	 .doc = "In the " of " of this name alone."}
+#define NAMED(key, target, sample, text)                                                           \
+	{key, SETTING_STRING, EXCEPTION(names[TARGET_##target]), .example = sample, .doc = text}
 
 static const struct setting exception_rows[] = {
     {"rule", SETTING_STRING, EXCEPTION(rule), .example = "\"sql.union\"",
@@ -27,19 +26,28 @@ static const struct setting exception_rows[] = {
      .doc = "Only at `path` itself, nowhere under it."},
     {"method", SETTING_STRING, EXCEPTION(method), .example = "\"POST\"",
      .doc = "Only in requests with this method. Left out: any."},
-    NAMED("argument", ARG, "\"q\"", "argument of the query"),
-    NAMED("cookie", COOKIE, "\"basket\"", "cookie"),
-    NAMED("field", FIELD, "\"Referer\"", "field"),
-    NAMED("form", FORM, "\"comment\"", "value of a form"),
-    NAMED("json", JSON, "\"order.items[].note\"", "JSON value"),
-    NAMED("xml", XML, "\"order/note\"", "text or attribute in XML"),
-    NAMED("file_name", FILE_NAME, "\"upload\"", "name of a file, sent as the part"),
-    NAMED("argument_name", ARG_NAME, "\"filter[name]\"", "name of an argument, the argument being that"),
-    NAMED("cookie_name", COOKIE_NAME, "\"_ga[1]\"", "name of a cookie, the cookie being that"),
-    NAMED("form_name", FORM_NAME, "\"user[name]\"", "name of a form's value, the value being that"),
-    NAMED("json_name", JSON_NAME, "\"query.$in\"", "name of a JSON member, the member being that"),
-    NAMED("xml_name", XML_NAME, "\"order/script\"", "name of an element or attribute, it being that"),
-    NAMED("field_name", FIELD_NAME, "\"X-Select\"", "name of a field, the field being that"),
+    NAMED("argument", ARG, "\"q\"",
+	  "Only in the value of the argument of this name in the query, the name as it is decoded. "
+	  "Where `origin_kind` is `unix`, not in one with a raw `;`, at which some split."),
+    NAMED("cookie", COOKIE, "\"basket\"", "Only in the value of this cookie."),
+    NAMED("field", FIELD, "\"Referer\"", "Only in the value of this field; case is ignored."),
+    NAMED("form", FORM, "\"comment\"", "Only in this value of a form."),
+    NAMED("json", JSON, "\"order.items[].note\"",
+	  "Only in the JSON value of this name: all keys on the way to it."),
+    NAMED("xml", XML, "\"order/note\"", "Only in this text or attribute in XML."),
+    NAMED("file_name", FILE_NAME, "\"upload\"", "Only in the file name that this part of a form has."),
+    NAMED("argument_name", ARG_NAME, "\"filter[name]\"",
+	  "Only in the name of an argument that is called so, not in its value."),
+    NAMED("cookie_name", COOKIE_NAME, "\"_ga[1]\"",
+	  "Only in the name of a cookie that is called so, not in its value."),
+    NAMED("form_name", FORM_NAME, "\"user[name]\"",
+	  "Only in the name of a value in a form that is called so, not in its value."),
+    NAMED("json_name", JSON_NAME, "\"query.$in\"",
+	  "Only in the name of a value in JSON that is called so, not in its value."),
+    NAMED("xml_name", XML_NAME, "\"order/script\"",
+	  "Only in the name of an element or attribute in XML that is called so, not in its value."),
+    NAMED("field_name", FIELD_NAME, "\"X-Select\"",
+	  "Only in the name of a field that is called so, not in its value."),
     {"where", SETTING_STRING, EXCEPTION(where), .example = "\"path\"",
      .doc = "In what has no name: `method`, `url`, `path`, `query`, `client` or `content`; or, as "
 	    "`argument`, `json` and so on, in those with an empty one. Of this and all names "

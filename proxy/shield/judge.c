@@ -13,6 +13,8 @@ bool refuse(struct judging *judging, enum reason reason, struct span evidence)
 	    .enforced = judging->mode != SHIELD_MONITOR,
 	    .evidence = evidence,
 	    .score = judging->verdict->score,
+	    .excepted = judging->verdict->excepted,
+	    .excepted_rule = judging->verdict->excepted_rule,
 	};
 	shield_answer(judging->shield, judging->verdict);
 	return true;
@@ -132,14 +134,30 @@ static bool judge_query(struct judging *judging)
 	struct span query = judging->request->target->query, evidence;
 	if (!query.ptr)
 		return false;
-	unsigned worst = url_worst_finding(url_scan_query_for(query, masks->rejected, &evidence));
+	unsigned found = url_scan_query_for(query, masks->rejected, &evidence);
+	unsigned worst = url_worst_finding(query_findings_left(judging, found, &evidence));
 	if (worst)
 		return refuse_by(judging, finding_reason(worst), evidence,
 				 finding_setting(worst, PLACE_QUERY));
-	if (masks->scored)
-		judging->verdict->score +=
-		    findings_weight(url_scan_query_for(query, masks->scored, &evidence));
+	if (masks->scored) {
+		found = url_scan_query_for(query, masks->scored, &evidence);
+		judging->verdict->score += findings_weight(query_findings_left(judging, found, &evidence));
+	}
 	return false;
+}
+
+void shield_ask_exceptions(const struct shield *shield, const struct shield_request *request,
+			   struct exception_asked *asked)
+{
+	*asked = (struct exception_asked){
+	    .set = shield->settings.exceptions,
+	    .method = http_method(request->head),
+	    .path = request->canon->path,
+	    .forward_path = request->forward_path.ptr ? request->forward_path : request->canon->path,
+	    .is_clear = canon_is_clear(request->canon),
+	    .origin_kind = (uint8_t)shield->settings.origin_kind,
+	    .now_s = request->wall_us / 1000000,
+	};
 }
 
 void shield_judge(const struct shield *shield, struct shield_scratch *scratch,
@@ -150,7 +168,7 @@ void shield_judge(const struct shield *shield, struct shield_scratch *scratch,
 	    judge_fields,      judge_cookies,     judge_content_length, judge_content_type,
 	    judge_path,        judge_path_lists,  judge_rules,          judge_query,
 	    judge_arguments,   judge_query_lists, judge_texts,          judge_values,
-	    judge_score,       judge_watched,
+	    judge_score,       judge_excepted,    judge_watched,
 	};
 	const int site_mode = shield->settings.mode;
 	struct judging judging = {
@@ -164,6 +182,9 @@ void shield_judge(const struct shield *shield, struct shield_scratch *scratch,
 	*verdict = (struct verdict){.action = VERDICT_ALLOW, .enforced = true};
 	rule_tally_begin(&scratch->tally);
 	scratch->skips_rules = false;
+	scratch->asked.set = NULL; /* and nobody looks at the rest */
+	if (shield->settings.exceptions)
+		shield_ask_exceptions(shield, request, &scratch->asked);
 	if (judge_forbidden_method(&judging) || judging.mode == SHIELD_OFF)
 		return;
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {

@@ -14,6 +14,7 @@ struct judging {
 	enum shield_mode mode; /* of the path, or the site */
 	bool always_allowed; /* the path is one of lists.always_urls */
 	unsigned name_control; /* URL_NAME_CONTROL, or none */
+	const struct exception *excepted; /* by which a finding that is rejected was met where it may be; NULL */
 };
 
 /* Refuses, as far as the mode goes. Always true. */
@@ -42,8 +43,17 @@ bool judge_values(struct judging *judging);
 /* Refuses where a rule that refuses by itself has matched. */
 bool judge_hits(struct judging *judging);
 bool judge_score(struct judging *judging);
+/* Refuses nothing: says which exception was the reason that nothing has refused. */
+bool judge_excepted(struct judging *judging);
 bool judge_watched(struct judging *judging);
 bool judge_texts(struct judging *judging);
+
+/* excepted_findings.c: of what was found in the query, what is in arguments that have no exception for it. */
+unsigned query_findings_left(struct judging *judging, unsigned found, struct span *evidence);
+/* Which of `heeded` matter in this cookie or field. */
+unsigned text_findings_heeded(struct judging *judging, const struct shield_text *text, unsigned heeded);
+/* May it be met in the argument of this name? */
+bool is_finding_excepted(struct judging *judging, unsigned finding, struct span argument);
 
 bool has_content(const struct http_head *head);
 

@@ -2,6 +2,8 @@
  * ids, or a tag. Of several entries that name a rule the last counts. */
 #include "shield/rule_modes.h"
 
+#include "sallyport/exception.h"
+
 #define ENTRY(member) offsetof(struct shield_policy_rule_mode, member)
 
 static const struct policy_choice modes[] = {
@@ -23,25 +25,12 @@ const struct schema rule_mode_schema = {
     .where_offset = ENTRY(where),
 };
 
-static bool is_named(const struct rule_spec *rule, struct span name)
-{
-	if (span_ends(name, SPAN("*")))
-		return span_starts(span_from_str(rule->id), span_of(name.ptr, name.len - 1));
-	if (!span_starts(name, SPAN("tag:")))
-		return span_eq(span_from_str(rule->id), name);
-	for (const char *const *tag = rule->tags; tag && *tag; tag++) {
-		if (span_eq(span_from_str(*tag), span_from(name, 4)))
-			return true;
-	}
-	return false;
-}
-
 static void apply(const struct shield_policy_rule_mode *entry, const char *name,
 		  const struct rule_set *rules, uint8_t *out, struct policy_context *context)
 {
 	bool found = false;
 	for (size_t i = 0; i < rule_set_count(rules); i++) {
-		if (!is_named(rule_set_get(rules, i), span_from_str(name)))
+		if (!rule_is_named(rule_set_get(rules, i), span_from_str(name)))
 			continue;
 		out[i] = (uint8_t)entry->mode;
 		found = true;

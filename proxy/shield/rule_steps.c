@@ -23,6 +23,8 @@ static void begin(const struct judging *judging, struct rule_scan *scan)
 {
 	rule_scan_begin(scan, judging->shield->settings.rules, judging->scratch->rules,
 			judging->tally, judging->shield->settings.rule_modes);
+	scan->asked = &judging->scratch->asked;
+	scan->watch = judging->scratch->watch;
 }
 
 /* ---- what matched ---- */
@@ -236,6 +238,47 @@ bool judge_score(struct judging *judging)
 		judging->verdict->name = hit->name;
 	}
 	return true;
+}
+
+/* ---- what was excepted ---- */
+
+static bool is_hit(const struct rule_tally *tally, uint32_t rule)
+{
+	for (uint32_t i = 0; i < tally->hit_count; i++) {
+		if (tally->hits[i].rule == rule)
+			return true;
+	}
+	return false;
+}
+
+/* The first that refuses by itself, else the first whose score would be too much with that of the others. */
+static const struct rule_waiver *deciding_waiver(const struct judging *judging)
+{
+	const struct shield *shield = judging->shield;
+	const struct rule_tally *tally = judging->tally;
+	const struct rule_waiver *scored = NULL;
+	uint64_t score = judging->verdict->score;
+	for (uint32_t i = 0; i < tally->waiver_count; i++) {
+		const struct rule_waiver *waiver = &tally->waivers[i];
+		const uint32_t weight = rule_set_get(shield->settings.rules, waiver->rule)->score;
+		if (mode_at(shield, waiver->rule) != SHIELD_ENFORCE || is_hit(tally, waiver->rule))
+			continue;
+		if (weight == 0)
+			return waiver;
+		scored = scored ? scored : waiver;
+		score += weight;
+	}
+	const uint64_t most = shield->settings.limits.score;
+	return most > 0 && score > most ? scored : NULL;
+}
+
+bool judge_excepted(struct judging *judging)
+{
+	const struct rule_waiver *waiver = judging->tally->waiver_count > 0 ? deciding_waiver(judging) : NULL;
+	judging->verdict->excepted = waiver ? waiver->by : judging->excepted;
+	if (waiver)
+		judging->verdict->excepted_rule = rule_set_get(judging->shield->settings.rules, waiver->rule)->id;
+	return false;
 }
 
 /* A rule that is only watched is told of where nothing else refuses. */

@@ -4,6 +4,7 @@
  * once by each lane, and patterns that are matched one at a time have a limit of steps. */
 #include "shield/rules.h"
 
+#include "sallyport/exception.h"
 #include "sallyport/shield.h"
 
 enum {
@@ -204,6 +205,27 @@ static struct span name_of(const struct look *look)
 	return keep(look->scan->tally, value->name, value->name.len);
 }
 
+/* Is the match one that may be? Others of its rule still count. */
+static bool is_waived(const struct look *look, const struct condition *condition, size_t end)
+{
+	const struct rule_scan *scan = look->scan;
+	struct rule_tally *tally = scan->tally;
+	const struct exception *by =
+	    scan->asked ? exception_for_rule(scan->asked, condition->rule, look->value) : NULL;
+	if (scan->watch) {
+		const struct rule_match match = {condition->rule, condition->index, look->value, look->text, end, by};
+		scan->watch->matched(scan->watch->context, &match);
+	}
+	if (!by)
+		return false;
+	uint32_t i = 0;
+	while (i < tally->waiver_count && tally->waivers[i].rule != condition->rule)
+		i++;
+	if (i == tally->waiver_count && i < RULE_HITS_MAX)
+		tally->waivers[tally->waiver_count++] = (struct rule_waiver){condition->rule, by};
+	return true;
+}
+
 /* A rule counts once in a request. Of more than there is room for, the first in order stay. */
 static void note(const struct look *look, const struct condition *condition, size_t end)
 {
@@ -211,7 +233,7 @@ static void note(const struct look *look, const struct condition *condition, siz
 	struct rule_tally *tally = scan->tally;
 	const struct rule_spec *spec = &scan->set->specs[condition->rule];
 	int mode = scan->modes ? scan->modes[condition->rule] : spec->mode;
-	if (mode == SHIELD_OFF || (condition->met != NOT_MET && !all_met(scan->set, condition, tally)) ||
+	if (mode == SHIELD_OFF || is_waived(look, condition, end) || (condition->met != NOT_MET && !all_met(scan->set, condition, tally)) ||
 	    is_noted(tally, condition->rule))
 		return;
 	scan->refused |= spec->score == 0 && mode != SHIELD_MONITOR;
@@ -462,6 +484,7 @@ static void run_lines(struct rule_scan *scan, enum rule_group g, int i)
 void rule_tally_begin(struct rule_tally *tally)
 {
 	tally->hit_count = 0; /* hits lie behind it and are not read */
+	tally->waiver_count = 0;
 	tally->broken = false;
 	tally->text_len = 0;
 	memset(tally->met, 0, sizeof(tally->met));

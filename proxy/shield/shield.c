@@ -76,6 +76,11 @@ void shield_scratch_free(struct shield_scratch *scratch)
 	free(scratch);
 }
 
+void shield_watch(struct shield_scratch *scratch, const struct rule_watch *watch)
+{
+	scratch->watch = watch;
+}
+
 const struct rule_tally *shield_tally(const struct shield_scratch *scratch)
 {
 	return &scratch->tally;

@@ -306,6 +306,8 @@ static const struct setting shield_rows[] = {
     {"allow", SETTING_GROUP, SHIELD(allow), .sub = &allow_schema, .doc = "What is let through."},
     {"rules", SETTING_LIST, SHIELD(rule_modes), .sub = &rule_mode_schema, .max = 256,
      .doc = "Rules that have another mode at this site."},
+    {"exceptions", SETTING_LIST, SHIELD(exceptions), .sub = &exception_schema, .max = EXCEPTIONS_MAX,
+     .doc = "Values in which rules may match, or findings be met, at this site: see Exceptions."},
     {"fields", SETTING_LIST, SHIELD(fields), .sub = &field_schema, .max = 64,
      .doc = "What single fields may be."},
     {"answers", SETTING_LIST, SHIELD(answers), .sub = &answer_schema, .max = 256,
@@ -567,5 +569,5 @@ bool shield_policy_eq(const struct shield_policy *a, const struct shield_policy 
 	       memcmp(&a->limits.limits, &b->limits.limits, sizeof(a->limits.limits)) == 0 &&
 	       bodies_policy_eq(&a->bodies, &b->bodies) && findings_eq(a, b) && lists_eq(a, b) && paths_eq(&a->paths, &b->paths) &&
 	       fields_eq(&a->fields, &b->fields) && answers_policy_eq(a, b) &&
-	       rule_modes_eq(&a->rule_modes, &b->rule_modes);
+	       rule_modes_eq(&a->rule_modes, &b->rule_modes) && exceptions_eq(&a->exceptions, &b->exceptions);
 }

@@ -72,7 +72,7 @@ static bool judge_text(struct judging *judging, const struct shield_text *text, 
 {
 	const struct finding_masks *masks = &judging->shield->found[text->place];
 	struct span evidence;
-	unsigned heeded = masks->rejected | masks->scored;
+	unsigned heeded = text_findings_heeded(judging, text, masks->rejected | masks->scored);
 	unsigned findings = shield_scan_text(text, heeded, masks->rejected, &evidence);
 	unsigned worst = url_worst_finding(findings & masks->rejected);
 	*scored |= findings & masks->scored;

@@ -68,7 +68,7 @@ class LogLine(dict):
 
     raw = ""
     texts = ("method", "target", "canonical", "host", "user_agent", "referer", "site", "rule",
-             "name", "evidence", "setting", "origin", "sni", "cipher", "egress")
+             "name", "evidence", "setting", "origin", "sni", "cipher", "egress", "excepted")
 
     def __getattr__(self, name):
         if name not in self and name not in self.texts:

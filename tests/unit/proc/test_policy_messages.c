@@ -2,6 +2,7 @@
  * it, and says what it should. conf/bad/ holds them, each with its "# expect:"
  * lines; what can't be a file in a checkout is made here. */
 
+#include "sallyport/clock.h"
 #include "sallyport/settings.h"
 
 #include <fnmatch.h>
@@ -234,6 +235,22 @@ static void missing_built_in_rules_are_warned_of(void **state)
 	setenv("SALLYPORT_DATADIR", ".", 1);
 }
 
+static void an_exception_that_ends_soon_is_warned_of(void **state)
+{
+	char path[256], date[CLOCK_ISO_SIZE];
+	FILE *file = create("ends.cfg", path);
+
+	(void)state;
+	clock_format_iso(clock_wall_us() + UINT64_C(3) * 86400 * 1000000, date);
+	fprintf(file,
+		"listen = ( { address = \":8080\"; } );\n"
+		"sites = ( { name = \"shop\"; hosts = ( \"shop.example\" ); origins = ( \"http://10.0.0.5\" ); shield = {\n"
+		"\texceptions = ( { rule = \"sql.union\"; owner = \"shop\"; reason = \"words\"; expires = \"%.10s\"; } ); }; } );\n",
+		date);
+	fclose(file);
+	expect(path, NULL, "*:3: warning: shield.exceptions: \"sql.union\" ends on 2*-*-* (shop: words)\n");
+}
+
 static void a_broken_command_line_names_itself(void **state)
 {
 	const struct settings_overrides overrides = {.origin = "ftp://10.0.0.9", .listen = "8080"};
@@ -437,6 +454,7 @@ int main(void)
 	    cmocka_unit_test(a_pipe_is_refused_without_waiting),
 	    cmocka_unit_test(replacing_the_sites_of_a_file_is_warned_of),
 	    cmocka_unit_test(missing_built_in_rules_are_warned_of),
+	    cmocka_unit_test(an_exception_that_ends_soon_is_warned_of),
 	    cmocka_unit_test(a_broken_command_line_names_itself),
 	    cmocka_unit_test(every_message_has_a_policy_that_causes_it),
 	};

@@ -49,6 +49,22 @@ static inline void exceptions_read(struct exception_reading *reading, const char
 	policy_errors_free(errors);
 }
 
+/* Compiles what was read; what is warned of goes to the complaints. */
+static inline const struct exception_set *exceptions_compile(struct exception_reading *reading,
+							    const struct rule_set *rules, uint64_t now_s)
+{
+	struct policy_errors *errors = policy_errors_new();
+	struct policy_context context = {.arena = reading->arena, .errors = errors};
+	const struct exception_set *set =
+	    exception_set_new(&reading->file.exceptions, rules, now_s, &context);
+	assert_non_null(set);
+	strbuf_reset(&reading->complaints);
+	policy_errors_print(errors, &reading->complaints);
+	strbuf_add_str(&reading->complaints, "");
+	policy_errors_free(errors);
+	return set;
+}
+
 static inline void exceptions_release(struct exception_reading *reading)
 {
 	strbuf_release(&reading->complaints);
