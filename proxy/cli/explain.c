@@ -10,6 +10,7 @@
 
 #include "cli/explain.h"
 #include "sallyport/cli.h"
+#include "sallyport/clock.h"
 #include "sallyport/judge.h"
 
 enum { OPTION_JSON = 256, OPTION_FROM };
@@ -206,6 +207,9 @@ static void say_verdict(struct explain *e, const struct verdict *v)
 		strbuf_add_str(&text, "allow");
 		if (v->score > 0)
 			strbuf_addf(&text, "; the score is %u", v->score);
+		if (v->excepted)
+			strbuf_addf(&text, "; but for an exception %s would have refused it",
+				    v->excepted_rule ? v->excepted_rule : v->excepted->finding);
 	} else {
 		add_action(&text, v);
 		strbuf_addf(&text, ", reason %s: %s", reason_name(v->reason), reason_text(v->reason));
@@ -228,36 +232,6 @@ static void say_verdict(struct explain *e, const struct verdict *v)
 	}
 	explain_say(e, "verdict", verdict_setting(v), &text);
 	strbuf_release(&text);
-}
-
-/* Each rule that matched, refusing or not: where, through what, and the bytes. */
-void explain_rules(struct explain *e, const struct rule_tally *tally, uint32_t first)
-{
-	for (uint32_t i = first; i < tally->hit_count; i++) {
-		const struct rule_hit *hit = &tally->hits[i];
-		const struct rule_spec *rule = rule_set_get(e->settings->rule_set, hit->rule);
-		const uint8_t *chain = rule->conditions[hit->condition].chain;
-		struct strbuf text;
-		strbuf_init(&text, 4 * SHOWN_MAX + 1024);
-		strbuf_addf(&text, "%s (%s, ", rule->id, rule_severity_word((enum rule_severity)rule->severity));
-		if (rule->mode == SHIELD_MONITOR)
-			strbuf_add_str(&text, "only watched");
-		else if (rule->score > 0)
-			strbuf_addf(&text, "score %u", rule->score);
-		else
-			strbuf_add_str(&text, "refuses");
-		strbuf_addf(&text, ") in %s ", rule_target_word(hit->target));
-		explain_add_shown(&text, hit->name);
-		strbuf_addf(&text, ": %s; evidence ", rule->message);
-		explain_add_shown(&text, hit->evidence);
-		for (size_t j = 0; j < RULE_CHAIN_MAX && chain[j]; j++)
-			strbuf_addf(&text, "%s %s", j == 0 ? "; seen through" : ",",
-				    rule_transform_word((enum rule_transform)chain[j]));
-		if (rule->where.file)
-			strbuf_addf(&text, "; %s:%u", rule->where.file, rule->where.line);
-		explain_say(e, "rule", NULL, &text);
-		strbuf_release(&text);
-	}
 }
 
 static struct verdict refusal(const struct settings *settings, enum reason reason, struct span evidence)
@@ -288,27 +262,37 @@ static bool judge_address(struct explain *e, const struct subject *s, struct ver
 	return verdict->action != VERDICT_ALLOW;
 }
 
+static bool judge_head(struct explain *e, const struct http_head *head, const struct subject *s,
+		       struct shield_scratch *scratch, struct rule_story *story, struct verdict *verdict)
+{
+	char *buf = malloc((size_t)head->target_len + 1);
+	if (!buf)
+		return false;
+	explain_ask_exceptions(head, s, &story->asked);
+	judge_verdict(head, s, scratch, buf, verdict);
+	explain_rules(e, s, story, shield_tally(scratch));
+	bool ok = true;
+	if (verdict->action == VERDICT_ALLOW)
+		ok = explain_content(e, head, s, scratch, story, verdict, say_verdict);
+	else
+		say_verdict(e, verdict);
+	free(buf);
+	return ok;
+}
+
 static bool judge_site(struct explain *e, const struct http_head *head, const struct subject *s,
 		       struct verdict *verdict, struct err *err)
 {
 	const struct shield *shield = s->site->shield;
 	struct shield_scratch *scratch = shield_scratch_new(&shield, 1, err);
-	char *buf = malloc((size_t)head->target_len + 1);
+	struct rule_story story = {.matches = scratch ? explain_watch(scratch) : NULL};
 	struct subject asked = *s;
 	char client[ADDR_TEXT_SIZE];
-	bool ok = scratch && buf;
 	if (e->from)
 		asked.client = span_of(client, addr_format_ip(&e->visitor, client));
-	if (ok) {
-		judge_verdict(head, &asked, scratch, buf, verdict);
-		explain_rules(e, shield_tally(scratch), 0);
-		if (verdict->action == VERDICT_ALLOW)
-			ok = explain_content(e, head, s, scratch, verdict, say_verdict);
-		else
-			say_verdict(e, verdict);
-	}
+	bool ok = story.matches && judge_head(e, head, &asked, scratch, &story, verdict);
+	ok = explain_watch_end(story.matches) && ok;
 	shield_scratch_free(scratch);
-	free(buf);
 	return ok;
 }
 
@@ -351,6 +335,7 @@ static bool walk(struct explain *e, struct verdict *verdict, struct err *err)
 	if (!room)
 		return err_set(err, "out of memory");
 	reason = judge_locate(e->settings, &head, e->is_tls, room, &subject);
+	subject.wall_us = clock_wall_us();
 	say_path(e, &subject);
 	say_place(e, &subject);
 	say_tls(e, &subject);

@@ -38,19 +38,39 @@ void explain_sayf(struct explain *e, const char *step, const char *setting, cons
     __attribute__((format(printf, 4, 5)));
 void explain_span(struct explain *e, const char *step, struct span s);
 
+/* explain_rules.c */
+/* What is told of rules, while a request is judged. */
+struct explain_matches;
+struct rule_story {
+	struct explain_matches *matches;
+	struct exception_asked asked;
+	uint32_t hits, waivers; /* of the tally, that were told */
+};
+/* How exceptions are asked about it. */
+void explain_ask_exceptions(const struct http_head *head, const struct subject *s, struct exception_asked *asked);
+/* Gathers each match that is judged with the scratch from now on. NULL: no memory. */
+struct explain_matches *explain_watch(struct shield_scratch *scratch);
+/* False: memory was short, and not all was told. matches may be NULL, which is that, too. */
+MUST_CHECK bool explain_watch_end(struct explain_matches *matches);
+/* Each rule that matched since it was asked last, refusing or not. */
+void explain_rules(struct explain *e, const struct subject *s, struct rule_story *story,
+		   const struct rule_tally *tally);
+/* The exception that is in force, or the narrowest that would be: its path and method are filled in. */
+void explain_exception(struct explain *e, const struct exception *by);
+void explain_suggest(struct explain *e, const struct subject *s, const struct exception_asked *asked,
+		     struct exception_place *place);
+
 /* explain_content.c */
 /* What --data says, or the file that it names. False: it cannot be read. */
 MUST_CHECK bool explain_read_content(struct explain *e);
 /* What becomes of it, where the head was allowed; then says the verdict. False: no memory. */
 typedef void explain_verdict(struct explain *e, const struct verdict *verdict);
 MUST_CHECK bool explain_content(struct explain *e, const struct http_head *head, const struct subject *s,
-				struct shield_scratch *scratch, struct verdict *verdict, explain_verdict *say);
-
-/* Each rule that matched, but the first so many. */
-void explain_rules(struct explain *e, const struct rule_tally *tally, uint32_t first);
+				struct shield_scratch *scratch, struct rule_story *story, struct verdict *verdict,
+				explain_verdict *say);
 
 /* explain_site.c */
-/* Each finding of path, query, cookies and fields, and what the site does about it. */
+/* Each finding of path, query, cookies and fields, what the site does about it, and exceptions. */
 void explain_findings(struct explain *e, const struct http_head *head,
 		      const struct subject *subject);
 /* Which addresses may ask, and how often. */

@@ -73,13 +73,13 @@ static enum body_result feed(struct explain *e, struct body *body, struct rule_s
 }
 
 static bool read_values(struct explain *e, const struct subject *s, const struct body_plan *plan,
-			struct shield_scratch *scratch, struct verdict *verdict, explain_verdict *say)
+			struct shield_scratch *scratch, struct rule_story *story, struct verdict *verdict,
+			explain_verdict *say)
 {
 	static char window[SHIELD_WINDOW];
 	struct telling telling = {.explain = e};
 	struct shield_content *content = &telling.content;
 	struct rule_scan scan;
-	const uint32_t known = shield_tally(scratch)->hit_count;
 	shield_content_begin(content, s->site->shield, scratch, s->mode, verdict->score);
 	if (shield_content_needs_window(content, plan->type.kind))
 		content->window = window;
@@ -99,7 +99,7 @@ static bool read_values(struct explain *e, const struct subject *s, const struct
 		explain_sayf(e, "content", NULL, "%s, well-formed: %llu values", body_kind_name(plan->type.kind),
 			     (unsigned long long)body_values(body));
 	if (telling.scan)
-		explain_rules(e, &content->tally, known);
+		explain_rules(e, s, story, &content->tally);
 	content->findings = body_scored(body);
 	if (result != BODY_BAD && shield_content_judge(content, verdict))
 		verdict->enforced = verdict->enforced && s->mode != SHIELD_MONITOR;
@@ -109,7 +109,8 @@ static bool read_values(struct explain *e, const struct subject *s, const struct
 }
 
 bool explain_content(struct explain *e, const struct http_head *head, const struct subject *s,
-		     struct shield_scratch *scratch, struct verdict *verdict, explain_verdict *say)
+		     struct shield_scratch *scratch, struct rule_story *story, struct verdict *verdict,
+		     explain_verdict *say)
 {
 	const struct shield_request request = {.head = head, .canon = &s->canon, .mode = s->mode};
 	struct body_plan plan;
@@ -118,7 +119,7 @@ bool explain_content(struct explain *e, const struct http_head *head, const stru
 		return true;
 	}
 	if (plan.inspect)
-		return read_values(e, s, &plan, scratch, verdict, say);
+		return read_values(e, s, &plan, scratch, story, verdict, say);
 	explain_sayf(e, "content", "sites[].shield.bodies.inspect", "%s, not looked into", body_kind_name(plan.type.kind));
 	say(e, verdict);
 	return true;

@@ -40,17 +40,55 @@ static void say_finding(struct explain *e, const struct site *site, enum url_fin
 	strbuf_release(&text);
 }
 
-static void explain_texts(struct explain *e, const struct http_head *head, const struct site *site)
+/* The exception for it in one value, or the narrowest one that would be. */
+static void say_exception(struct explain *e, const struct subject *s, struct exception_asked *asked,
+			  enum url_finding_rank rank, enum rule_target target, struct span name)
 {
+	const struct exception *by = NULL;
+	struct exception_place place = {.finding = url_finding_name(1u << rank), .target = target, .name = name};
+	if (exception_findings(asked, 1u << rank, target, name, &by))
+		explain_exception(e, by);
+	else if (name.len > 0)
+		explain_suggest(e, s, asked, &place);
+}
+
+static bool is_objected(const struct site *site, enum url_finding_rank rank, enum finding_place place)
+{
+	enum finding_action action = shield_finding_action(&site->shield_settings, rank, place);
+	return action == ACTION_REJECT || action == ACTION_SCORE;
+}
+
+/* Of each argument that has it. */
+static void say_arguments(struct explain *e, const struct subject *s, struct exception_asked *asked,
+			  enum url_finding_rank rank, struct span query)
+{
+	char *room = malloc(query.len + 1);
+	for (struct span rest = query; room && rest.len > 0;) {
+		struct span argument = span_of(rest.ptr, span_find(rest, '&')), evidence;
+		struct span name = span_of(argument.ptr, span_find(argument, '='));
+		if (url_scan_query_for(argument, 1u << rank, &evidence))
+			say_exception(e, s, asked, rank, TARGET_ARG, url_decode_query(name, room));
+		rest = span_from(rest, argument.len + 1);
+	}
+	free(room);
+}
+
+static void explain_texts(struct explain *e, const struct http_head *head, const struct subject *s,
+			  struct exception_asked *asked)
+{
+	const struct site *site = s->site;
 	struct shield_texts texts = {.head = head};
 	struct shield_text text;
 	while (shield_next_text(&texts, &text)) {
 		for (int i = 0; i < URL_FINDING_KINDS; i++) {
 			enum url_finding_rank rank = (enum url_finding_rank)i;
 			struct span evidence;
-			if (shield_action_is_possible(rank, text.place, ACTION_REJECT) &&
-			    shield_scan_text(&text, 1u << i, 0, &evidence))
-				say_finding(e, site, rank, text.place, text.name, evidence);
+			if (!shield_action_is_possible(rank, text.place, ACTION_REJECT) ||
+			    !shield_scan_text(&text, 1u << i, 0, &evidence))
+				continue;
+			say_finding(e, site, rank, text.place, text.name, evidence);
+			if (is_objected(site, rank, text.place))
+				say_exception(e, s, asked, rank, text.place == PLACE_COOKIE ? TARGET_COOKIE : TARGET_FIELD, text.name);
 		}
 	}
 }
@@ -60,6 +98,8 @@ void explain_findings(struct explain *e, const struct http_head *head, const str
 {
 	struct span query = s->raw_query.ptr ? s->raw_query : s->target.query, none = {0};
 	char *room = malloc(URL_CANON_ROOM(s->target.path.len));
+	struct exception_asked asked;
+	explain_ask_exceptions(head, s, &asked);
 	for (int i = 0; room && i < URL_FINDING_KINDS; i++) {
 		enum url_finding_rank rank = (enum url_finding_rank)i;
 		struct url_canon_options options = *shield_canon_options(s->site->shield);
@@ -69,11 +109,14 @@ void explain_findings(struct explain *e, const struct http_head *head, const str
 		url_canon_path_as(s->target.path, &options, room, &canon);
 		if (canon.findings)
 			say_finding(e, s->site, rank, PLACE_PATH, none, canon.evidence);
-		if (query.ptr && url_scan_query_for(query, 1u << i, &evidence))
-			say_finding(e, s->site, rank, PLACE_QUERY, none, evidence);
+		if (!query.ptr || !url_scan_query_for(query, 1u << i, &evidence))
+			continue;
+		say_finding(e, s->site, rank, PLACE_QUERY, none, evidence);
+		if (is_objected(s->site, rank, PLACE_QUERY))
+			say_arguments(e, s, &asked, rank, query);
 	}
 	free(room);
-	explain_texts(e, head, s->site);
+	explain_texts(e, head, s, &asked);
 }
 
 /* ---- who may ask ---- */

@@ -77,3 +77,13 @@ bool confirm_match(const struct confirm *confirm, struct confirm_scratch *scratc
 	*end = result >= 0 ? pcre2_get_ovector_pointer(scratch->data)[1] : text.len;
 	return true;
 }
+
+bool confirm_find(const struct confirm *confirm, struct confirm_scratch *scratch, struct span text, size_t *begin,
+		  size_t *end)
+{
+	if (pcre2_match(code_of(confirm), (PCRE2_SPTR)text.ptr, text.len, 0, 0, scratch->data, scratch->limits) < 0)
+		return false;
+	*begin = pcre2_get_ovector_pointer(scratch->data)[0];
+	*end = pcre2_get_ovector_pointer(scratch->data)[1];
+	return true;
+}

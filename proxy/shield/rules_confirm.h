@@ -20,5 +20,8 @@ void confirm_scratch_free(struct confirm_scratch *scratch);
 /* True: it matches, and *end is where, or it took too long, and *end is the text's. */
 bool confirm_match(const struct confirm *confirm, struct confirm_scratch *scratch, struct span text,
 		   size_t *end);
+/* Where it matches first; false also where that took too long. */
+bool confirm_find(const struct confirm *confirm, struct confirm_scratch *scratch, struct span text, size_t *begin,
+		  size_t *end);
 
 #endif
