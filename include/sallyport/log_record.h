@@ -10,7 +10,8 @@
  * part, then the texts one after the other in the order of log_text. The scribe
  * formats and escapes; a worker never writes a line itself. */
 
-enum log_record_kind { LOG_RECORD_UNSET = 0, LOG_RECORD_ACCESS, LOG_RECORD_EVENT };
+/* EVIDENCE passes through the same rings in a form of its own (evidence.h), and is no line of any log. */
+enum log_record_kind { LOG_RECORD_UNSET = 0, LOG_RECORD_ACCESS, LOG_RECORD_EVENT, LOG_RECORD_EVIDENCE };
 
 enum log_text {
 	LOG_TEXT_METHOD,    /* as sent */

@@ -30,6 +30,8 @@ struct log_ring {
 /* Writer. False: no room, counted. *wake: the reader sleeps or the ring is half
  * full, write to its eventfd. */
 bool log_ring_put(struct log_ring *ring, const void *record, size_t len, bool *wake);
+/* Writer. Bytes that the reader has not taken yet. */
+uint64_t log_ring_used(const struct log_ring *ring);
 /* Reader. Copies the next record into buf (LOG_RECORD_MAX bytes), returns its
  * length; 0: none. A damaged ring is emptied and *damaged set. */
 size_t log_ring_take(struct log_ring *ring, void *buf, bool *damaged);

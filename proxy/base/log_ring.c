@@ -61,6 +61,12 @@ bool log_ring_put(struct log_ring *ring, const void *record, size_t len, bool *w
 	return true;
 }
 
+uint64_t log_ring_used(const struct log_ring *ring)
+{
+	uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+	return head - atomic_load_explicit(&ring->tail, memory_order_acquire);
+}
+
 /* Also brings the positions back to where an honest writer can go on. */
 static size_t empty_damaged(struct log_ring *ring, uint64_t head, bool *damaged)
 {
