@@ -23,6 +23,8 @@ struct scribe_setup {
 	const struct stats *stats;
 	/* Each event, as it is written; may be NULL. */
 	void (*on_event)(const struct log_record *record, const struct span texts[LOG_TEXT_COUNT]);
+	/* What is no line of a log (evidence.h); not looked at yet. May be NULL. */
+	void (*on_evidence)(struct span record);
 };
 
 struct scribe *scribe_new(struct loop *loop, const struct scribe_setup *setup, struct err *err);

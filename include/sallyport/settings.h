@@ -100,6 +100,12 @@ struct console_settings {
 	struct addr addr;
 };
 
+struct evidence_settings {     /* what is kept of refused requests */
+	uint64_t bytes;            /* of the file, 8 MiB; 0: nothing is kept */
+	uint64_t per_second;       /* alike ones, of each worker, 4 */
+	struct policy_strings secrets; /* names whose values are masked, besides those known */
+};
+
 struct alert_settings {        /* who is told at once */
 	const char *webhook;       /* http or https URL; NULL: none */
 	const char *secret;        /* what its messages are signed with; NULL: not signed */
@@ -133,6 +139,7 @@ struct settings {
 	struct console_settings console;
 	struct vault_settings vault;
 	struct alert_settings alerts;
+	struct evidence_settings evidence;
 	struct egress_policy egress;  /* mode EGRESS_UNSET: there is no such section */
 	struct site_table *table;
 	size_t origin_count, route_count; /* internal ones too */

@@ -16,5 +16,9 @@ MUST_CHECK bool vault_path(const struct settings *settings, char out[VAULT_PATH_
 MUST_CHECK bool vault_path_prepare(const char *path, const char *user, struct err *err);
 /* The part for contents: files named by their SHA-256. The lifeboat may read these and nothing else. */
 MUST_CHECK bool vault_path_contents(const char *path, char out[VAULT_PATH_SIZE], struct err *err);
+/* The file with the evidence of refusals, in the same directory. */
+MUST_CHECK bool evidence_path(const struct settings *settings, char out[VAULT_PATH_SIZE], struct err *err);
+/* Makes the directory alone, as above. */
+MUST_CHECK bool vault_path_prepare_directory(const char *path, const char *user, struct err *err);
 
 #endif

@@ -259,6 +259,18 @@ static bool describe_guard(const struct settings *settings, struct compiled_repo
 	return true;
 }
 
+/* Where there is no place for it the server does without. */
+static void describe_evidence(const struct settings *settings, struct compiled_report *out)
+{
+	struct err err = {{0}};
+	if (settings->evidence.bytes == 0)
+		return;
+	if (evidence_path(settings, out->evidence, &err))
+		out->evidence_bytes = settings->evidence.bytes;
+	else
+		log_warn("no evidence of refusals is kept: %s", err.text);
+}
+
 /* The plan as constant memory; -1 where no site is guarded. False: reported. */
 static bool make_plan(const struct settings *settings, struct compiled_report *out, int *fd)
 {
@@ -335,6 +347,7 @@ static bool describe(const struct settings *settings, const struct policy_errors
 	    !describe_alerts(&settings->alerts, &out.alerts) || !describe_guard(settings, &out) ||
 	    !make_plan(settings, &out, &plan) || !make_rules(&settings->egress, &out, &rules))
 		return false;
+	describe_evidence(settings, &out);
 	describe_warnings(errors, &out);
 	describe_exceptions(settings, &out);
 	report_sites(settings);

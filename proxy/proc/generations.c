@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proc/evidence_file.h"
 #include "proc/master.h"
 #include "proc/spawn.h"
 #include "sallyport/census.h"
@@ -314,6 +315,7 @@ static bool report_is_sound(const struct compiled_report *r)
 	       r->drain_ms <= UINT32_MAX && ORDERS_TEXT_OK(r->user) && ORDERS_TEXT_OK(r->runtime) &&
 	       ORDERS_TEXT_OK(r->log_access) && ORDERS_TEXT_OK(r->log_events) &&
 	       ORDERS_TEXT_OK(r->acme_webroot) && ORDERS_TEXT_OK(r->vault) &&
+	       ORDERS_TEXT_OK(r->evidence) && r->evidence_bytes <= EVIDENCE_FILE_MAX &&
 	       r->scout_ports <= SCOUT_PORTS_MAX && r->ends <= EXCEPTION_ENDS_MAX && ORDERS_TEXT_OK(r->warnings);
 }
 

@@ -49,7 +49,7 @@ bool helper_begin(struct helper_life *life, enum role_id role, struct err *err)
 	if (got != IPC_GOT || life->message.type != ORDER_HELP || !order ||
 	    !ORDERS_TEXT_OK(order->user) || !ORDERS_TEXT_OK(order->log_access) ||
 	    !ORDERS_TEXT_OK(order->log_events) || !ORDERS_TEXT_OK(order->acme_webroot) ||
-	    !ORDERS_TEXT_OK(order->vault) || !are_texts(order->scout_ca) ||
+	    !ORDERS_TEXT_OK(order->vault) || !ORDERS_TEXT_OK(order->evidence) || !are_texts(order->scout_ca) ||
 	    !ORDERS_TEXT_OK(order->alerts.webhook) || !ORDERS_TEXT_OK(order->alerts.secret) ||
 	    !ORDERS_TEXT_OK(order->alerts.program) || !ORDERS_TEXT_OK(order->alerts.ca) || order->scout_ports > SCOUT_PORTS_MAX)
 		return err_set(err, "%s: no order came", life->role->name);

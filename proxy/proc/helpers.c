@@ -108,12 +108,14 @@ static bool send_help_order(struct helper *helper, const struct compiled_report 
 	    .sandbox = policy->sandbox,
 	    .log_format = policy->log_format,
 	    .plan_bytes = policy->plan_bytes,
+	    .evidence_bytes = policy->evidence_bytes,
 	    .scout_ports = policy->scout_ports,
 	    .alerts = policy->alerts,
 	};
 	memcpy(order.scout_port, policy->scout_port, sizeof(order.scout_port));
 	memcpy(order.scout_ca, policy->scout_ca, sizeof(order.scout_ca));
 	memcpy(order.vault, policy->vault, sizeof(order.vault));
+	memcpy(order.evidence, policy->evidence, sizeof(order.evidence));
 	memcpy(order.user, policy->user, sizeof(order.user));
 	memcpy(order.log_access, policy->log_access, sizeof(order.log_access));
 	memcpy(order.log_events, policy->log_events, sizeof(order.log_events));
@@ -239,7 +241,8 @@ static void succeed_scribe(void)
 static bool logs_differ(const struct compiled_report *a, const struct compiled_report *b)
 {
 	return a->log_format != b->log_format || strcmp(a->log_access, b->log_access) != 0 ||
-	       strcmp(a->log_events, b->log_events) != 0;
+	       strcmp(a->log_events, b->log_events) != 0 || a->evidence_bytes != b->evidence_bytes ||
+	       strcmp(a->evidence, b->evidence) != 0;
 }
 
 bool helpers_prepare_scribe(const struct compiled_report *policy, struct err *err)

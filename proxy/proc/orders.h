@@ -135,6 +135,8 @@ struct compiled_report {
 	char log_access[PATH_SIZE];
 	char log_events[PATH_SIZE];
 	char vault[PATH_SIZE];   /* its directory */
+	char evidence[PATH_SIZE]; /* the file; empty: none is kept */
+	uint64_t evidence_bytes;
 	uint32_t scout_ports;
 	uint16_t scout_port[SCOUT_PORTS_MAX]; /* of guarded sites' origins */
 	char scout_ca[SCOUT_CAS_MAX][PATH_SIZE]; /* files of their CAs; the first empty one ends them */
@@ -248,6 +250,8 @@ struct helper_order {
 	char log_access[PATH_SIZE];
 	char log_events[PATH_SIZE];
 	char vault[PATH_SIZE];
+	char evidence[PATH_SIZE];
+	uint64_t evidence_bytes;
 	uint64_t plan_bytes;
 	uint32_t scout_ports;
 	uint16_t scout_port[SCOUT_PORTS_MAX];

@@ -36,6 +36,9 @@ static const char *const calls_read_files[] = {
 
 static const char *const calls_write_log[] = {"fsync", "fdatasync", "fstat", NULL};
 
+/* A file of fixed size that is open already. */
+static const char *const calls_evidence[] = {"pread64", "pwrite64", "ftruncate", "fallocate", "flock", NULL};
+
 /* A database and files in folders that are there for them (ROLE_FILES_STORE). */
 static const char *const calls_store[] = {
     "pwrite64", "fsync", "fdatasync", "ftruncate", "fallocate", "unlink", "unlinkat", "rename",
@@ -105,11 +108,11 @@ static const struct role roles[ROLE_COUNT] = {
     [ROLE_SCRIBE] = {
         .name = "scribe",
         .title = "sallyport: scribe",
-        .purpose = "writes what it finds in the workers' rings to the log files",
-        .channels = "master; log files, opened before the sandbox closes; rings in shared memory",
+        .purpose = "writes what it finds in the workers' rings to the log files and the evidence file",
+        .channels = "master; these files, opened before the sandbox closes; rings in shared memory",
         .files = ROLE_FILES_NONE,
         .network = ROLE_NETWORK_NONE,
-        .calls = {calls_basic, calls_write_log},
+        .calls = {calls_basic, calls_write_log, calls_evidence},
         .run = scribe_role,
     },
     [ROLE_CONSOLE] = {

@@ -60,6 +60,7 @@ struct scribe {
 	struct log_ring *rings;
 	const struct stats *stats;
 	void (*on_event)(const struct log_record *record, const struct span texts[LOG_TEXT_COUNT]);
+	void (*on_evidence)(struct span record);
 	struct watch wake;
 	struct timer visit;
 	struct sink access, events;
@@ -246,6 +247,11 @@ static void write_record(struct scribe *scribe, size_t len, unsigned slot)
 {
 	struct log_record record;
 	struct span texts[LOG_TEXT_COUNT];
+	if (scribe->record[0] == LOG_RECORD_EVIDENCE) {
+		if (scribe->on_evidence)
+			scribe->on_evidence(span_of(scribe->record, len));
+		return;
+	}
 	if (!log_record_unpack(scribe->record, len, &record, texts)) {
 		if (may_warn(scribe))
 			log_warn("the log ring of slot %u holds what is not a record", slot);
@@ -385,6 +391,7 @@ struct scribe *scribe_new(struct loop *loop, const struct scribe_setup *setup, s
 	scribe->rings = setup->rings;
 	scribe->stats = setup->stats;
 	scribe->on_event = setup->on_event;
+	scribe->on_evidence = setup->on_evidence;
 	scribe->access.fd = scribe->events.fd = -1;
 	scribe->wake = (struct watch){.on_event = on_wake, .fd = setup->event_fd};
 	scribe->visit.on_expiry = on_visit;

@@ -2,18 +2,24 @@
  * these up, and empties the rings from START on. It never opens a file again: for
  * rotated logs and new settings the master starts another scribe, and lets this one go
  * once that one stands ready. Two never read the rings at a time. */
+#include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "proc/alert.h"
+#include "proc/evidence_file.h"
 #include "proc/helper_role.h"
 #include "sallyport/egress_tell.h"
+#include "sallyport/log.h"
 #include "sallyport/scribe.h"
 #include "sallyport/shm.h"
+#include "sallyport/vault_path.h"
 
 static struct helper_life life;
 static struct scribe *scribe;
 static int alerts = -1; /* to the herald, whether there is one or not */
+static struct evidence_file *evidence; /* NULL: none is kept */
 
 static void on_message(struct helper_life *self, struct ipc_message *message)
 {
@@ -44,6 +50,42 @@ static void tell_herald(const struct log_record *record, const struct span texts
 	alert_send(alerts, &alert);
 }
 
+/* A server without it is better than none. */
+static void lose_evidence(const struct err *err)
+{
+	log_warn("no evidence of refusals is kept in %s: %s", life.order.evidence, err->text);
+	evidence_file_close(evidence);
+	evidence = NULL;
+}
+
+static void open_evidence(void)
+{
+	char directory[VAULT_PATH_SIZE];
+	const char *path = life.order.evidence, *slash = strrchr(path, '/');
+	struct err err = {{0}};
+	if (!slash || life.order.evidence_bytes == 0)
+		return;
+	snprintf(directory, sizeof(directory), "%.*s", (int)(slash - path), path);
+	if (vault_path_prepare_directory(directory, life.order.user, &err))
+		evidence = evidence_file_open(path, life.order.evidence_bytes, &err);
+	if (!evidence)
+		lose_evidence(&err);
+}
+
+/* Its predecessor, which may write the same file, has ended. */
+static void begin_evidence(void)
+{
+	struct err err = {{0}};
+	if (evidence && !evidence_file_begin(evidence, &err))
+		lose_evidence(&err);
+}
+
+static void take_evidence(struct span record)
+{
+	if (evidence)
+		evidence_file_put(evidence, record);
+}
+
 static bool open_scribe(struct err *err)
 {
 	int rings_fd = ipc_take_fd(&life.message, SCRIBE_FD_RINGS);
@@ -63,11 +105,13 @@ static bool open_scribe(struct err *err)
 	    .event_fd = event_fd,
 	    .log = &log,
 	    .on_event = tell_herald,
+	    .on_evidence = take_evidence,
 	};
 	close(rings_fd);
 	close(stats_fd);
 	if (!setup.rings || !setup.stats)
 		return false;
+	open_evidence();
 	scribe = scribe_new(life.loop, &setup, err);
 	return scribe != NULL;
 }
@@ -91,10 +135,12 @@ int scribe_role(void)
 	helper_report(REPORT_READY, NULL, 0);
 	if (!await_start())
 		return 0;
+	begin_evidence();
 	int status = helper_serve(&life);
 	/* Also when the master died: what the workers wrote is not lost with it. */
 	scribe_flush(scribe);
 	scribe_free(scribe);
+	evidence_file_close(evidence);
 	loop_free(life.loop);
 	return status;
 }

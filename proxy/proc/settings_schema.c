@@ -12,6 +12,7 @@
 #define LOG(member)      offsetof(struct log_settings, member)
 #define PROCESS(member)  offsetof(struct process_settings, member)
 #define CONSOLE(member)  offsetof(struct console_settings, member)
+#define EVIDENCE(member) offsetof(struct evidence_settings, member)
 #define SETTINGS(member) offsetof(struct settings, member)
 
 enum {
@@ -23,6 +24,7 @@ enum {
 	MINUTE_MS = 60 * SECOND_MS,
 	HOUR_MS = 60 * MINUTE_MS,
 	DAY_MS = 24 * HOUR_MS,
+	EVIDENCE_BYTES_MIN = 64 << 10,
 };
 
 /* ---- listen ---- */
@@ -375,6 +377,50 @@ static const struct schema console_schema = {
     .finish = finish_console,
 };
 
+/* ---- evidence ---- */
+
+static const struct setting evidence_rows[] = {
+    {"size", SETTING_BYTES, EVIDENCE(bytes), .standard = "8 MiB", .max = 64 << 20,
+     .doc = "Of the file `evidence` beside the vault, which never grows: 4 KiB for each refusal, the oldest make way. "
+	    "0: nothing is kept."},
+    {"per_second", SETTING_COUNT, EVIDENCE(per_second), .standard = "4", .min = 1, .max = 100,
+     .doc = "How many refusals of one reason, or by one rule, a worker keeps in a second; eight times as many of all "
+	    "kinds. The others are counted."},
+    {"secrets", SETTING_STRINGS, EVIDENCE(secrets), .max = 256, .example = "( \"member-no\", \"iban\" )",
+     .doc = "Names of arguments, fields and values in content that are secret besides those that sallyport knows: "
+	    "what stands under a name that has one of these in it is kept as its length. Case and punctuation don't "
+	    "count."},
+    {0},
+};
+
+static bool has_letters(const char *name)
+{
+	for (; *name; name++)
+		if (ascii_is_digit(*name) || (ascii_lower(*name) >= 'a' && ascii_lower(*name) <= 'z'))
+			return true;
+	return false;
+}
+
+static void finish_evidence(void *structure, struct policy_where where, struct policy_context *context)
+{
+	const struct evidence_settings *evidence = structure;
+
+	if (evidence->bytes > 0 && evidence->bytes < EVIDENCE_BYTES_MIN)
+		policy_error_in(context, where, "size", "is less than %d KiB: 0 keeps nothing", EVIDENCE_BYTES_MIN >> 10);
+	for (size_t i = 0; i < evidence->secrets.n; i++)
+		if (!has_letters(evidence->secrets.items[i]))
+			policy_error_in(context, where, "secrets", "\"%s\" has neither letters nor digits, so it would be in no name",
+					evidence->secrets.items[i]);
+}
+
+static const struct schema evidence_schema = {
+    .name = "evidence",
+    .size = sizeof(struct evidence_settings),
+    .settings = evidence_rows,
+    .where_offset = SIZE_MAX,
+    .finish = finish_evidence,
+};
+
 /* ---- the whole ---- */
 
 static const struct setting settings_rows[] = {
@@ -405,6 +451,8 @@ static const struct setting settings_rows[] = {
     {"quotas", SETTING_GROUP, SETTINGS(quotas), .sub = &quota_schema,
      .doc = "How much may be open or held at once."},
     {"log", SETTING_GROUP, SETTINGS(log), .sub = &log_schema, .doc = "What is written where."},
+    {"evidence", SETTING_GROUP, SETTINGS(evidence), .sub = &evidence_schema,
+     .doc = "What is kept of refused requests, for `sallyport explain --request-id`."},
     {"process", SETTING_GROUP, SETTINGS(process), .sub = &process_schema,
      .doc = "The processes themselves."},
     {"console", SETTING_GROUP, SETTINGS(console), .sub = &console_schema,

@@ -118,6 +118,23 @@ bool vault_path_contents(const char *path, char out[VAULT_PATH_SIZE], struct err
 	       err_set(err, "the vault's directory is longer than %d bytes", VAULT_PATH_SIZE - 9);
 }
 
+bool evidence_path(const struct settings *settings, char out[VAULT_PATH_SIZE], struct err *err)
+{
+	char directory[VAULT_PATH_SIZE];
+	if (!vault_path(settings, directory, err))
+		return false;
+	int len = snprintf(out, VAULT_PATH_SIZE, "%s/evidence", directory);
+	return (len > 0 && len < VAULT_PATH_SIZE) ||
+	       err_set(err, "the vault's directory is longer than %d bytes", VAULT_PATH_SIZE - 10);
+}
+
+bool vault_path_prepare_directory(const char *path, const char *user, struct err *err)
+{
+	uid_t uid;
+	gid_t gid;
+	return find_user(user, &uid, &gid, err) && make_parents(path, err) && make(path, uid, gid, err);
+}
+
 bool vault_path_prepare(const char *path, const char *user, struct err *err)
 {
 	char contents[VAULT_PATH_SIZE];

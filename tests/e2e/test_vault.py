@@ -206,6 +206,8 @@ def a_backup_is_taken_while_it_runs_and_comes_back_when_it_does_not(t):
     # whoever runs the server can use what root has restored
     owner = os.stat(server.directory / "vault").st_uid
     for path in (server.directory / "vault").rglob("*"):
+        if path.name == "evidence":  # of refusals, which only who started the server may read
+            continue
         t.equal(path.stat().st_uid, owner, f"the owner of {path.name}")
     server.start()
     t.eventually(lambda: server.get("/").body.decode() == HOME, "and it is served", 10.0)
