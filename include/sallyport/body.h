@@ -53,6 +53,7 @@ struct body_fault {
 	uint64_t limit;      /* 0: it is no limit */
 	uint64_t value;      /* what was counted; where that is not known to its end, more than the limit */
 	struct span evidence; /* a sentence, or the bytes; lives as long as the body, or for ever */
+	bool is_bytes;        /* the latter, as they were sent */
 };
 
 /* One Content-Type: type "/" subtype with parameters (RFC 9110 section 8.3.1). No parameter stands

@@ -23,6 +23,8 @@
 	STAT(shed, "slow connections ended because memory was short")                              \
 	STAT(tarpitted, "refused connections that were held without a word")                       \
 	STAT(log_dropped, "log records dropped because the ring was full")                         \
+	STAT(evidence_skipped, "refusals whose evidence was not kept, there being many alike")     \
+	STAT(evidence_dropped, "refusals whose evidence found no room in the ring")                \
 	STAT(pages_judged, "pages held until they were known to be good, or not")                  \
 	STAT(copies_served, "known-good copies in place of an origin's answer")                    \
 	STAT(nominations_dropped, "pages the keeper was not told of because the ring was full")    \

@@ -188,6 +188,7 @@ enum step_result exchange_refuse(struct exchange *x, enum reason reason)
 		x->verdict.action = VERDICT_REJECT;
 	if (x->verdict.status == 0)
 		x->verdict.status = (uint16_t)reason_status(reason);
+	evidence_keep(x);
 	if (x->visit)
 		gate_end_search(x->visit);
 	gate_refused(x, reason);

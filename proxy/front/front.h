@@ -5,6 +5,7 @@
  * an exchange. Both sides of an exchange are hostile; the comments say whose
  * bytes a member holds. */
 
+#include "front/evidence.h"
 #include "sallyport/census.h"
 #include "sallyport/clock.h"
 #include "sallyport/hold.h"
@@ -64,6 +65,7 @@ struct front {
 	struct origins *origins;
 	struct shield_scratch *scratch;
 	struct site_link *site_links; /* by site->index */
+	struct evidence_rate evidence_rate;
 	struct tls_tickets *tickets;  /* NULL: none */
 	struct timer tickets_timer;
 	struct throttle_rate handshake_rate;
@@ -183,6 +185,7 @@ struct exchange {
 	/* what is known of the request */
 	struct subject subject;
 	struct verdict verdict;
+	bool rules_asked;           /* in STEP_JUDGE: the scratch's tally is this request's */
 	struct addr visitor;        /* behind trusted proxies */
 	uint64_t in_work[2];        /* what it counts as in the census, at its site and its path; 0: nothing */
 	uint64_t id[2];

@@ -31,6 +31,7 @@ static void note(struct exchange *x, const struct verdict *verdict)
 	if (!verdict->excepted)
 		note_excepted(x, &first);
 	stat_add(&x->front->stats->reasons[verdict->reason], 1);
+	evidence_keep(x);
 }
 
 static bool heed(struct exchange *x, const struct verdict *verdict)

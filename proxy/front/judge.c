@@ -206,8 +206,10 @@ static void heed_pause(struct exchange *x)
 
 static void note_monitored(struct exchange *x)
 {
-	if (x->verdict.action != VERDICT_ALLOW && !x->verdict.enforced)
-		stat_add(&x->front->stats->reasons[x->verdict.reason], 1);
+	if (x->verdict.action == VERDICT_ALLOW || x->verdict.enforced)
+		return;
+	stat_add(&x->front->stats->reasons[x->verdict.reason], 1);
+	evidence_keep(x);
 }
 
 static void judge_admission(struct exchange *x)
@@ -262,6 +264,7 @@ static void judge_request(struct exchange *x)
 		x->subject.client = span_of(client, addr_format_ip(&x->visitor, client));
 	x->subject.wall_us = x->wall_us;
 	judge_verdict(&x->request, &x->subject, x->front->scratch, x->front->out, &x->verdict);
+	x->rules_asked = true;
 	x->subject.client = (struct span){0};
 	if (first.reason == REASON_UNSET || (x->verdict.action != VERDICT_ALLOW && x->verdict.enforced))
 		return;

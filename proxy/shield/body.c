@@ -39,7 +39,7 @@ bool body_refuse_bytes(struct body *body, enum reason reason, const char *settin
 	if (len > 0)
 		memcpy(body->note, bytes.ptr, len);
 	return body_fail(body, &(struct body_fault){.reason = reason, .setting = setting,
-						    .evidence = span_of(body->note, len)});
+						    .evidence = span_of(body->note, len), .is_bytes = true});
 }
 
 bool body_refuse_formatted(struct body *body, enum reason reason, const char *fmt, ...)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "front/guard.h"
+#include "sallyport/evidence.h"
 #include "sallyport/lifeboat.h"
 #include "sallyport/shm.h"
 
@@ -317,7 +318,14 @@ static inline void gate_read_log(struct gate *g)
 	static char bytes[LOG_RECORD_MAX];
 	struct log_record record;
 	struct span texts[LOG_TEXT_COUNT];
+	struct evidence_head kept;
+	struct evidence_reader pieces;
 	while ((len = log_ring_take(g->setup.memory.ring, bytes, &damaged)) > 0) {
+		if (bytes[0] == LOG_RECORD_EVIDENCE) {
+			if (!evidence_read(span_of(bytes, len), &kept, &pieces))
+				gate_die("a record of evidence");
+			continue;
+		}
 		if (!log_record_unpack(bytes, len, &record, texts))
 			gate_die("a log record");
 		if (record.kind == LOG_RECORD_EVENT) {
