@@ -224,6 +224,8 @@ void rule_document(const struct rule_spec *rules, size_t n, struct strbuf *out);
 /* "argument" */
 const char *rule_target_word(enum rule_target target);
 const char *rule_transform_word(enum rule_transform transform);
+/* Into out, of in.len bytes; gives `in` itself where it did not change. */
+struct span rule_transform_apply(enum rule_transform transform, struct span in, char *out);
 const char *rule_severity_word(enum rule_severity severity);
 enum rule_target rule_target_of(struct span word);          /* UNSET: none */
 enum rule_transform rule_transform_of(struct span word);

@@ -13,12 +13,13 @@
 #include "sallyport/clock.h"
 #include "sallyport/judge.h"
 
-enum { OPTION_JSON = 256, OPTION_FROM };
+enum { OPTION_JSON = 256, OPTION_FROM, OPTION_REQUEST_ID };
 
 static const struct option options[] = {
     {"config", required_argument, NULL, 'c'}, {"request", required_argument, NULL, 'X'},
     {"header", required_argument, NULL, 'H'}, {"json", no_argument, NULL, OPTION_JSON},
     {"from", required_argument, NULL, OPTION_FROM}, {"data", required_argument, NULL, 'd'},
+    {"request-id", required_argument, NULL, OPTION_REQUEST_ID},
     {NULL, 0, NULL, 0},
 };
 
@@ -41,6 +42,7 @@ static int read_options(int argc, char **argv, struct explain *e)
 			break;
 		case OPTION_JSON: e->as_json = true; break;
 		case OPTION_FROM: e->from = optarg; break;
+		case OPTION_REQUEST_ID: e->request_id = optarg; break;
 		case ':': return cli_wrong_use("explain", "%s needs a value", argv[optind - 1]);
 		default: return cli_wrong_use("explain", "unknown option %s", argv[optind - 1]);
 		}
@@ -49,8 +51,10 @@ static int read_options(int argc, char **argv, struct explain *e)
 		return cli_wrong_use("explain", "\"%s\" is no address", e->from);
 	if (!explain_read_content(e))
 		return cli_wrong_use("explain", "%s cannot be read, or is larger than 16 MiB", e->data + 1);
-	if (optind + 1 != argc)
-		return cli_wrong_use("explain", "one URL is needed");
+	if (e->request_id && (optind != argc || e->method || e->data || e->from || e->field_count > 0))
+		return cli_wrong_use("explain", "--request-id says all about the request");
+	if (!e->request_id && optind + 1 != argc)
+		return cli_wrong_use("explain", "one URL is needed, or --request-id");
 	e->url = argv[optind];
 	/* A site for the asking, where nothing names one. */
 	if (!e->path && !e->overrides.origin)
@@ -413,6 +417,17 @@ static int explain(struct explain *e)
 	return verdict.action == VERDICT_ALLOW || !verdict.enforced ? CLI_DONE : CLI_NO;
 }
 
+static int explain_kept(struct explain *e)
+{
+	struct verdict verdict = {0};
+	if (!explain_stored(e, say_verdict, walk, &verdict))
+		return CLI_NO;
+	if (finish(e, &verdict))
+		return CLI_DONE;
+	fputs("sallyport explain: cannot write the answer\n", stderr);
+	return CLI_NO;
+}
+
 int cli_explain(int argc, char **argv)
 {
 	struct explain e = {0};
@@ -423,7 +438,7 @@ int cli_explain(int argc, char **argv)
 	}
 	strbuf_init(&e.head, HTTP_HEAD_MAX);
 	strbuf_init(&e.out, OUTPUT_MAX);
-	status = load(&e) ? explain(&e) : CLI_NO;
+	status = !load(&e) ? CLI_NO : e.request_id ? explain_kept(&e) : explain(&e);
 	settings_free(e.settings);
 	free(e.content);
 	strbuf_release(&e.head);

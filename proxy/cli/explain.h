@@ -23,6 +23,9 @@ struct explain {
 	char *content;    /* owned */
 	size_t content_len;
 
+	const char *request_id; /* as given; NULL: a URL is explained */
+	bool is_mute;           /* what is said now is not for the operator */
+
 	struct settings *settings;
 	struct strbuf head;
 	struct json_writer json;
@@ -60,11 +63,18 @@ void explain_exception(struct explain *e, const struct exception *by);
 void explain_suggest(struct explain *e, const struct subject *s, const struct exception_asked *asked,
 		     struct exception_place *place);
 
+/* explain_stored.c */
+typedef void explain_verdict(struct explain *e, const struct verdict *verdict);
+/* Judges the request of e->head by the policy of e. False: something here failed. */
+typedef bool explain_judge(struct explain *e, struct verdict *verdict, struct err *err);
+/* What was kept of the request that e->request_id names; then *verdict is the last of its verdicts. False: it was
+ * said why there is none. */
+MUST_CHECK bool explain_stored(struct explain *e, explain_verdict *say, explain_judge *judge, struct verdict *verdict);
+
 /* explain_content.c */
 /* What --data says, or the file that it names. False: it cannot be read. */
 MUST_CHECK bool explain_read_content(struct explain *e);
 /* What becomes of it, where the head was allowed; then says the verdict. False: no memory. */
-typedef void explain_verdict(struct explain *e, const struct verdict *verdict);
 MUST_CHECK bool explain_content(struct explain *e, const struct http_head *head, const struct subject *s,
 				struct shield_scratch *scratch, struct rule_story *story, struct verdict *verdict,
 				explain_verdict *say);

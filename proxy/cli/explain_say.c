@@ -21,6 +21,8 @@ void explain_add_shown(struct strbuf *out, struct span s)
 /* One step: its name, what it found, and the setting that decides about it (or NULL). */
 void explain_say(struct explain *e, const char *step, const char *setting, const struct strbuf *text)
 {
+	if (e->is_mute)
+		return;
 	if (e->as_json) {
 		json_open_object(&e->json, NULL);
 		json_add_text(&e->json, "step", span_from_str(step));

@@ -63,8 +63,8 @@ static const struct cli_command commands[] = {
      "  --rules             print what rules may say, and those that come with sallyport, as Markdown\n"
      "  --findings          print the table of findings by profile and kind of origin, as Markdown\n"
      "  --reasons           print the table of all reasons, as Markdown\n"},
-    {"explain", cli_explain, "[-c FILE] [-X METHOD] [-H FIELD]... [-d DATA] [--from ADDRESS] [--json] URL",
-     "show step by step what would become of a request; asks no server",
+    {"explain", cli_explain, "[-c FILE] [--json] {URL [-X METHOD] [-H FIELD]... [-d DATA] [--from ADDRESS] | --request-id ID}",
+     "show step by step what would become of a request, or why one was refused",
      POLICY_HELP
      "  -X, --request NAME  the method; else GET, or POST with --data\n"
      "  -H, --header FIELD  a field, \"Name: value\"; may be repeated\n"
@@ -72,7 +72,10 @@ static const struct cli_command commands[] = {
      "  --from ADDRESS      the visitor's address, for lists of addresses\n"
      "  --json              for programs\n"
      "\nThe URL, \"/path?query\" or \"http://host/path?query\", is taken byte for byte. Exit status 0: it\n"
-     "would go on to an origin; 1: it would be refused.\n"},
+     "would go on to an origin; 1: it would be refused. No server is asked.\n"
+     "\n  --request-id ID     what was kept of a request that was refused: the id of the error page, or\n"
+     "                      of the log. Only root, or the user that runs sallyport, may read it.\n"
+     "                      -c has to be the server's policy. Exit status 1: nothing is known of it\n"},
     {"replay", cli_replay, "[-c FILE] [--against OLDPOLICY] [--format FORMAT] [--site NAME] [--json] LOG...",
      "show what a policy would have made of the requests in access logs",
      POLICY_HELP

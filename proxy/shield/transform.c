@@ -228,6 +228,11 @@ struct span transform_apply(enum rule_transform transform, struct span in, char 
 	return span_eq(result, in) ? in : result;
 }
 
+struct span rule_transform_apply(enum rule_transform transform, struct span in, char *out)
+{
+	return transform_apply(transform, in, out);
+}
+
 static bool may_change(enum rule_transform transform, unsigned kinds)
 {
 	return transformations[transform].kinds == KIND_ANY || transformations[transform].kinds & kinds;
