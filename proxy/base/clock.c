@@ -127,3 +127,15 @@ void clock_format_http(uint64_t wall_us, char out[CLOCK_HTTP_SIZE])
 	put_digits(out + 12, civil.year, 4);
 	put_time_of_day(out + 17, &civil);
 }
+
+bool clock_parse_iso(struct span text, uint64_t *seconds)
+{
+	uint64_t first_s, hour, minute, second;
+	if (text.len != strlen("YYYY-MM-DDThh:mm:ssZ") || text.ptr[10] != 'T' || text.ptr[13] != ':' ||
+	    text.ptr[16] != ':' || text.ptr[19] != 'Z' || !clock_parse_date(span_of(text.ptr, 10), &first_s) ||
+	    !span_to_u64(span_of(text.ptr + 11, 2), 23, &hour) || !span_to_u64(span_of(text.ptr + 14, 2), 59, &minute) ||
+	    !span_to_u64(span_of(text.ptr + 17, 2), 59, &second))
+		return false;
+	*seconds = first_s + hour * 3600 + minute * 60 + second;
+	return true;
+}

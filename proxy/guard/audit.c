@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "guard/files.h"
-#include "guard/keys.h"
+#include "sallyport/files.h"
+#include "sallyport/keys.h"
 
 enum { PENDING_MAX = 1 << 26, PREFIX_SIZE = 128 };
 

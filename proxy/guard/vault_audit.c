@@ -6,9 +6,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "guard/files.h"
 #include "guard/vault_inner.h"
 #include "sallyport/clock.h"
+#include "sallyport/files.h"
 #include "sallyport/json.h"
 
 #define AUDIT_META "audit"

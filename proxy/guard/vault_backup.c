@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "guard/files.h"
-#include "guard/keys.h"
 #include "guard/vault_backup.h"
+#include "sallyport/files.h"
+#include "sallyport/keys.h"
 
 /* ---- the list ---- */
 

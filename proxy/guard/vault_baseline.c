@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "guard/files.h"
 #include "guard/vault_inner.h"
+#include "sallyport/files.h"
 
 enum {
 	GOOD_MAX = 64, /* versions of a page that are accepted; the first ones count */

@@ -4,8 +4,8 @@
  * one's place. */
 #include <unistd.h>
 
-#include "guard/files.h"
 #include "guard/vault_inner.h"
+#include "sallyport/files.h"
 
 bool vault_begin(struct vault *vault, struct err *err)
 {

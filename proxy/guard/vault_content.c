@@ -10,9 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "guard/files.h"
-#include "guard/keys.h"
 #include "guard/vault_inner.h"
+#include "sallyport/files.h"
+#include "sallyport/keys.h"
 
 #define UNFINISHED "unfinished" /* one writer, one name */
 

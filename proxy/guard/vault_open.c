@@ -12,8 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "guard/files.h"
 #include "guard/vault_inner.h"
+#include "sallyport/files.h"
 
 enum { APPLICATION_ID = 0x53505654 /* "SPVT" */, BUSY_MS = 5000, PATH_ROOM = PATH_MAX + 32 };
 

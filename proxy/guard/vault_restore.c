@@ -8,9 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "guard/files.h"
-#include "guard/keys.h"
 #include "guard/vault_backup.h"
+#include "sallyport/files.h"
+#include "sallyport/keys.h"
 
 struct restoring {
 	struct vault *vault;  /* that is restored */

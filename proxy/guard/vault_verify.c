@@ -5,9 +5,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "guard/files.h"
-#include "guard/keys.h"
 #include "guard/vault_inner.h"
+#include "sallyport/files.h"
+#include "sallyport/keys.h"
 
 enum { BAD_MAX = 4096, BASELINE_TRIES = 8 };
 

@@ -78,6 +78,42 @@ static void clock_reads_no_date_that_is_none(void **state)
 	}
 }
 
+static void assert_parses_back(uint64_t seconds)
+{
+	char iso[CLOCK_ISO_SIZE];
+	uint64_t back = 0;
+	clock_format_iso(seconds * 1000000, iso);
+	memcpy(iso + 19, "Z", 2);
+	assert_true(clock_parse_iso(span_from_str(iso), &back));
+	assert_true(back == seconds);
+}
+
+static void clock_reads_what_it_writes(void **state)
+{
+	(void)state;
+	for (uint64_t day = 0; day < 146097; day += 13)
+		assert_parses_back(day * 86400 + day * 7919 % 86400);
+	assert_parses_back(0);
+	assert_parses_back(253402300799);
+}
+
+static void clock_reads_no_other_form_and_no_date_that_is_none(void **state)
+{
+	static const char *const wrong[] = {
+	    "", "2026-11-23", "2026-11-23T21:08:24", "2026-11-23T21:08:24.123Z", "2026-11-23 21:08:24Z",
+	    "2026-11-23T21:08:24z", "2026-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "2026-00-01T00:00:00Z",
+	    "2026-01-00T00:00:00Z", "2026-01-01T24:00:00Z", "2026-01-01T00:60:00Z", "2026-01-01T00:00:60Z",
+	    "1969-12-31T23:59:59Z", "+026-01-01T00:00:00Z", " 026-01-01T00:00:00Z", "2026-11-23T21:08:24ZZ",
+	};
+	uint64_t seconds = 7;
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		if (clock_parse_iso(span_from_str(wrong[i]), &seconds))
+			fail_msg("%s was read", wrong[i]);
+	assert_true(seconds == 7);
+	assert_true(clock_parse_iso(SPAN("2024-02-29T23:59:59Z"), &seconds));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -86,6 +122,8 @@ int main(void)
 	    cmocka_unit_test(clock_reads_the_dates_that_it_writes),
 	    cmocka_unit_test(clock_reads_no_date_that_is_none),
 	    cmocka_unit_test(clock_runs_forward),
+	    cmocka_unit_test(clock_reads_what_it_writes),
+	    cmocka_unit_test(clock_reads_no_other_form_and_no_date_that_is_none),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

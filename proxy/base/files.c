@@ -1,6 +1,6 @@
 /* Files that are either as before or as wanted: written beside their place, synced, renamed,
  * and their directory synced. Follows no link in the last component and opens regular files only. */
-#include "guard/files.h"
+#include "sallyport/files.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,10 +1,10 @@
-#ifndef GUARD_FILES_H
-#define GUARD_FILES_H
+#ifndef SALLYPORT_FILES_H
+#define SALLYPORT_FILES_H
 
 #include "sallyport/err.h"
 #include "sallyport/strbuf.h"
 
-/* Files of the vault: in a directory that we hold, never through a link, and either as before
+/* Files of ours, as those of the vault: in a directory that we hold, never through a link, and either as before
  * or as wanted whatever happens meanwhile. Names are ours; they may have slashes. */
 
 /* Writes name.new, syncs it, renames it, syncs the directory. Mode 0600. */

@@ -1,12 +1,13 @@
-#ifndef GUARD_KEYS_H
-#define GUARD_KEYS_H
+#ifndef SALLYPORT_KEYS_H
+#define SALLYPORT_KEYS_H
 
 #include "sallyport/crypto.h"
 #include "sallyport/err.h"
 #include "sallyport/span.h"
 
-/* The vault's key files: one line of hexadecimal digits behind a line that says what it is. */
+/* Key files, the vault's and those that sign rules: one line of hexadecimal digits behind a line that says what it is. */
 
+/* The vault's. */
 #define KEY_FILE "key"
 #define KEY_FILE_NEXT "key.next" /* while a key is being changed */
 #define KEY_FILE_PUBLIC "key.pub"

@@ -1,12 +1,12 @@
 /* Key files. A private key is taken only from a regular file that nobody else can read; a file
  * that is anything else is refused, and never written over. */
-#include "guard/keys.h"
+#include "sallyport/keys.h"
 
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "guard/files.h"
+#include "sallyport/files.h"
 
 _Static_assert((int)SIGN_PRIVATE_SIZE == (int)SIGN_PUBLIC_SIZE, "one reader for both");
 
