@@ -21,6 +21,7 @@ int cli_pause(int argc, char **argv);
 int cli_resume(int argc, char **argv);
 int cli_vault(int argc, char **argv);
 int cli_egress(int argc, char **argv);
+int cli_rules(int argc, char **argv);
 int cli_stop(int argc, char **argv);
 int cli_demo(int argc, char **argv);
 int cli_version(int argc, char **argv);

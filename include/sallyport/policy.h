@@ -85,6 +85,8 @@ struct policy_context {
 	/* Files that settings name (certificates, keys) are not read: for those who only ask what would become
 	 * of a request, and may not be allowed to. */
 	bool leaves_files;
+	/* What is read is a stranger's text: @include in it is an error. */
+	bool includes_nothing;
 };
 
 struct schema {
@@ -142,6 +144,7 @@ enum {
 struct policy_source {
 	const char *path;     /* a file */
 	const char *text;     /* the same as text, where path is NULL */
+	const char *name;     /* what errors call it, for as long as the policy lives; NULL: "policy" */
 	const char *overlay;  /* settings in the same syntax that win over the file's */
 	const char *fallback; /* a file whose settings count where nothing else has them */
 };

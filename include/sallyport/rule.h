@@ -74,6 +74,7 @@ struct rule_condition {
 	uint64_t number;
 	uint8_t bytes[32]; /* 1 << byte % 8 in bytes[byte / 8]: the set */
 	const struct cidr_set *networks;
+	const char *const *network_texts; /* the same as it was written, NULL-terminated */
 };
 
 enum rule_severity {
@@ -227,6 +228,9 @@ const char *rule_transform_word(enum rule_transform transform);
 /* Into out, of in.len bytes; gives `in` itself where it did not change. */
 struct span rule_transform_apply(enum rule_transform transform, struct span in, char *out);
 const char *rule_severity_word(enum rule_severity severity);
+const char *rule_mode_word(const struct rule_spec *rule); /* its own: a site may have another */
+/* A rule as it would stand in `rules`: libconfig text, the same for rules that are equal. */
+void rule_write(const struct rule_spec *rule, struct strbuf *out);
 enum rule_target rule_target_of(struct span word);          /* UNSET: none */
 enum rule_transform rule_transform_of(struct span word);
 

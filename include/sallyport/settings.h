@@ -3,6 +3,7 @@
 
 #include "sallyport/egress.h"
 #include "sallyport/error_page.h"
+#include "sallyport/rule_pack.h"
 #include "sallyport/site.h"
 
 /* A whole policy, compiled. Immutable once read; all of it lives in one arena. */
@@ -116,6 +117,26 @@ struct alert_settings {        /* who is told at once */
 	struct policy_where where;
 };
 
+struct rule_pack_settings {    /* rules that somebody signed: rule_pack.h */
+	struct policy_strings keys; /* whose; none: no pack counts */
+	uint8_t (*trusted)[SIGN_PUBLIC_SIZE]; /* trusted_count of them */
+	size_t trusted_count;
+	const char *directory;     /* where it is installed; NULL: see rule_store.h */
+	uint64_t max_age_ms;       /* older rules are warned of; 0: never */
+	uint64_t max_bytes;
+	const char *url;           /* where `rules update` gets it; NULL: nowhere */
+	const char *ca;            /* PEM; NULL: the system's */
+	struct policy_where where;
+};
+
+/* Whose the rules are, and of when. */
+struct rules_dates {
+	uint64_t updated_s;        /* the newest date that a file of rules says; 0: none does */
+	char pack[RULE_PACK_NAME_MAX + 1]; /* empty: there is none */
+	uint64_t pack_version, pack_created_s;
+	uint64_t pack_rules;       /* how many came from it */
+};
+
 struct settings {
 	struct arena *arena;
 	struct policy_list listens;   /* of struct listen_settings, the gate's among them */
@@ -128,6 +149,10 @@ struct settings {
 	struct policy_list rules;     /* of struct rule_settings: the policy's own */
 	bool has_built_in;            /* where nothing sets rules, those that come with the program count */
 	struct policy_strings rule_files; /* more of them, in files such as worms.cfg */
+	struct rule_pack_settings rule_pack;
+	const struct rule_pack_given *pack_given; /* NULL: what is installed */
+	int rules_wanted;             /* enum rules_wanted */
+	struct rules_dates rules_dates;
 	const char *acme_webroot;     /* NULL: ACME challenges are paths like others */
 	const char *error_pages;      /* directory of page.html; NULL: what comes with the program */
 	struct error_page error_page; /* read from there */
@@ -146,11 +171,23 @@ struct settings {
 	struct site *egress_site;     /* whose requests the gate's are; NULL: there is no gate */
 	struct route *internals[INTERNAL_COUNT]; /* NULL where there is none; internal_count of them */
 	size_t internal_count;
-	struct rule_spec *rule_specs; /* rule_count of them, those of files behind the policy's own */
+	struct rule_spec *rule_specs; /* rule_count of them: the policy's own, those of the pack, those of files */
 	size_t rule_count;
 	struct rule_set *rule_set;    /* the same, compiled */
 	struct shield **shields;      /* every shield once, for shield_scratch_new */
 	size_t shield_count;
+};
+
+/* What a policy is read for. */
+enum rules_wanted {
+	RULES_COMPILED = 0, /* to serve by it, or to check it */
+	RULES_READ,         /* to see its rules: rule_specs, but no rule_set and no shields */
+	RULES_LEFT,         /* to ask where things are: no rule is read, nor a pack looked for */
+};
+
+/* A pack in place of the one that is installed: what would be if it were. */
+struct rule_pack_given {
+	struct span bytes; /* empty: no pack at all */
 };
 
 /* What the command line and the environment add: NULL where not given. */
@@ -164,6 +201,8 @@ struct settings_overrides {
 	const char *console;  /* SALLYPORT_CONSOLE */
 	const char *log;      /* SALLYPORT_LOG: access log */
 	bool leaves_files;    /* certificates and keys are not read: to ask, not to serve */
+	int rules_wanted;     /* enum rules_wanted */
+	const struct rule_pack_given *pack; /* borrowed */
 };
 
 /* SALLYPORT_LISTEN, SALLYPORT_ORIGIN, SALLYPORT_CONSOLE and SALLYPORT_LOG where they are set and

@@ -65,8 +65,16 @@ struct stats_slot {
 	char pad[60];
 };
 
+/* The rules of the policy in force: the master writes it, once for each generation. */
+struct stats_rules {
+	_Atomic uint64_t count;
+	_Atomic uint64_t made_s;       /* since 1970; 0: nobody said */
+	_Atomic uint64_t pack_version; /* 0: there is no pack */
+};
+
 struct stats {
 	struct stats_slot slots[STATS_SLOTS];
+	struct stats_rules rules;
 };
 
 /* Only the slot's worker adds, so no locked instruction is needed. */

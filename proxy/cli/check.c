@@ -3,9 +3,10 @@
  *
  * What it finds is its answer, so it goes to standard output. */
 
+#include "cli/rules_age.h"
 #include "sallyport/cli.h"
-#include "sallyport/json.h"
-#include "sallyport/settings.h"
+#include "sallyport/clock.h"
+#include "sallyport/rules_age.h"
 
 #include <getopt.h>
 #include <sys/prctl.h>
@@ -63,7 +64,28 @@ static int read_options(int argc, char **argv, struct check *check)
 	return CLI_DONE;
 }
 
-static void write_json(const struct policy_errors *errors, struct strbuf *out)
+static void describe_rules(const struct settings *settings, struct json_writer *json)
+{
+	const struct rules_age age = rules_age_of(settings);
+	rules_age_describe(&age, clock_wall_us() / 1000000, json);
+}
+
+/* As `status` says it. */
+static void print_rules(const struct settings *settings)
+{
+	struct json_writer json;
+	struct strbuf text;
+
+	strbuf_init(&text, OUTPUT_MAX);
+	json_begin(&json);
+	describe_rules(settings, &json);
+	struct json_value *said = json_end(&json, &text) ? json_read(strbuf_span(&text), NULL) : NULL;
+	rules_age_print(json_member(said, "rules"));
+	json_free(said);
+	strbuf_release(&text);
+}
+
+static void write_json(const struct policy_errors *errors, const struct settings *settings, struct strbuf *out)
 {
 	struct json_writer json;
 	struct policy_problem problem;
@@ -72,6 +94,8 @@ static void write_json(const struct policy_errors *errors, struct strbuf *out)
 	json_add_bool(&json, "ok", policy_errors_count(errors) == 0);
 	json_add_number(&json, "errors", policy_errors_count(errors));
 	json_add_number(&json, "warnings", policy_warnings_count(errors));
+	if (settings)
+		describe_rules(settings, &json);
 	json_open_list(&json, "problems");
 	for (size_t i = 0; policy_errors_get(errors, i, &problem); i++) {
 		json_open_object(&json, NULL);
@@ -129,12 +153,15 @@ static int check_policy(const struct check *check)
 	ok = settings != NULL;
 	strbuf_init(&out, OUTPUT_MAX);
 	if (check->as_json)
-		write_json(errors, &out);
+		write_json(errors, settings, &out);
 	else
 		write_text(check, errors, settings, &out);
+	ok = print(&out) && ok;
+	if (settings && !check->as_json)
+		print_rules(settings);
 	settings_free(settings);
 	policy_errors_free(errors);
-	return print(&out) && ok ? CLI_DONE : CLI_NO;
+	return ok ? CLI_DONE : CLI_NO;
 }
 
 static int print_document(void (*document)(struct strbuf *out))

@@ -36,6 +36,7 @@ static bool find_socket_of_policy(const char *path, char out[CONTROL_PATH_SIZE],
 {
 	struct settings_overrides overrides = {0};
 	settings_overrides_from_environment(&overrides);
+	overrides.rules_wanted = RULES_LEFT; /* a pack that went bad is no reason not to find the server */
 	struct policy_errors *errors = policy_errors_new();
 	if (!errors)
 		return err_set(err, "out of memory");

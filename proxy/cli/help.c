@@ -140,6 +140,23 @@ static const struct cli_command commands[] = {
      "  --version N         a version other than the one that waits\n"
      "  --token WORD        of publish: a token that carries the order\n"
      "  --why TEXT          for the audit\n" SOCKET_HELP},
+    {"rules", cli_rules, "VERB [OPTIONS]", "see the rules that count; install, make and sign packs of rules",
+     "  list [--json]                      the rules of the policy: mode, severity, score, where each stands\n"
+     "  show ID [--json]                   one of them, as it would stand in a policy\n"
+     "Packs, which count where the policy has the key of whoever signed them in rule_pack.keys:\n"
+     "  update [FILE]                      install a pack; without FILE, the one at rule_pack.url\n"
+     "    --allow-older                    a version that is not newer, too\n"
+     "    --replace                        a pack of another name than the installed one's\n"
+     "  rollback                           the pack before it counts again\n"
+     "  remove                             no pack counts any more; rollback undoes it\n"
+     "  verify FILE [--key HEX | -c FILE]  what a pack is, whether it is whole, and who signed it\n"
+     "  key FILE                           make a private key where there is none; print the public one\n"
+     "  sign DIRECTORY -k KEY -o FILE --version N [--name NAME]\n"
+     "                                     make a pack of the *.cfg in it\n"
+     "  --json                             for programs: list, show, verify, update, rollback, remove\n"
+     "  -c, --config FILE                  the policy that is meant; else that of the server that runs\n"
+     "  --socket PATH                      where that one listens\n"
+     "\nA pack is installed only where the whole policy compiles with it; then the running server reloads.\n"},
     {"stop", cli_stop, "[--socket PATH | -c FILE]", "let the running server finish and end",
      SOCKET_HELP},
     {"demo", cli_demo, "[--socket PATH | -c FILE] deface|redirect|stop|restore|scan",

@@ -6,6 +6,7 @@
 
 #include "cli/control.h"
 #include "cli/egress.h"
+#include "cli/rules_age.h"
 
 enum { WAIT_S = 10 };
 
@@ -164,6 +165,7 @@ static int print_status(const struct control_options *options, const struct cont
 		print_server(status);
 		print_paused(status);
 		print_exceptions(status);
+		rules_age_print(json_member(status, "rules"));
 		egress_cli_print(json_member(status, "egress"));
 		print_guard(json_member(status, "guard"));
 		print_counters(json_member(status, "counters"));

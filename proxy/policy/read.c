@@ -506,7 +506,7 @@ bool policy_read(const struct policy_source *source, const struct schema *schema
 	context->path = "";
 	context->dir = dir;
 	root = tree_read(source->path, source->text ? source->text : "",
-			 source->text ? "policy" : NULL, context);
+			 source->text ? (source->name ? source->name : "policy") : NULL, context);
 	if (!root || !join_trees(source, root, context))
 		return false;
 

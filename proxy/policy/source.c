@@ -446,6 +446,10 @@ static void read_included(struct scan *scan, struct span name)
 	char path[PATH_MAX];
 	int n;
 
+	if (scan->source->context->includes_nothing) {
+		fail(scan, "this text may not include files");
+		return;
+	}
 	if (scan->depth == SOURCE_INCLUDE_DEPTH) {
 		fail(scan, "files include one another more than %d deep", SOURCE_INCLUDE_DEPTH);
 		return;

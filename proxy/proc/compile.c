@@ -335,6 +335,7 @@ static bool describe(const struct settings *settings, const struct policy_errors
 	    .has_console = settings->console.address != NULL,
 	    .drain_ms = settings->timeouts.drain,
 	    .console = settings->console.addr,
+	    .rules = rules_age_of(settings),
 	};
 	if (!describe_listeners(settings, &out) ||
 	    !copy_text(out.user, sizeof(out.user), settings->process.user, "process.user") ||

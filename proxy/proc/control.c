@@ -159,6 +159,8 @@ static void answer_status(uint64_t ticket)
 	json_add_number(&json, "workers", workers);
 	add_listeners(&json);
 	add_gate(&json);
+	if (master.has_policy)
+		rules_age_describe(&master.policy.rules, clock_wall_us() / 1000000, &json);
 	pauses_describe(&json);
 	add_exceptions(&json);
 	add_processes(&json);

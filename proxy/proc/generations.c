@@ -260,6 +260,14 @@ static bool console_differs(const struct compiled_report *a, const struct compil
 	       (a->has_console && !addr_eq(&a->console, &b->console));
 }
 
+static void tell_rules(const struct rules_age *age)
+{
+	struct stats_rules *rules = &master.stats->rules;
+	atomic_store(&rules->count, age->rules);
+	atomic_store(&rules->made_s, rules_age_made_s(age));
+	atomic_store(&rules->pack_version, age->dates.pack_version);
+}
+
 static void commit(struct gen *gen)
 {
 	struct gen *old = master.active;
@@ -281,6 +289,7 @@ static void commit(struct gen *gen)
 		drain(old, true, master.policy.drain_ms);
 	master.policy = gen->policy;
 	master.has_policy = true;
+	tell_rules(&gen->policy.rules);
 	wardens_commit(gen);
 	if (is_first)
 		log_info("control socket: %s", master.control_path);
@@ -314,7 +323,7 @@ static bool report_is_sound(const struct compiled_report *r)
 	return r->workers >= 1 && r->workers <= WORKERS_MAX && r->gates <= 1 && r->listens <= LISTENERS_MAX &&
 	       r->drain_ms <= UINT32_MAX && ORDERS_TEXT_OK(r->user) && ORDERS_TEXT_OK(r->runtime) &&
 	       ORDERS_TEXT_OK(r->log_access) && ORDERS_TEXT_OK(r->log_events) &&
-	       ORDERS_TEXT_OK(r->acme_webroot) && ORDERS_TEXT_OK(r->vault) &&
+	       ORDERS_TEXT_OK(r->acme_webroot) && ORDERS_TEXT_OK(r->vault) && ORDERS_TEXT_OK(r->rules.dates.pack) &&
 	       ORDERS_TEXT_OK(r->evidence) && r->evidence_bytes <= EVIDENCE_FILE_MAX &&
 	       r->scout_ports <= SCOUT_PORTS_MAX && r->ends <= EXCEPTION_ENDS_MAX && ORDERS_TEXT_OK(r->warnings);
 }

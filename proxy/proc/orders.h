@@ -6,6 +6,7 @@
 #include "sallyport/crypto.h"
 #include "sallyport/egress.h"
 #include "sallyport/egress_order.h"
+#include "sallyport/rules_age.h"
 #include "sallyport/site.h"
 #include "sallyport/site_state.h"
 #include "sallyport/stats.h"
@@ -142,6 +143,7 @@ struct compiled_report {
 	char scout_ca[SCOUT_CAS_MAX][PATH_SIZE]; /* files of their CAs; the first empty one ends them */
 	char acme_webroot[PATH_SIZE]; /* empty: none */
 	char warnings[WARNINGS_SIZE];
+	struct rules_age rules;
 	struct alert_order alerts;
 	uint32_t exceptions; /* of all sites */
 	uint32_t ends;       /* of those that end: as many as there is room for, the first to come */

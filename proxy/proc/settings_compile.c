@@ -290,7 +290,9 @@ void settings_compile(void *structure, struct policy_where where, struct policy_
 	check_slots(settings, where, context);
 	if (policy_errors_count(context->errors) == 0)
 		listen_tls_compile(settings, context);
+	if (settings->rules_wanted == RULES_LEFT)
+		return;
 	settings_rules_compile(settings, context);
-	if (policy_errors_count(context->errors) == 0)
+	if (settings->rules_wanted == RULES_COMPILED && policy_errors_count(context->errors) == 0)
 		compile_shields(settings, context);
 }

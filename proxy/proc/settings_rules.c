@@ -1,5 +1,5 @@
-/* The rules of a policy: its own, and those of the files it names, or that come with the program where
- * it says nothing of rules at all. One set for all sites, so that a hundred sites cost
+/* The rules of a policy: its own, those of the pack that is installed, and those of the files it names, or that come with
+ * the program where it says nothing of rules at all. Of one id the first of these counts. One set for all sites, so that a hundred sites cost
  * one compilation. */
 #include "proc/rule_cache.h"
 #include "proc/settings_schema.h"
@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sallyport/clock.h"
 #include "sallyport/data_path.h"
 
 static const char built_in[] = "conf/policy.d";
@@ -16,19 +17,34 @@ static const char built_in[] = "conf/policy.d";
 /* A file of rules. */
 struct rule_file {
 	struct policy_list rules;
+	const char *updated;
+	uint64_t updated_s; /* 0: it does not say */
 };
 
 static const struct setting rule_file_rows[] = {
     {"rules", SETTING_LIST, offsetof(struct rule_file, rules), .sub = &rule_schema, .max = RULES_MAX,
      .required = true, .example = "( { … } )", .doc = "Rules."},
+    {"updated", SETTING_STRING, offsetof(struct rule_file, updated), .example = "\"2026-11-26\"",
+     .doc = "The day of its last change."},
     {0},
 };
+
+static void finish_file(void *structure, struct policy_where where, struct policy_context *context)
+{
+	struct rule_file *file = structure;
+	char text[32];
+	snprintf(text, sizeof(text), "%.10sT00:00:00Z", file->updated ? file->updated : "");
+	if (file->updated &&
+	    (strlen(file->updated) != 10 || !clock_parse_iso(span_from_str(text), &file->updated_s)))
+		policy_error_in(context, where, "updated", "\"%.32s\" is no day such as \"2026-11-26\"", file->updated);
+}
 
 static const struct schema rule_file_schema = {
     .name = "rules",
     .size = sizeof(struct rule_file),
     .settings = rule_file_rows,
     .where_offset = SIZE_MAX,
+    .finish = finish_file,
 };
 
 static const struct rule_spec *find_rule(const struct settings *settings, size_t first, const char *id)
@@ -64,7 +80,7 @@ static bool is_whole(const struct rule_spec *rule)
 	return rule->id && rule->condition_count > 0;
 }
 
-/* Those whose id one of the policy's own has are left out: it takes their place. */
+/* Those whose id one of the first `own` has are left out: it takes their place. */
 static void add_rules(struct settings *settings, const struct policy_list *list, size_t own,
 		      struct policy_context *context)
 {
@@ -109,9 +125,40 @@ static void read_file(struct settings *settings, const char *path, size_t own,
 	struct policy_context inner = *context;
 	const struct policy_source source = {.path = path};
 	struct rule_file file = {0};
-	if (policy_read(&source, &rule_file_schema, &file, &inner))
-		add_rules(settings, &file.rules, own, context);
+	if (!policy_read(&source, &rule_file_schema, &file, &inner))
+		return;
+	add_rules(settings, &file.rules, own, context);
+	if (file.updated_s > settings->rules_dates.updated_s)
+		settings->rules_dates.updated_s = file.updated_s;
 }
+
+/* ---- the pack ---- */
+
+struct pack_reading {
+	struct settings *settings;
+	struct policy_context *context;
+	size_t own;
+};
+
+static void read_pack_file(void *context, const char *name, const char *text)
+{
+	const struct pack_reading *reading = context;
+	struct policy_context inner = *reading->context;
+	const struct policy_source source = {.text = text, .name = name};
+	struct rule_file file = {0};
+	inner.includes_nothing = true;
+	if (policy_read(&source, &rule_file_schema, &file, &inner))
+		add_rules(reading->settings, &file.rules, reading->own, reading->context);
+}
+
+static void read_pack(struct settings *settings, struct policy_context *context)
+{
+	struct pack_reading reading = {settings, context, settings->rule_count};
+	settings_pack_read(settings, context, read_pack_file, &reading);
+	settings->rules_dates.pack_rules = settings->rule_count - reading.own;
+}
+
+/* ---- files ---- */
 
 static int is_rules(const struct dirent *entry)
 {
@@ -159,13 +206,13 @@ static void read_named(struct settings *settings, size_t own, struct policy_cont
 	}
 }
 
-static void read_built_in(struct settings *settings, struct policy_context *context)
+static void read_built_in(struct settings *settings, size_t own, struct policy_context *context)
 {
 	const struct policy_where nowhere = {0};
 	char path[DATA_PATH_SIZE];
 	struct err err = {0};
 	if (data_path(built_in, path, &err))
-		read_path(settings, path, 0, context);
+		read_path(settings, path, own, context);
 	else
 		policy_warning(context, nowhere, "rules: there are none: %s", err.text);
 }
@@ -184,22 +231,29 @@ static void report(void *context, size_t rule, const char *text)
 		     "rules: %s", text);
 }
 
-void settings_rules_compile(struct settings *settings, struct policy_context *context)
+static void compile(struct settings *settings, struct policy_context *context)
 {
 	struct reporter reporter = {settings, context};
 	const struct rule_cache cache = rule_cache_open();
 	struct err err = {0};
-	bool says_nothing = !settings->rules.items && settings->rules.where.line == 0 &&
-			    !settings->rule_files.items && settings->rule_files.where.line == 0;
-	add_rules(settings, &settings->rules, 0, context);
-	if (settings->has_built_in && says_nothing)
-		read_built_in(settings, context);
-	else
-		read_named(settings, settings->rule_count, context);
 	if (settings->rule_count > 0 && !rule_matching_is_sound(&err))
 		policy_warning(context, settings->rules.where, "rules: %s", err.text);
 	settings->rule_set =
 	    rule_set_new(settings->rule_specs, settings->rule_count, &cache, report, &reporter);
+}
+
+void settings_rules_compile(struct settings *settings, struct policy_context *context)
+{
+	bool says_nothing = !settings->rules.items && settings->rules.where.line == 0 &&
+			    !settings->rule_files.items && settings->rule_files.where.line == 0;
+	add_rules(settings, &settings->rules, 0, context);
+	read_pack(settings, context);
+	if (settings->has_built_in && says_nothing)
+		read_built_in(settings, settings->rule_count, context);
+	else
+		read_named(settings, settings->rule_count, context);
+	if (settings->rules_wanted == RULES_COMPILED)
+		compile(settings, context);
 }
 
 void settings_document_rules(struct strbuf *out)

@@ -444,6 +444,8 @@ static const struct setting settings_rows[] = {
      .doc = "Files that hold `rules` and nothing else, and folders of such files (`*.cfg`), beside the policy or "
 	    "among those that come with sallyport. Where neither this nor `rules` is set, all that come with sallyport; "
 	    "`( )` is none."},
+    {"rule_pack", SETTING_GROUP, SETTINGS(rule_pack), .sub = &rule_pack_schema,
+     .doc = "Rules that somebody publishes and signs, brought up to date by `sallyport rules update`."},
     {"limits", SETTING_GROUP, SETTINGS(limits), .sub = &limit_schema,
      .doc = "Sizes that are checked before the site is known."},
     {"timeouts", SETTING_GROUP, SETTINGS(timeouts), .sub = &timeout_schema,

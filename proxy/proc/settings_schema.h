@@ -12,6 +12,13 @@ extern const struct schema alert_schema; /* struct alert_settings: `alerts` */
  * table of hosts and the shields, and looks for contradictions. */
 void settings_compile(void *structure, struct policy_where where, struct policy_context *context);
 
+extern const struct schema rule_pack_schema; /* struct rule_pack_settings: `rule_pack` */
+
+/* The installed pack, or the one given in its place: verified, its files handed on one by one as text. Nothing where
+ * there is none; what is wrong with it is reported. */
+typedef void pack_file(void *context, const char *name, const char *text);
+void settings_pack_read(struct settings *settings, struct policy_context *context, pack_file *on_file, void *on_context);
+
 /* Puts the rules of the policy and of its files together and compiles them; reports all that is wrong. */
 void settings_rules_compile(struct settings *settings, struct policy_context *context);
 

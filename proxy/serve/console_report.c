@@ -120,6 +120,17 @@ static void write_metric(struct strbuf *out, const char *name, const char *suffi
 	    name, suffix, help, name, suffix, type, name, suffix, value);
 }
 
+static void write_rules(const struct stats_rules *rules, struct strbuf *out)
+{
+	const uint64_t made_s = load(&rules->made_s), now_s = clock_wall_us() / 1000000;
+	write_metric(out, "rules", "", "gauge", "rules of the policy in force", load(&rules->count));
+	write_metric(out, "rules_pack_version", "", "gauge", "version of the signed pack of rules, 0: there is none",
+		     load(&rules->pack_version));
+	if (made_s > 0)
+		write_metric(out, "rules_age_seconds", "", "gauge", "age of the pack, or else of the newest file of rules",
+			     now_s > made_s ? now_s - made_s : 0);
+}
+
 void console_report_metrics(const struct console_setup *setup, struct strbuf *out)
 {
 	struct totals totals;
@@ -144,6 +155,7 @@ void console_report_metrics(const struct console_setup *setup, struct strbuf *ou
 	for (size_t i = REASON_UNSET + 1; i < REASON_COUNT; i++)
 		strbuf_addf(out, "sallyport_reasons_total{reason=\"%s\"} %" PRIu64 "\n",
 			    reason_name((enum reason)i), totals.reasons[i]);
+	write_rules(&setup->stats->rules, out);
 	console_guard_metrics(setup->guard, out);
 	console_egress_metrics(setup->egress, out);
 }

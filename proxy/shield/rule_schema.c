@@ -172,6 +172,7 @@ static void read_networks(struct rule_condition_settings *settings, struct polic
 	}
 	*set = networks_compile(&settings->networks, "networks", where, context);
 	settings->compiled.networks = set;
+	settings->compiled.network_texts = (const char *const *)settings->networks.items;
 }
 
 /* What the condition asks: *n counts how many such settings there are. */

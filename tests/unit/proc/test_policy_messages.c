@@ -3,8 +3,10 @@
  * lines; what can't be a file in a checkout is made here. */
 
 #include "sallyport/clock.h"
+#include "sallyport/keys.h"
 #include "sallyport/settings.h"
 
+#include <errno.h>
 #include <fnmatch.h>
 #include <glob.h>
 #include <setjmp.h>
@@ -261,6 +263,76 @@ static void a_broken_command_line_names_itself(void **state)
 	       "command line or environment: error: sites\\[0\\].origins: *\n");
 }
 
+/* ---- signed packs of rules ---- */
+
+static void install(const char *bytes, size_t len)
+{
+	char path[512];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/packs", dir);
+	assert_true(mkdir(path, 0700) == 0 || errno == EEXIST);
+	snprintf(path, sizeof(path), "%s/packs/current.pack", dir);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	assert_int_equal(fwrite(bytes, 1, len, file), len);
+	fclose(file);
+}
+
+static void uninstall(void)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/packs/current.pack", dir);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/packs", dir);
+	rmdir(path);
+}
+
+/* A policy that trusts the key, in a file that expect() takes away. */
+static void write_trusting(const struct sign_key *key, char path[256])
+{
+	uint8_t public_part[SIGN_PUBLIC_SIZE];
+	char hex[KEY_HEX_SIZE];
+	FILE *file = create("trusting.cfg", path);
+
+	sign_key_public(key, public_part);
+	keys_hex(public_part, hex);
+	fprintf(file, "listen = ( { address = \":8080\"; } ); rules = ( );\n"
+		      "sites = ( { name = \"a\"; hosts = ( \"a\" ); origins = ( \"http://10.0.0.5\" ); } );\n"
+		      "rule_pack = { keys = \"%s\"; directory = \"packs\"; };\n", hex);
+	fclose(file);
+}
+
+static void a_broken_pack_names_itself(void **state)
+{
+	static const char garbage[] = "rules = ( );\n";
+	const struct rule_pack_given given = {{garbage, sizeof(garbage) - 1}};
+	const struct settings_overrides with = {.pack = &given};
+	struct rule_pack pack = {.name = "shop", .version = 3, .created_s = 1, .file_count = 1,
+				 .files = {{SPAN("a.cfg"), SPAN("@include \"a.cfg\"\n")}}};
+	struct err err;
+	struct sign_key *key = sign_key_new(&err);
+	struct strbuf bytes;
+	char path[256];
+
+	(void)state;
+	assert_non_null(key);
+	install(garbage, sizeof(garbage) - 1);
+	write_trusting(key, path);
+	expect(path, NULL, "*trusting.cfg:3: error: rule_pack: the pack that is installed in *packs: it is no rule pack: *");
+	write_trusting(key, path);
+	expect(path, &with, "*trusting.cfg:3: error: rule_pack: the pack: it is no rule pack: *");
+	strbuf_init(&bytes, RULE_PACK_BYTES_MAX);
+	assert_true(rule_pack_write(&pack, key, &bytes, &err));
+	install(bytes.data, bytes.len);
+	write_trusting(key, path);
+	expect(path, NULL, "pack shop 3/a.cfg:1: error: this text may not include files\n");
+	strbuf_release(&bytes);
+	sign_key_free(key);
+	uninstall();
+}
+
 /* ---- no message without a case ---- */
 
 /* These need an exhausted heap, a failing disk or a command line of 64 KiB. */
@@ -456,6 +528,7 @@ int main(void)
 	    cmocka_unit_test(missing_built_in_rules_are_warned_of),
 	    cmocka_unit_test(an_exception_that_ends_soon_is_warned_of),
 	    cmocka_unit_test(a_broken_command_line_names_itself),
+	    cmocka_unit_test(a_broken_pack_names_itself),
 	    cmocka_unit_test(every_message_has_a_policy_that_causes_it),
 	};
 
