@@ -221,6 +221,7 @@ static void judge_site(struct replay_judge *judge, const struct logged *request)
 		return;
 	if (is_known)
 		judge->subject.client = span_of(judge->client, addr_format_ip(&visitor, judge->client));
+	judge->subject.wall_us = clock_wall_us(); /* by what counts now */
 	judge_verdict(&judge->head, &judge->subject, judge->scratch, judge->query, &judge->verdict);
 	if (first.action != VERDICT_ALLOW && (judge->verdict.action == VERDICT_ALLOW || !judge->verdict.enforced))
 		judge->verdict = first;

@@ -65,6 +65,14 @@ def as_bytes(text):
 # ---- against other servers' logs
 
 @test
+def exceptions_count_as_long_as_they_do(t):
+    file = log(t, line("GET /search?q=1%20union%20select%20a,b%20from%20c-- HTTP/1.1"), line("GET /x?q=1%20union%20select%20a,b%20from%20c-- HTTP/1.1"))
+    for expires, refused in (("never", 1), ("2020-01-01", 2)):
+        exception = f'( {{ tag = "sql"; path = "/search"; argument = "q"; owner = "shop"; reason = "search"; expires = "{expires}"; }} )'
+        answer = replayed(t, file, "-c", policy(t, exceptions=exception))
+        t.equal(answer["newly_rejected"]["count"], refused, f"refused, where it expires {expires}")
+
+@test
 def refusals_are_counted_by_rule_with_what_had_succeeded(t):
     file = log(t, line("GET / HTTP/1.1"), line("GET /?q=1%20union%20select%20a,b%20from%20c-- HTTP/1.1"),
                line("GET /?q=1%20union%20select%20a,b%20from%20c-- HTTP/1.1", 404, "192.0.2.8"), line("GET /.env HTTP/1.1", 302))

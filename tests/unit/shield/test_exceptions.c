@@ -385,9 +385,9 @@ static void content_has_the_exceptions_of_its_head(void **state)
 			    .place = rows[i].place, .name = span_from_str(rows[i].name), .value = SPAN("a union")};
 			struct shield_content content;
 			struct rule_scan scan;
-			assert_true(shield_content_begin(&content, bench.shield, bench.scratch, SHIELD_ENFORCE, v.score));
+			shield_content_begin(&content, bench.shield, bench.scratch, SHIELD_ENFORCE, v.score);
 			shield_content_scan(&content, bench.scratch, &scan);
-			shield_content_add(&scan, &value);
+			(void)shield_content_add(&content, &scan, &value);
 			rule_scan_run(&scan);
 			bool passes = !shield_content_judge(&content, &v);
 			if (passes != (at_path && rows[i].passes))
