@@ -48,6 +48,8 @@
  *       "offence":"scan","since":"…","until":"…","left_s":540,"convictions":1,"last_offence":"scan",
  *       "last_offence_at":"…","counters":{"gate_requests":1,…}}]}; who is in quarantine comes first, "until" is
  *       left out where it lasts until released
+ *   "rules": {"count":118,"max_age_s":15552000,"updated":"…","age_s":1,"old":false,"pack":{"name":"shop","version":12,
+ *      "rules":3,"created":"…","age_s":1,"old":false}}; "updated" where a file of rules says it, "pack" where one counts
  *   "reasons": [{"name": "rule", "status": 403, "text": "…", "count": 1}], those that occurred */
 
 enum console_order {

@@ -98,12 +98,11 @@ static void add_value(struct shield_content *content, struct rule_scan *scan, co
 /* Nothing that comes later makes it pass. */
 static bool is_refused(struct shield_content *content)
 {
-	struct verdict verdict;
-	struct judging judging = {
-	    .shield = content->shield, .tally = &content->tally, .verdict = &verdict, .mode = content->mode};
 	if (content->mode != SHIELD_ENFORCE || (content->tally.hit_count == 0 && !content->tally.broken))
 		return false;
-	verdict = (struct verdict){0};
+	struct verdict verdict = {0};
+	struct judging judging = {
+	    .shield = content->shield, .tally = &content->tally, .verdict = &verdict, .mode = content->mode};
 	return judge_hits(&judging);
 }
 

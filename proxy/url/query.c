@@ -86,6 +86,13 @@ static char decode_escape(struct span query, size_t *at, unsigned *notes)
 	return c;
 }
 
+static char decode_byte(char c, unsigned *notes)
+{
+	if (c == '\0')
+		*notes |= URL_DECODED_RAW_NUL;
+	return c == '+' ? ' ' : c;
+}
+
 struct span url_decode_noting(struct span query, char *buf, unsigned *notes)
 {
 	unsigned noted = 0;
@@ -95,10 +102,8 @@ struct span url_decode_noting(struct span query, char *buf, unsigned *notes)
 		char c = query.ptr[at++];
 		if (c == '%')
 			c = decode_escape(query, &at, &noted);
-		else if (c == '\0')
-			noted |= URL_DECODED_RAW_NUL;
-		else
-			c = c == '+' ? ' ' : c;
+		else if ((unsigned char)c <= '+') /* few bytes of a text are */
+			c = decode_byte(c, &noted);
 		all |= (unsigned char)c;
 		buf[len++] = c;
 	}

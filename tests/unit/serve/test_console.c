@@ -392,6 +392,8 @@ static void metrics_have_every_counter_once(void **state)
 	atomic_store(&world.stats->slots[5].requests_rejected, 7);
 	atomic_store(&world.stats->slots[5].connections, 9);
 	atomic_store(&world.stats->slots[5].reasons[REASON_BARE_LF], 11);
+	atomic_store(&world.stats->rules.pack_version, 12);
+	atomic_store(&world.stats->rules.made_s, 1);
 	ask(&fetch, "GET", "/metrics");
 	assert_int_equal(fetch.status, 200);
 	assert_true(fetch_head_has(&fetch, "text/plain; version=0.0.4"));
@@ -400,6 +402,9 @@ static void metrics_have_every_counter_once(void **state)
 	    &fetch, "# TYPE sallyport_connections gauge\nsallyport_connections 9\n"));
 	assert_true(fetch_body_has(&fetch, "\nsallyport_reasons_total{reason=\"bare-lf\"} 11\n"));
 	assert_true(fetch_body_has(&fetch, "\nsallyport_responses_total{class=\"5xx\"} 0\n"));
+	assert_true(fetch_body_has(&fetch, "\nsallyport_rules_pack_version 12\n"));
+	assert_true(fetch_body_has(&fetch, "# TYPE sallyport_rules_age_seconds gauge\n"));
+	const size_t of_rules = 3 * 3;
 	size_t lines = 0;
 	for (size_t i = 0; i < fetch.body.len; i++)
 		lines += fetch.body.data[i] == '\n';
@@ -407,7 +412,7 @@ static void metrics_have_every_counter_once(void **state)
 #define COUNT(name, help) stats++;
 	STATS(COUNT, COUNT)
 #undef COUNT
-	assert_int_equal(lines, 6 + 3 * stats + 2 + STATS_STATUS_CLASSES + 2 + REASON_COUNT - 1);
+	assert_int_equal(lines, 6 + of_rules + 3 * stats + 2 + STATS_STATUS_CLASSES + 2 + REASON_COUNT - 1);
 	fetch_release(&fetch);
 }
 

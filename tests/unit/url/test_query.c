@@ -73,6 +73,37 @@ static void query_without_escape_is_decoded_where_it_is(void **state)
 	assert_ptr_equal(url_decode_query(query, NULL).ptr, query.ptr);
 }
 
+/* The same text as without, in the buffer, and what there was. */
+static void decoding_notes_what_it_comes_upon(void **state)
+{
+	(void)state;
+	static const struct {
+		struct span raw;
+		unsigned notes;
+	} rows[] = {
+	    {SPAN(""), 0},
+	    {SPAN("plain+text"), 0},
+	    {SPAN("a%20b"), URL_DECODED_ESCAPE},
+	    {SPAN("100%"), URL_DECODED_LONE},
+	    {SPAN("%4"), URL_DECODED_LONE},
+	    {SPAN("%zz%41"), URL_DECODED_LONE | URL_DECODED_ESCAPE},
+	    {SPAN("%00"), URL_DECODED_ESCAPE | URL_DECODED_NUL},
+	    {SPAN("%2541"), URL_DECODED_ESCAPE | URL_DECODED_PERCENT},
+	    {SPAN("%2b+"), URL_DECODED_ESCAPE},
+	    {SPAN("a\0b"), URL_DECODED_RAW_NUL},
+	    {SPAN("%c3%a4"), URL_DECODED_ESCAPE | URL_DECODED_HIGH},
+	    {SPAN("\xe4"), URL_DECODED_HIGH},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char plain[16], noted[16];
+		unsigned notes = 0;
+		struct span text = url_decode_noting(rows[i].raw, noted, &notes);
+		assert_true(span_eq(text, url_decode_query(rows[i].raw, plain)));
+		assert_true(text.len == 0 || text.ptr == noted);
+		assert_int_equal(notes, rows[i].notes);
+	}
+}
+
 static void query_cut_anywhere_reads_nothing_past_its_end(void **state)
 {
 	(void)state;
@@ -98,6 +129,7 @@ int main(void)
 	    cmocka_unit_test(query_names_the_place),
 	    cmocka_unit_test(query_of_nothing_is_nothing),
 	    cmocka_unit_test(query_without_escape_is_decoded_where_it_is),
+	    cmocka_unit_test(decoding_notes_what_it_comes_upon),
 	    cmocka_unit_test(query_cut_anywhere_reads_nothing_past_its_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
