@@ -539,74 +539,6 @@ static void several_processes_pass_together_what_one_may(void **state)
 	table_free(table);
 }
 
-static void what_is_taken_back_may_be_asked_again(void **state)
-{
-	(void)state;
-	struct throttle_table *table = table_new();
-	struct throttle_rate rate = rate_of(6, 60000, 3);
-	struct throttle_client client = throttle_client_of(table, SITE, 5, START_US);
-	throttle_take_back(&client, &rate, START_US); /* of nothing */
-	for (unsigned i = 0; i < 100; i++) {
-		assert_int_equal(throttle_ask(&client, &rate, START_US).answer, THROTTLE_PASS);
-		throttle_take_back(&client, &rate, START_US);
-	}
-	for (unsigned i = 0; i < 3; i++)
-		assert_int_equal(throttle_ask(&client, &rate, START_US).answer, THROTTLE_PASS);
-	assert_int_equal(throttle_ask(&client, &rate, START_US).answer, THROTTLE_REFUSE);
-	throttle_take_back(&client, &rate, START_US);
-	assert_int_equal(throttle_ask(&client, &rate, START_US).answer, THROTTLE_PASS);
-	assert_int_equal(throttle_ask(&client, &rate, START_US).answer, THROTTLE_REFUSE);
-	/* more than was ever asked gives no more than the burst */
-	for (unsigned i = 0; i < 10; i++)
-		throttle_take_back(&client, &rate, START_US);
-	for (unsigned i = 0; i < 3; i++)
-		assert_int_equal(throttle_ask(&client, &rate, START_US).answer, THROTTLE_PASS);
-	assert_int_equal(throttle_ask(&client, &rate, START_US).answer, THROTTLE_REFUSE);
-	table_free(table);
-}
-
-static void what_is_remembered_is_so_for_its_time(void **state)
-{
-	(void)state;
-	struct throttle_table *table = table_new();
-	struct throttle_client client = throttle_client_of(table, SITE, 5, START_US);
-	struct throttle_client other = throttle_client_of(table, SITE, 6, START_US);
-	assert_false(throttle_is_remembered(&client, START_US));
-	throttle_remember(&client, 10 * SECOND_US, START_US);
-	assert_true(throttle_is_remembered(&client, START_US + 10 * SECOND_US - 1));
-	assert_false(throttle_is_remembered(&client, START_US + 10 * SECOND_US));
-	assert_false(throttle_is_remembered(&other, START_US));
-	throttle_remember(&client, 10 * SECOND_US, START_US + 5 * SECOND_US);
-	assert_true(throttle_is_remembered(&client, START_US + 14 * SECOND_US));
-	table_free(table);
-}
-
-static void keys_of_bytes_differ_as_the_bytes_do(void **state)
-{
-	(void)state;
-	static const uint64_t other_seed[2] = {77, 78};
-	struct throttle_table *table = table_new(), *other = table_new();
-	char bytes[33] = {0};
-	uint64_t keys[sizeof(bytes) * 2];
-	size_t n = 0;
-	for (size_t len = 0; len < sizeof(bytes); len++) { /* zeros tell by their number alone */
-		keys[n++] = throttle_key_of(table, bytes, len);
-		bytes[len] = 1;
-		keys[n++] = throttle_key_of(table, bytes, len + 1);
-		bytes[len] = 0;
-	}
-	for (size_t i = 0; i < n; i++) {
-		assert_true(keys[i] != 0);
-		for (size_t j = 0; j < i; j++)
-			assert_true(keys[i] != keys[j]);
-	}
-	assert_int_equal(throttle_key_of(table, "alice", 5), throttle_key_of(other, "alice", 5));
-	throttle_init(other, other_seed, START_US);
-	assert_true(throttle_key_of(table, "alice", 5) != throttle_key_of(other, "alice", 5));
-	table_free(table);
-	table_free(other);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -630,9 +562,6 @@ int main(void)
 	    cmocka_unit_test(two_million_addresses_neither_help_the_flooder_nor_suffer),
 	    cmocka_unit_test(a_ban_outlasts_two_million_addresses),
 	    cmocka_unit_test(a_table_full_of_flooders_limits_them_and_lets_some_newcomers_in),
-	    cmocka_unit_test(what_is_taken_back_may_be_asked_again),
-	    cmocka_unit_test(what_is_remembered_is_so_for_its_time),
-	    cmocka_unit_test(keys_of_bytes_differ_as_the_bytes_do),
 	    cmocka_unit_test(throttle_in_spoiled_memory_ends),
 	    cmocka_unit_test(several_processes_pass_together_what_one_may),
 	};
