@@ -43,6 +43,9 @@ struct cidr {
 };
 /* Rejects set host bits ("10.0.0.1/8"), naming the network that was meant. */
 MUST_CHECK bool cidr_parse(struct span text, struct cidr *out, struct err *err);
+#define CIDR_TEXT_SIZE (ADDR_TEXT_SIZE + 4)
+/* "10.0.0.0/8"; one address without its prefix. */
+void cidr_format(const struct cidr *cidr, char out[CIDR_TEXT_SIZE]);
 bool cidr_has(const struct cidr *cidr, const struct addr *addr);
 
 /* 0.0.0.0 or ::, whatever the port. */

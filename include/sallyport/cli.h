@@ -17,6 +17,7 @@ int cli_explain(int argc, char **argv);
 int cli_replay(int argc, char **argv);
 int cli_status(int argc, char **argv);
 int cli_reload(int argc, char **argv);
+int cli_bans(int argc, char **argv);
 int cli_pause(int argc, char **argv);
 int cli_resume(int argc, char **argv);
 int cli_vault(int argc, char **argv);

@@ -1,6 +1,7 @@
 #ifndef SALLYPORT_CONSOLE_H
 #define SALLYPORT_CONSOLE_H
 
+#include "sallyport/ban_list.h"
 #include "sallyport/egress_order.h"
 #include "sallyport/guard_status.h"
 #include "sallyport/loop.h"
@@ -26,6 +27,8 @@
  *                          200 {"ok":true,"said":"…"}, 400 or 409 {"ok":false,"errors":"…"}
  *   POST /api/pause        {"leg":"shield","site":"shop","duration_ms":1800000}; 0 ends a pause. The leg
  *                          "egress" has no site. 200 {"ok":true}, 400 or 409 {"ok":false,"errors":"…"}
+ *   POST /api/bans/add     {"network":"192.0.2.0/24","duration_ms":3600000}; without a duration: until it is lifted
+ *   POST /api/bans/lift    {"network":"192.0.2.0/24"}; 200 {"ok":true,"said":"…"}, 400 or 409 {"ok":false,"errors":"…"}
  *   POST /api/vault/VERB   {"site":"shop", …}, see serve/console_vault.c; the answer has "said"
  *   POST /api/demo/deface, /redirect, /stop, /restore
  *                          what becomes of the demo origin: 200, or 409 where there is none
@@ -53,7 +56,7 @@
  *   "reasons": [{"name": "rule", "status": 403, "text": "…", "count": 1}], those that occurred */
 
 enum console_order {
-	CONSOLE_ORDER_UNSET = 0, CONSOLE_STATUS, CONSOLE_RELOAD, CONSOLE_STOP, CONSOLE_PAUSE, CONSOLE_VAULT, CONSOLE_EGRESS,
+	CONSOLE_ORDER_UNSET = 0, CONSOLE_STATUS, CONSOLE_RELOAD, CONSOLE_STOP, CONSOLE_PAUSE, CONSOLE_VAULT, CONSOLE_EGRESS, CONSOLE_BAN,
 	CONSOLE_DEMO_RESTORE, CONSOLE_DEMO_DEFACE, CONSOLE_DEMO_REDIRECT, CONSOLE_DEMO_STOP,
 };
 
@@ -74,6 +77,8 @@ struct console_setup {
 	void (*order_vault)(void *context, uint64_t ticket, const struct vault_order *order);
 	/* The same for orders about egress origins. NULL: there are none. */
 	void (*order_egress)(void *context, uint64_t ticket, const struct egress_order *order);
+	/* The same for bans. NULL: there are none. */
+	void (*order_ban)(void *context, uint64_t ticket, const struct ban_request *request);
 	void *context;
 };
 
@@ -81,7 +86,8 @@ struct console *console_new(struct loop *loop, const struct console_setup *setup
 /* text: for STATUS a JSON object of what the master knows ({"generation":3,"ready":true,
  * "uptime_s":12,"policy":"…","vault":"…","gate":"127.0.0.1:3128","workers":2,"processes":[{"role":"worker","pid":1,"slot":0,
  * "restarts":0,"state":"…"}],"paused":[{"leg":"shield","site":"shop",
- * "left_s":1795,"until":"2026-11-23T21:08:24.123Z"}],"paused_count":1}),
+ * "left_s":1795,"until":"2026-11-23T21:08:24.123Z"}],"paused_count":1,
+ * "bans":[{"network":"192.0.2.0/24","left_s":60,"until":"…"}]}; left_s and until are left out where it lasts until lifted),
  * for RELOAD and PAUSE the errors. A ticket that is not waiting any more is passed over. */
 void console_answer(struct console *console, uint64_t ticket, bool ok, struct span text);
 void console_free(struct console *console);

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "sallyport/ban_list.h"
 #include "sallyport/err.h"
 
 /* What an operator has ordered about a site while it runs, and how far its guard is: shared memory that only the
@@ -45,6 +46,7 @@ struct site_state {
 
 struct site_states {
 	struct site_state of[SITE_STATES];
+	struct ban_list bans; /* for all sites */
 };
 
 /* Slots of that table, as bits. */

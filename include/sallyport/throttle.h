@@ -158,4 +158,7 @@ enum throttle_strike throttle_strike(const struct throttle_client *client,
 				     const struct throttle_rate *strikes, uint64_t ban_us,
 				     uint64_t now_us);
 
+/* Ends its ban, and forgets its strikes. True: it was banned. */
+bool throttle_lift(const struct throttle_client *client, uint64_t now_us);
+
 #endif

@@ -265,6 +265,22 @@ bool cidr_parse(struct span text, struct cidr *out, struct err *err)
 	return true;
 }
 
+void cidr_format(const struct cidr *cidr, char out[CIDR_TEXT_SIZE])
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	const bool v4 = cidr->prefix >= 96 && memcmp(cidr->bytes, mapped, sizeof(mapped)) == 0;
+	struct addr addr;
+	if (v4)
+		set_v4(&addr, cidr->bytes + 12, 0);
+	else
+		addr = (struct addr){.u.in6 = {.sin6_family = AF_INET6}};
+	if (!v4)
+		memcpy(&addr.u.in6.sin6_addr, cidr->bytes, 16);
+	size_t len = addr_format_ip(&addr, out);
+	if (cidr->prefix < 128)
+		snprintf(out + len, CIDR_TEXT_SIZE - len, "/%u", v4 ? cidr->prefix - 96U : cidr->prefix);
+}
+
 bool cidr_has(const struct cidr *cidr, const struct addr *addr)
 {
 	uint8_t bytes[16];

@@ -95,6 +95,13 @@ static const struct cli_command commands[] = {
      "make the running server read its policy again",
      SOCKET_HELP
      "\nA policy with errors is refused, they are printed, and the server goes on unchanged.\n"},
+    {"bans", cli_bans, "[--socket PATH | -c FILE] list | add NETWORK [DURATION] | lift NETWORK",
+     "refuse all requests of a network for a while, on every site",
+     SOCKET_HELP
+     "\nNETWORK is an address, or a network such as 192.0.2.0/24; DURATION is a number and a unit: 90s, 30min,\n"
+     "2h, 30d; without it the ban lasts until it is lifted. Reloads leave bans as they are, a restart of the server ends\n"
+     "them: networks that are banned for good belong into deny_addresses, or a file of address_sets. To lift the ban of an\n"
+     "address also lifts what throttles gave it for its strikes.\n"},
     {"pause", cli_pause, "[--socket PATH | -c FILE] shield SITE | guard SITE | egress  DURATION",
      "let a site's shield or guard, or egress, only watch for a while",
      SOCKET_HELP

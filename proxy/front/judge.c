@@ -232,8 +232,29 @@ static void judge_admission(struct exchange *x)
 
 /* Who asks, how often, and how much at once: before what costs more. True: refused. What is only noted, and not
  * enforced, stays in x->verdict. */
+/* By an operator, for all sites: before all that a site says. */
+static bool is_banned(struct exchange *x)
+{
+	const struct site_states *states = x->front->setup.memory.sites;
+	const struct throttle_policy *throttle = &x->subject.site->shield_policy.throttle;
+	const uint64_t now_ms = loop_now_ms(x->front->loop);
+	const uint64_t until_ms = x->subject.mode == SHIELD_OFF ? 0 : ban_list_find(states ? &states->bans : NULL, &x->visitor, now_ms);
+	if (until_ms == 0)
+		return false;
+	x->verdict = (struct verdict){.action = VERDICT_REJECT, .reason = REASON_BANNED,
+				      .status = (uint16_t)reason_status(REASON_BANNED),
+				      .evidence = SPAN("by order"), .enforced = x->subject.mode == SHIELD_ENFORCE};
+	if (until_ms != BAN_FOR_EVER)
+		x->verdict.retry_after_s = (uint32_t)((until_ms - now_ms + 999) / 1000);
+	if (throttle->ban_action != VERDICT_UNSET)
+		x->verdict.action = (enum verdict_action)throttle->ban_action;
+	return true;
+}
+
 static bool refuses_client(struct exchange *x)
 {
+	if (is_banned(x))
+		return x->verdict.enforced;
 	const struct shield_policy *policy = &x->subject.site->shield_policy;
 	const bool is_on = admission_is_on(&policy->addresses, &policy->throttle);
 	if (!is_on && !policy->throttle.has_concurrent)

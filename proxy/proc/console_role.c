@@ -45,6 +45,13 @@ static void pass_egress_on(void *context, uint64_t ticket, const struct egress_o
 	helper_report(REPORT_ASKED, &asked, sizeof(asked));
 }
 
+static void pass_ban_on(void *context, uint64_t ticket, const struct ban_request *request)
+{
+	(void)context;
+	struct asked_report asked = {.order = CONSOLE_BAN, .ticket = ticket, .ban = *request};
+	helper_report(REPORT_ASKED, &asked, sizeof(asked));
+}
+
 static void answer(const struct ipc_message *message)
 {
 	struct answer_head head;
@@ -80,6 +87,7 @@ static bool open_console(struct err *err)
 	    .order = pass_on,
 	    .order_vault = pass_vault_on,
 	    .order_egress = pass_egress_on,
+	    .order_ban = pass_ban_on,
 	};
 	close(stats_fd);
 	close(guard_fd);

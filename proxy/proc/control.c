@@ -163,6 +163,7 @@ static void answer_status(uint64_t ticket)
 		rules_age_describe(&master.policy.rules, clock_wall_us() / 1000000, &json);
 	pauses_describe(&json);
 	add_exceptions(&json);
+	bans_describe(&json);
 	add_processes(&json);
 	if (json_end(&json, &text) && !text.truncated)
 		control_answer(ticket, true, text.data, text.len);
@@ -244,6 +245,17 @@ static void order_egress(uint64_t ticket, const struct egress_order *order)
 	strbuf_release(&said);
 }
 
+static void order_ban(uint64_t ticket, const struct ban_request *request)
+{
+	struct err err = {{0}};
+	struct strbuf said;
+	strbuf_init(&said, 512);
+	bool ok = bans_order(request, &said, &err);
+	const struct span text = ok ? strbuf_span(&said) : span_from_str(err.text);
+	control_answer(ticket, ok, text.ptr, text.len);
+	strbuf_release(&said);
+}
+
 static void change_demo(uint64_t ticket, enum demo_state state)
 {
 	static const char none[] = "there is no demo origin: start sallyport with --demo";
@@ -262,6 +274,7 @@ void control_asked(const struct asked_report *asked)
 	case CONSOLE_RELOAD: await_reload(asked->ticket); break;
 	case CONSOLE_PAUSE: pause_or_resume(asked->ticket, &asked->pause); break;
 	case CONSOLE_EGRESS: order_egress(asked->ticket, &asked->egress); break;
+	case CONSOLE_BAN: order_ban(asked->ticket, &asked->ban); break;
 	case CONSOLE_DEMO_RESTORE: change_demo(asked->ticket, DEMO_CLEAN); break;
 	case CONSOLE_DEMO_DEFACE: change_demo(asked->ticket, DEMO_DEFACED); break;
 	case CONSOLE_DEMO_REDIRECT: change_demo(asked->ticket, DEMO_REDIRECTED); break;

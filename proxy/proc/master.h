@@ -269,6 +269,11 @@ void wardens_failed(const char *text);
 void wardens_died(const struct helper *helper);
 void wardens_forget(const struct helper *helper);
 
+/* bans.c */
+MUST_CHECK bool bans_order(const struct ban_request *request, struct strbuf *said, struct err *err);
+/* The member "bans" of the status. */
+void bans_describe(struct json_writer *json);
+
 /* pauses.c */
 MUST_CHECK bool pauses_init(struct err *err);
 /* Claims a state for each site that the generation reports. False: what it says is unsound. */

@@ -5,6 +5,7 @@
 #include "sallyport/addr.h"
 #include "sallyport/crypto.h"
 #include "sallyport/egress.h"
+#include "sallyport/ban_list.h"
 #include "sallyport/egress_order.h"
 #include "sallyport/rules_age.h"
 #include "sallyport/site.h"
@@ -275,6 +276,7 @@ struct asked_report {
 	uint64_t ticket;
 	struct pause_request pause; /* CONSOLE_PAUSE only */
 	struct egress_order egress; /* CONSOLE_EGRESS only */
+	struct ban_request ban; /* CONSOLE_BAN only */
 };
 
 struct vault_asked {

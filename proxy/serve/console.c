@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "sallyport/url.h"
+#include "serve/console_bans.h"
 #include "serve/console_egress.h"
 #include "serve/console_page.h"
 #include "serve/console_pause.h"
@@ -63,6 +64,7 @@ struct call {
 	struct strbuf content;
 	struct pause_request pause;
 	struct egress_order egress;
+	struct ban_request ban;
 	struct vault_order *vault; /* an order about the vault; NULL: it is none */
 	uint64_t ticket;
 	struct timer deadline;
@@ -248,6 +250,8 @@ static const struct endpoint endpoints[] = {
     {"/api/egress/learned", "GET", answer_learned, CONSOLE_ORDER_UNSET, 0},
     {"/api/egress/approve", "POST", answer_said, CONSOLE_EGRESS, STATUS_WAIT_MS},
     {"/api/egress/forget", "POST", answer_said, CONSOLE_EGRESS, STATUS_WAIT_MS},
+    {"/api/bans/add", "POST", answer_said, CONSOLE_BAN, STATUS_WAIT_MS},
+    {"/api/bans/lift", "POST", answer_said, CONSOLE_BAN, STATUS_WAIT_MS},
     {"/api/pause", "POST", answer_order, CONSOLE_PAUSE, STATUS_WAIT_MS},
     {"/api/demo/restore", "POST", answer_order, CONSOLE_DEMO_RESTORE, STATUS_WAIT_MS},
     {"/api/demo/deface", "POST", answer_order, CONSOLE_DEMO_DEFACE, STATUS_WAIT_MS},
@@ -324,6 +328,8 @@ static enum MHD_Result ask_master(struct call *call)
 		 loop_now_ms(console->loop) + call->endpoint->wait_ms);
 	if (call->endpoint->order == CONSOLE_EGRESS)
 		console->setup.order_egress(console->setup.context, call->ticket, &call->egress);
+	else if (call->endpoint->order == CONSOLE_BAN)
+		console->setup.order_ban(console->setup.context, call->ticket, &call->ban);
 	else if (call->endpoint->order == CONSOLE_VAULT)
 		console->setup.order_vault(console->setup.context, call->ticket, call->vault);
 	else
@@ -411,6 +417,10 @@ static bool read_order(struct call *call, const char *path, struct err *err)
 		return err_set(err, "the console takes no orders about egress origins");
 	if (call->endpoint->order == CONSOLE_EGRESS)
 		return console_read_egress(console_egress_verb(path), content, &call->egress, err);
+	if (call->endpoint->order == CONSOLE_BAN)
+		return call->door->console->setup.order_ban
+			   ? console_read_ban(strcmp(path, "/api/bans/add") == 0 ? BAN_ADD : BAN_LIFT, content, &call->ban, err)
+			   : err_set(err, "the console takes no orders about bans");
 	if (call->endpoint->order != CONSOLE_VAULT)
 		return true;
 	call->vault = calloc(1, sizeof(*call->vault));

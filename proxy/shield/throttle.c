@@ -468,3 +468,18 @@ enum throttle_strike throttle_strike(const struct throttle_client *client,
 	}
 	return THROTTLE_STRIKE_COUNTED;
 }
+
+static bool clear_own(const struct throttle_client *client, uint64_t id, uint64_t now_us)
+{
+	struct place place;
+	bool was_live = false;
+	for (unsigned i = 0; i < TRIES && find_own(client->bucket, tag_of(client, id), now_us, &place); i++)
+		was_live |= swap(place.cell, &place.value, 0) && place.ahead_us > 0;
+	return was_live;
+}
+
+bool throttle_lift(const struct throttle_client *client, uint64_t now_us)
+{
+	(void)clear_own(client, STRIKES_ID, now_us);
+	return clear_own(client, BAN_ID, now_us);
+}
