@@ -68,8 +68,6 @@ bool rule_is_named(const struct rule_spec *rule, struct span name);
 const struct exception_set *exception_set_new(const struct policy_list *list, const struct rule_set *rules,
 					      uint64_t now_s, struct policy_context *context);
 bool exceptions_eq(const struct policy_list *a, const struct policy_list *b);
-/* How many of the list have ended. */
-size_t exceptions_ended(const struct policy_list *list, uint64_t now_s);
 
 /* A match, as far as an exception can be told from it. */
 struct exception_place {

@@ -131,15 +131,6 @@ const struct exception_set *exception_set_new(const struct policy_list *list, co
 	return set;
 }
 
-size_t exceptions_ended(const struct policy_list *list, uint64_t now_s)
-{
-	const struct exception *exceptions = list->items;
-	size_t n = 0;
-	for (size_t i = 0; i < list->n; i++)
-		n += exceptions[i].ends_s <= now_s;
-	return n;
-}
-
 static bool text_eq(const char *a, const char *b)
 {
 	return a && b ? strcmp(a, b) == 0 : a == b;
