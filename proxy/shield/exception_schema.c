@@ -36,6 +36,8 @@ static const struct setting exception_rows[] = {
 	  "Only in the JSON value of this name: all keys on the way to it."),
     NAMED("xml", XML, "\"order/note\"", "Only in this text or attribute in XML."),
     NAMED("file_name", FILE_NAME, "\"upload\"", "Only in the file name that this part of a form has."),
+    NAMED("file_type", FILE_TYPE, "\"upload\"", "Only in the Content-Type that the file of this part of a form has."),
+    NAMED("file", FILE, "\"upload\"", "Only in what the file of this part of a form holds."),
     NAMED("argument_name", ARG_NAME, "\"filter[name]\"",
 	  "Only in the name of an argument that is called so, not in its value."),
     NAMED("cookie_name", COOKIE_NAME, "\"_ga[1]\"",

@@ -260,8 +260,8 @@ static void on_pattern(void *context, unsigned id, size_t end)
 	const struct look *look = context;
 	struct rule_scratch *scratch = look->scan->scratch;
 	const struct condition *condition = &look->scan->set->conditions[id];
-	bool is_known = !condition->spec->negated && condition->met == NOT_MET &&
-		      is_noted(look->scan->tally, condition->rule);
+	bool is_known = !look->scan->watch && !condition->spec->negated && condition->met == NOT_MET &&
+			is_noted(look->scan->tally, condition->rule);
 	if (is_known || !(look->lanes >> condition->lanes[look->group] & 1) || !selects(condition, look->value) ||
 	    (condition->confirm &&
 	     !confirm_match(condition->confirm, scratch->confirm, look->text, &end)))
