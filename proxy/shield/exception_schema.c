@@ -112,8 +112,12 @@ static bool decode_name(const char *text, char *out, size_t *len)
 		int high = *at == '%' ? ascii_hex(at[1]) : 0, low = *at == '%' && high >= 0 ? ascii_hex(at[2]) : 0;
 		if (high < 0 || low < 0)
 			return false;
-		out[(*len)++] = *at == '%' ? (char)(high << 4 | low) : *at;
-		at += *at == '%' ? 2 : 0;
+		if (*at != '%') {
+			out[(*len)++] = *at;
+			continue;
+		}
+		out[(*len)++] = (char)(high << 4 | low);
+		at += 2;
 	}
 	return true;
 }

@@ -342,7 +342,7 @@ def files_of(options):
 
 def bound_of(options):
     """Of the quick tests of a plain build: `make test` is for every day."""
-    return 3600 if options.all or server.is_sanitized() else 600
+    return 3600 if options.all or server.is_sanitized() else 900
 
 
 def run_all(options):
