@@ -12,7 +12,7 @@ COPY Makefile ./
 COPY tests/install-packages tests/
 RUN make deps
 COPY . .
-RUN make -j"$(nproc)" install DESTDIR=/out
+RUN make -j"$(nproc)" install DESTDIR=/out && strip /out/usr/local/bin/sallyport
 # Compiles the rules, so that a container need not: on a CPU with other instructions than this one it does it anew.
 RUN SALLYPORT_DATADIR=/out/usr/local/share/sallyport SALLYPORT_CACHE=/out/var/cache/sallyport \
 	/out/usr/local/bin/sallyport check -c conf/sallyport.cfg

@@ -148,6 +148,7 @@ struct settings {
 	size_t trusted_count;
 	struct policy_list rules;     /* of struct rule_settings: the policy's own */
 	bool has_built_in;            /* where nothing sets rules, those that come with the program count */
+	const char *updated;              /* as of a file of rules that the policy includes; NULL: none says */
 	struct policy_strings rule_files; /* more of them, in files such as worms.cfg */
 	struct rule_pack_settings rule_pack;
 	const struct rule_pack_given *pack_given; /* NULL: what is installed */

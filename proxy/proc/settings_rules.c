@@ -29,14 +29,20 @@ static const struct setting rule_file_rows[] = {
     {0},
 };
 
+/* 0: it does not say, or it was told why that is no day. */
+static uint64_t read_day(const char *day, struct policy_where where, struct policy_context *context)
+{
+	uint64_t first_s = 0;
+	if (!day || clock_parse_date(span_from_str(day), &first_s))
+		return first_s;
+	policy_error_in(context, where, "updated", "\"%.32s\" is no day such as \"2026-11-26\"", day);
+	return 0;
+}
+
 static void finish_file(void *structure, struct policy_where where, struct policy_context *context)
 {
 	struct rule_file *file = structure;
-	char text[32];
-	snprintf(text, sizeof(text), "%.10sT00:00:00Z", file->updated ? file->updated : "");
-	if (file->updated &&
-	    (strlen(file->updated) != 10 || !clock_parse_iso(span_from_str(text), &file->updated_s)))
-		policy_error_in(context, where, "updated", "\"%.32s\" is no day such as \"2026-11-26\"", file->updated);
+	file->updated_s = read_day(file->updated, where, context);
 }
 
 static const struct schema rule_file_schema = {
@@ -119,6 +125,12 @@ static bool find_file(const char *name, const struct policy_context *context, ch
 	return data_path(shipped, path, err) || err_set(err, "%s: there is no such file", name);
 }
 
+static void note_day(struct settings *settings, uint64_t updated_s)
+{
+	if (updated_s > settings->rules_dates.updated_s)
+		settings->rules_dates.updated_s = updated_s;
+}
+
 static void read_file(struct settings *settings, const char *path, size_t own,
 		      struct policy_context *context)
 {
@@ -128,8 +140,7 @@ static void read_file(struct settings *settings, const char *path, size_t own,
 	if (!policy_read(&source, &rule_file_schema, &file, &inner))
 		return;
 	add_rules(settings, &file.rules, own, context);
-	if (file.updated_s > settings->rules_dates.updated_s)
-		settings->rules_dates.updated_s = file.updated_s;
+	note_day(settings, file.updated_s);
 }
 
 /* ---- the pack ---- */
@@ -246,6 +257,7 @@ void settings_rules_compile(struct settings *settings, struct policy_context *co
 {
 	bool says_nothing = !settings->rules.items && settings->rules.where.line == 0 &&
 			    !settings->rule_files.items && settings->rule_files.where.line == 0;
+	note_day(settings, read_day(settings->updated, settings->rules.where, context));
 	add_rules(settings, &settings->rules, 0, context);
 	read_pack(settings, context);
 	if (settings->has_built_in && says_nothing)

@@ -439,6 +439,8 @@ static const struct setting settings_rows[] = {
 	    "are believed. From all others these fields are replaced."},
     {"rules", SETTING_LIST, SETTINGS(rules), .sub = &rule_schema, .max = RULES_MAX,
      .doc = "What attacks look like. A rule with the id of one in `rule_files` takes its place."},
+    {"updated", SETTING_STRING, SETTINGS(updated), .example = "\"2026-11-26\"",
+     .doc = "The day on which `rules` changed last, as files of rules say it that are included here."},
     {"rule_files", SETTING_STRINGS, SETTINGS(rule_files), .max = RULE_FILES_MAX,
      .example = "( \"policy.d\", \"my-rules.cfg\" )",
      .doc = "Files that hold `rules` and nothing else, and folders of such files (`*.cfg`), beside the policy or "

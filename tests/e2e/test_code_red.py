@@ -139,8 +139,9 @@ def honest_requests_near_the_rules_are_served(t, target):
 def without_the_rules_an_ida_page_is_a_page(t):
     """The rules are data, not part of the program: a policy may do without them, or name some of them."""
     t.answered(t.server({"rules": []}), clean(b"/default.ida?a"))
-    included = t.server({"rule_files": [str(ROOT / "conf/policy.d/worms.cfg")]})
-    t.refused(included, clean(b"/default.ida?a"), "rule")
+    worms = str(ROOT / "conf/policy.d/worms.cfg")
+    for settings in ({"@include": [worms]}, {"rule_files": [worms]}):
+        t.refused(t.server(settings), clean(b"/default.ida?a"), "rule")
 
 
 # ---- second act
