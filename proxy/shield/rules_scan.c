@@ -226,33 +226,56 @@ static bool is_waived(const struct look *look, const struct condition *condition
 	return true;
 }
 
-/* A rule counts once in a request. Of more than there is room for, the first in order stay. */
+static int mode_of(const struct rule_scan *scan, uint32_t rule)
+{
+	return scan->modes ? scan->modes[rule] : scan->set->specs[rule].mode;
+}
+
+/* What refuses by itself, what adds to the score, what is only watched. */
+static int rank_of(const struct rule_scan *scan, uint32_t rule)
+{
+	return mode_of(scan, rule) == SHIELD_MONITOR ? 2 : scan->set->specs[rule].score > 0;
+}
+
+static bool goes_before(const struct rule_scan *scan, uint32_t a, uint32_t b)
+{
+	const int rank_a = rank_of(scan, a), rank_b = rank_of(scan, b);
+	return rank_a != rank_b ? rank_a < rank_b : a < b;
+}
+
+/* Of more than there is room for, those stay that the verdict hangs on, and of these the first in order. */
+static void add_hit(const struct rule_scan *scan, const struct rule_hit *hit)
+{
+	struct rule_tally *tally = scan->tally;
+	uint32_t last = 0;
+	if (tally->hit_count < RULE_HITS_MAX) {
+		tally->hits[tally->hit_count++] = *hit;
+		return;
+	}
+	for (uint32_t i = 1; i < RULE_HITS_MAX; i++)
+		last = goes_before(scan, tally->hits[last].rule, tally->hits[i].rule) ? i : last;
+	if (goes_before(scan, hit->rule, tally->hits[last].rule))
+		tally->hits[last] = *hit;
+}
+
+/* A rule counts once in a request. */
 static void note(const struct look *look, const struct condition *condition, size_t end)
 {
 	struct rule_scan *scan = look->scan;
 	struct rule_tally *tally = scan->tally;
-	const struct rule_spec *spec = &scan->set->specs[condition->rule];
-	int mode = scan->modes ? scan->modes[condition->rule] : spec->mode;
+	const int mode = mode_of(scan, condition->rule);
 	if (mode == SHIELD_OFF || is_waived(look, condition, end) || (condition->met != NOT_MET && !all_met(scan->set, condition, tally)) ||
 	    is_noted(tally, condition->rule))
 		return;
-	scan->refused |= spec->score == 0 && mode != SHIELD_MONITOR;
-	struct rule_hit hit = {
+	scan->refused |= rank_of(scan, condition->rule) == 0;
+	const struct rule_hit hit = {
 	    .rule = condition->rule,
 	    .condition = condition->index,
 	    .target = look->value->target,
 	    .name = name_of(look),
 	    .evidence = evidence_of(look, end),
 	};
-	if (tally->hit_count < RULE_HITS_MAX) {
-		tally->hits[tally->hit_count++] = hit;
-		return;
-	}
-	uint32_t last = 0;
-	for (uint32_t i = 1; i < RULE_HITS_MAX; i++)
-		last = tally->hits[i].rule > tally->hits[last].rule ? i : last;
-	if (tally->hits[last].rule > hit.rule)
-		tally->hits[last] = hit;
+	add_hit(scan, &hit);
 }
 
 static void on_pattern(void *context, unsigned id, size_t end)

@@ -242,6 +242,26 @@ def a_rule_on_files_finds_what_it_looks_for_wherever_it_stands(t):
     t.answered(server, post(MULTI, split))
 
 
+CROWD = {"rules": [*({"id": f"watched.{i}", "where": ["argument", "form"], "contains": "crowd", "mode": "monitor", "message": "x"}
+                     for i in range(20)),
+                   *({"id": f"scored.{i}", "where": ["argument", "form"], "contains": "weigh", "score": 1, "message": "x"} for i in range(20)),
+                   {"id": "of.evil", "where": ["argument", "form"], "contains": "evil", "message": "x"}],
+         "site": {"shield": {"limits": {"score": 100}}}}
+
+
+@test
+def matches_of_rules_that_refuse_nothing_hide_none_of_one_that_does(t):
+    """However many there are, and wherever they stand."""
+    server = t.server(CROWD)
+    for crowd in (b"crowd", b"weigh", b"crowd+weigh"):
+        t.answered(server, post(FORM, b"a=" + crowd))
+        for content in (b"a=%s&b=evil" % crowd, b"b=evil&a=" + crowd, b"b=evil+" + crowd):
+            _, line = t.refused(server, post(FORM, content), "rule")
+            t.equal(line.rule, "of.evil", f"rule, {content}")
+        _, line = t.refused(server, post(FORM, b"b=evil", target=b"/?a=" + crowd), "rule")
+        t.equal(line.rule, "of.evil", "rule, the crowd in the query")
+
+
 @test
 def a_rule_on_content_makes_content_of_any_kind_be_looked_into(t):
     server = t.server(STREAMS, scripts={"/cut": cut_off})
