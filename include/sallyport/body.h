@@ -42,7 +42,10 @@ enum { BODY_BOUNDARY_MAX = 70 }; /* RFC 2046 section 5.1.1 */
 struct body_type {
 	enum body_kind kind;
 	enum body_charset charset;
-	uint8_t boundary_len; /* of multipart/form-data */
+	/* It is multipart, but not form-data: "mixed", "related". Servlet containers, Apache Commons FileUpload and Rack
+	 * take forms out of these, too; others send documents so, whose parts have no names. */
+	bool is_mixed;
+	uint8_t boundary_len; /* of multipart */
 	char boundary[BODY_BOUNDARY_MAX];
 };
 

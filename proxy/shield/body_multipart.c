@@ -1,4 +1,4 @@
-/* multipart/form-data, in its one spelling:
+/* multipart/form-data, and multipart of any other kind, in its one spelling:
  *
  *   [CRLF] "--" boundary *( CRLF field lines CRLF content CRLF "--" boundary ) "--" [CRLF]
  *
@@ -191,7 +191,7 @@ static bool give_file_names(struct body *body, const struct body_part *part)
 {
 	bool differ = part->file_name.ptr && part->other_name.ptr && !span_eq(part->file_name, part->other_name);
 	struct span first = part->file_name.ptr ? part->file_name : part->other_name;
-	return body_give(body, BODY_FILE_NAME, part->name, first) &&
+	return (!first.ptr || body_give(body, BODY_FILE_NAME, part->name, first)) &&
 	       (!differ || body_give(body, BODY_FILE_NAME, part->name, part->other_name)) &&
 	       (!part->type.ptr || body_give(body, BODY_FILE_TYPE, part->name, part->type));
 }

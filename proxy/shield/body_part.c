@@ -1,6 +1,9 @@
 /* The field lines of a part of multipart/form-data (RFC 7578 section 4): what it is called, whether it is
  * a file, what type it has. As browsers and programs write them, and none of what readers take
- * differently: folded lines, fields or parameters twice, codings, other parts inside. */
+ * differently: folded lines, fields or parameters twice, codings, other parts inside.
+ *
+ * In multipart of any other kind a part need not have a name; where it has one, it is read as a form's, since there
+ * are origins that do so. To Rack its Content-ID is its name then. */
 #include "sallyport/http_head.h"
 #include "sallyport/json.h"
 #include "shield/body_parse.h"
@@ -9,7 +12,13 @@ struct part_reading {
 	struct body *body;
 	struct body_part *part;
 	bool has_disposition;
+	struct span id; /* Content-ID, where it may be a name */
 };
+
+static bool is_mixed(const struct part_reading *reading)
+{
+	return reading->body->type.is_mixed;
+}
 
 static bool malformed(struct part_reading *reading, const char *what)
 {
@@ -104,7 +113,7 @@ static bool check_names(struct part_reading *reading)
 {
 	const struct body_part *part = reading->part;
 	struct body *body = reading->body;
-	if (part->name.len == 0)
+	if (part->name.len == 0 && !is_mixed(reading))
 		return malformed(reading, "part: it has no name");
 	if (part->file_name.ptr && part->other_name.ptr && !span_eq(part->file_name, part->other_name) &&
 	    !is_encoded_word(part->file_name))
@@ -123,7 +132,7 @@ static bool take_disposition(struct part_reading *reading, struct span value)
 	if (reading->has_disposition)
 		return ambiguous(reading, "part: Content-Disposition twice");
 	reading->has_disposition = true;
-	if (!span_ieq(span_trim_ows(type), SPAN("form-data")))
+	if (!span_ieq(span_trim_ows(type), SPAN("form-data")) && !is_mixed(reading))
 		return malformed(reading, "part: Content-Disposition is not form-data");
 	while (body_next_parameter(&parameters, &parameter)) {
 		if (!heed_parameter(reading, &parameter))
@@ -142,6 +151,38 @@ static bool take_type(struct part_reading *reading, struct span value)
 	return true;
 }
 
+static bool take_id(struct part_reading *reading, struct span value)
+{
+	if (!is_mixed(reading))
+		return true;
+	if (reading->id.ptr)
+		return ambiguous(reading, "part: Content-ID twice");
+	reading->id = value;
+	return true;
+}
+
+/* Neither text nor what is read as a message. */
+static bool is_document(struct span value)
+{
+	struct body_type type;
+	struct body_fault fault;
+	return value.ptr && !span_istarts(value, SPAN("text/")) &&
+	       (!body_type_read(value, &type, &fault) || (type.kind != BODY_JSON && type.kind != BODY_XML));
+}
+
+/* A document among others is no argument: it has "<…>" (RFC 2045 section 7), or nothing, for a name. */
+static bool name_by_id(struct part_reading *reading)
+{
+	struct body_part *part = reading->part;
+	struct span id = reading->id;
+	bool is_argument = id.len > 0 && !(span_starts(id, SPAN("<")) && span_ends(id, SPAN(">")));
+	if (part->name.len > 0)
+		return true;
+	part->name = id;
+	part->is_file |= !is_argument && is_document(part->type);
+	return body_within(reading->body, BODY_LIMIT_NAME, id.len) && body_check_text(reading->body, id);
+}
+
 /* Once it is known whether it is a file's, which may have any type and charset: nobody decodes it. */
 static bool check_type(struct part_reading *reading)
 {
@@ -151,7 +192,7 @@ static bool check_type(struct part_reading *reading)
 	if (!part->type.ptr)
 		return true;
 	bool is_sound = body_type_read(part->type, &type, &fault);
-	if (span_istarts(part->type, SPAN("multipart")))
+	if (span_istarts(part->type, SPAN("multipart")) && (part->name.len > 0 || !is_mixed(reading)))
 		return ambiguous(reading, "part: other parts inside of it");
 	if (!is_sound && !part->is_file)
 		return body_refuse_bytes(reading->body, fault.reason, NULL, fault.evidence);
@@ -185,6 +226,7 @@ static bool take_field(struct part_reading *reading, struct span line)
 	    {"content-type", take_type},
 	    {"content-transfer-encoding", take_coding},
 	    {"content-length", take_length},
+	    {"content-id", take_id},
 	};
 	struct span name = span_of(line.ptr, span_find(line, ':'));
 	if (name.len == line.len || !http_is_token(name))
@@ -224,6 +266,7 @@ bool body_part_read(struct body *body, struct span head, struct body_part *part)
 			return false;
 		head = span_from(head, line.len + 2);
 	}
-	return reading.has_disposition ? check_type(&reading)
-				       : malformed(&reading, "part: it has no Content-Disposition");
+	if (!reading.has_disposition && !is_mixed(&reading))
+		return malformed(&reading, "part: it has no Content-Disposition");
+	return (!is_mixed(&reading) || name_by_id(&reading)) && check_type(&reading);
 }

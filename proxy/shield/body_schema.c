@@ -14,7 +14,7 @@ static const struct policy_choice larger[] = {
 static const struct setting rows[] = {
     {"inspect", SETTING_STRINGS, BODIES(inspect), .standard = "form, multipart, json, xml", .max = 4,
      .doc = "The kinds of content that are looked into, by Content-Type: `form` "
-	    "(application/x-www-form-urlencoded), `multipart` (multipart/form-data), `json` "
+	    "(application/x-www-form-urlencoded), `multipart` (multipart/form-data, multipart/…), `json` "
 	    "(application/json, text/json, …+json), `xml` (application/xml, text/xml, …+xml). An empty list: "
 	    "none is."},
     {"max", SETTING_BYTES, BODIES(bodies.max), .standard = "1 MiB", .min = 1024, .max = 16 * MIB,

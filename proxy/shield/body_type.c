@@ -44,29 +44,41 @@ bool body_charset_read(struct span name, enum body_charset *charset)
 
 /* ---- Content-Type ---- */
 
+static bool is_one_of(struct span subtype, const char *const *names)
+{
+	while (*names && !span_ieq(subtype, span_from_str(*names)))
+		names++;
+	return *names != NULL;
+}
+
+/* Of text and application. The names with "x-", and "jsonrequest", stand in the tables of Rails (Mime::JSON) and
+ * Symfony (Request::initializeFormats), which read these bodies as any other JSON or XML. */
+static bool is_message(struct span type, struct span subtype, const char *const *names)
+{
+	return (span_ieq(type, SPAN("text")) || span_ieq(type, SPAN("application"))) && is_one_of(subtype, names);
+}
+
 static bool is_json(struct span type, struct span subtype)
 {
-	return (span_iends(subtype, SPAN("+json")) && !span_ieq(type, SPAN("image"))) ||
-	       (span_ieq(type, SPAN("text")) && span_ieq(subtype, SPAN("json"))) ||
-	       (span_ieq(type, SPAN("application")) &&
-		(span_ieq(subtype, SPAN("json")) || span_ieq(subtype, SPAN("csp-report"))));
+	static const char *const names[] = {"json", "x-json", "jsonrequest", "json-rpc", "csp-report", NULL};
+	return (span_iends(subtype, SPAN("+json")) && !span_ieq(type, SPAN("image"))) || is_message(type, subtype, names);
 }
 
 /* Images and pages are documents that somebody stores, with a document type of their own, and no message to
  * an application. */
 static bool is_xml(struct span type, struct span subtype)
 {
+	static const char *const names[] = {"xml", "x-xml", NULL};
 	return (span_iends(subtype, SPAN("+xml")) && !span_ieq(type, SPAN("image")) &&
 		!span_ieq(subtype, SPAN("xhtml+xml"))) ||
-	       ((span_ieq(type, SPAN("text")) || span_ieq(type, SPAN("application"))) &&
-		span_ieq(subtype, SPAN("xml")));
+	       is_message(type, subtype, names);
 }
 
 static enum body_kind kind_of(struct span type, struct span subtype)
 {
 	if (span_ieq(type, SPAN("application")) && span_ieq(subtype, SPAN("x-www-form-urlencoded")))
 		return BODY_FORM;
-	if (span_ieq(type, SPAN("multipart")) && span_ieq(subtype, SPAN("form-data")))
+	if (span_ieq(type, SPAN("multipart"))) /* see body_type.is_mixed */
 		return BODY_MULTIPART;
 	return is_json(type, subtype) ? BODY_JSON : is_xml(type, subtype) ? BODY_XML : BODY_RAW;
 }
@@ -127,6 +139,7 @@ bool body_type_read(struct span value, struct body_type *type, struct body_fault
 	if (!http_is_token(major) || !http_is_token(minor))
 		return fail(fault, REASON_BODY_TYPE, value);
 	type->kind = kind_of(major, minor);
+	type->is_mixed = type->kind == BODY_MULTIPART && !span_ieq(minor, SPAN("form-data"));
 	return (type->kind == BODY_RAW && !span_ieq(major, SPAN("text"))) ||
 	       read_parameters(value, span_from(value, whole.len), type, fault);
 }
