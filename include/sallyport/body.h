@@ -95,6 +95,7 @@ struct body_value {
 	struct span name;
 	struct span value;
 	bool more; /* a piece, and another one of the same comes; the last may be empty */
+	bool is_split; /* of a form: a raw ";" stands in it, behind which some read further names */
 	size_t told; /* of JSON and XML: so many bytes of the name stood in the one before it, too */
 };
 

@@ -42,6 +42,7 @@ struct exception_set;
 struct exception_asked {
 	const struct exception_set *set; /* NULL: there are none */
 	struct span method;
+	bool is_overridden;             /* a field names another method, which some frameworks take */
 	struct span path, forward_path; /* canonical, empty segments merged or kept */
 	bool is_clear;                  /* the path has one reading, whoever reads it */
 	bool is_known;                  /* `applies` was found out */

@@ -31,6 +31,7 @@ struct rule_value {
 	struct span value; /* decoded once, as the origin will see it */
 	/* The bytes that both came from, which outlive the verdict; ptr NULL: they are gone. */
 	struct span raw_name, raw;
+	bool is_split; /* its bytes are gone, and had a ";" that was not escaped */
 };
 
 /* What a value is seen through before it is compared. Of its own accord a pattern ignores case. */

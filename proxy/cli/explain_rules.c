@@ -16,7 +16,7 @@ struct kept_match {
 	enum rule_target target;
 	const struct exception *by;
 	struct span name, value, raw; /* ptr NULL of raw: it is not known */
-	bool has_name;
+	bool has_name, is_split;
 	char *bytes; /* owned */
 };
 
@@ -61,7 +61,7 @@ static void keep(void *context, const struct rule_match *match)
 	}
 	struct kept_match *kept = &matches->of[matches->n++];
 	*kept = (struct kept_match){.rule = match->rule, .condition = match->condition, .target = value->target,
-				    .by = match->by, .has_name = value->name.ptr, .bytes = bytes};
+				    .by = match->by, .has_name = value->name.ptr, .is_split = value->is_split, .bytes = bytes};
 	kept->name = put(&at, value->name);
 	kept->value = put(&at, value->value);
 	if (value->raw.ptr && value->target != TARGET_CLIENT && value->target != TARGET_PATH)
@@ -150,7 +150,7 @@ void explain_suggest(struct explain *e, const struct subject *s, const struct ex
 		     struct exception_place *place)
 {
 	struct strbuf text;
-	place->method = asked->method;
+	place->method = asked->is_overridden ? (struct span){0} : asked->method;
 	place->path = asked->is_clear ? s->forward_path : (struct span){0};
 	place->now_us = s->wall_us;
 	strbuf_init(&text, 8 * SHOWN_MAX);
@@ -168,7 +168,8 @@ void explain_suggest(struct explain *e, const struct subject *s, const struct ex
 static void say_exception(struct explain *e, const struct subject *s, const struct exception_asked *asked,
 			  const struct kept_match *match)
 {
-	const struct rule_value value = {.target = match->target, .name = match->name, .raw = match->raw};
+	const struct rule_value value = {.target = match->target, .name = match->name, .raw = match->raw,
+					 .is_split = match->is_split};
 	struct exception_place place = {
 	    .rule = rule_set_get(e->settings->rule_set, match->rule)->id,
 	    .target = match->target,
@@ -180,7 +181,7 @@ static void say_exception(struct explain *e, const struct subject *s, const stru
 		explain_suggest(e, s, asked, &place);
 	else
 		explain_sayf(e, "  except", "sites[].shield.origin_kind",
-			     "none for this argument: it holds a \";\", at which some origins split");
+			     "none for this value: it holds a \";\", at which some origins split");
 }
 
 /* ---- one rule ---- */

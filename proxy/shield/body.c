@@ -108,7 +108,7 @@ static size_t tell_path(struct body *body, enum body_place place, struct span pa
 
 bool body_give_piece(struct body *body, enum body_place place, struct span name, struct span piece, bool more)
 {
-	const struct body_value value = {place, name, piece, more, tell_path(body, place, name)};
+	const struct body_value value = {place, name, piece, more, body->is_split, tell_path(body, place, name)};
 	if (!body->sink.take || body->sink.take(body->sink.context, &value))
 		return true;
 	body->result = BODY_STOPPED;

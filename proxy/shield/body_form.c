@@ -81,6 +81,7 @@ static bool take_pair(struct body *body, struct span pair)
 		return false;
 	struct word name = decode(raw_name, body->kept.data);
 	struct word value = decode(span_from(pair, raw_name.len + 1), body->kept.data + raw_name.len);
+	body->is_split = span_find(value.raw, ';') < value.raw.len;
 	if ((name.notes | value.notes) & URL_DECODED_RAW_NUL)
 		return body_refuse(body, REASON_BODY_MALFORMED, "form: a NUL byte");
 	return check_name(body, &name) && check_spelling(body, &value) &&

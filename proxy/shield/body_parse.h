@@ -70,6 +70,7 @@ struct body {
 	const char *max_setting;
 	unsigned findings;   /* … that refuse it */
 	unsigned scored, noted; /* that are only noted; those that were */
+	bool is_split;       /* see body_value */
 	size_t told;         /* of the path that a value was told with last, so much still stands */
 	struct body_sink sink;
 	struct coding_memory memory;

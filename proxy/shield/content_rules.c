@@ -72,14 +72,15 @@ static void add_piece(struct shield_content *content, struct rule_scan *scan, co
 	content->window_len = content->window_seen = 0;
 }
 
-/* A form has the same name again and again where a list is chosen from. */
-static bool is_told(struct shield_content *content, const struct rule_value *name)
+/* A form has the same name again and again where a list is chosen from. The whole name counts: what is new of a path
+ * may be new of another one, too, for which an exception is not. */
+static bool is_told(struct shield_content *content, struct span name)
 {
 	struct span last = span_of(content->last_name, content->last_name_len);
-	if (span_eq(last, name->value))
+	if (span_eq(last, name))
 		return true;
-	content->last_name_len = name->value.len <= sizeof(content->last_name) ? (uint8_t)name->value.len : 0;
-	memcpy(content->last_name, name->value.ptr, content->last_name_len);
+	content->last_name_len = name.len <= sizeof(content->last_name) ? (uint8_t)name.len : 0;
+	memcpy(content->last_name, name.ptr, content->last_name_len);
 	return false;
 }
 
@@ -89,8 +90,8 @@ static void add_value(struct shield_content *content, struct rule_scan *scan, co
 	struct rule_value name = {
 	    .target = targets[value->place].name, .name = own, .value = news_of(value)};
 	struct rule_value text = {
-	    .target = targets[value->place].value, .name = own, .value = value->value};
-	if (name.target != TARGET_UNSET && name.value.len > 0 && !is_told(content, &name))
+	    .target = targets[value->place].value, .name = own, .value = value->value, .is_split = value->is_split};
+	if (name.target != TARGET_UNSET && name.value.len > 0 && !is_told(content, value->name))
 		rule_scan_add(scan, &name);
 	rule_scan_add(scan, &text);
 }

@@ -25,13 +25,14 @@ static const struct setting exception_rows[] = {
     {"exact", SETTING_BOOL, EXCEPTION(exact), .standard = "false",
      .doc = "Only at `path` itself, nowhere under it."},
     {"method", SETTING_STRING, EXCEPTION(method), .example = "\"POST\"",
-     .doc = "Only in requests with this method. Left out: any."},
+     .doc = "Only in requests with this method, and not where a field such as X-HTTP-Method-Override names another. "
+	    "Left out: any."},
     NAMED("argument", ARG, "\"q\"",
 	  "Only in the value of the argument of this name in the query, the name as it is decoded. "
 	  "Where `origin_kind` is `unix`, not in one with a raw `;`, at which some split."),
     NAMED("cookie", COOKIE, "\"basket\"", "Only in the value of this cookie."),
     NAMED("field", FIELD, "\"Referer\"", "Only in the value of this field; case is ignored."),
-    NAMED("form", FORM, "\"comment\"", "Only in this value of a form."),
+    NAMED("form", FORM, "\"comment\"", "Only in this value of a form. As of arguments, not one with a raw `;` where `origin_kind` is `unix`."),
     NAMED("json", JSON, "\"order.items[].note\"",
 	  "Only in the JSON value of this name: all keys on the way to it."),
     NAMED("xml", XML, "\"order/note\"", "Only in this text or attribute in XML."),

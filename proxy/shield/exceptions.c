@@ -177,7 +177,8 @@ static bool is_path(const struct exception *exception, const struct exception_as
 static bool is_for_request(const struct exception *exception, const struct exception_asked *asked)
 {
 	return asked->now_s < exception->ends_s &&
-	       (!exception->method || span_eq(asked->method, span_from_str(exception->method))) &&
+	       (!exception->method ||
+		(!asked->is_overridden && span_eq(asked->method, span_from_str(exception->method)))) &&
 	       is_path(exception, asked);
 }
 
@@ -200,8 +201,11 @@ static bool is_name(const struct exception *exception, struct span name)
 /* Who splits arguments at ";", too, reads other names behind it. */
 bool exception_is_possible(const struct exception_asked *asked, const struct rule_value *value)
 {
-	return value->target != TARGET_ARG || asked->origin_kind > ORIGIN_UNIX ||
-	       span_find(value->raw, ';') == value->raw.len;
+	if (asked->origin_kind > ORIGIN_UNIX)
+		return true;
+	if (value->target == TARGET_FORM)
+		return !value->is_split;
+	return value->target != TARGET_ARG || span_find(value->raw, ';') == value->raw.len;
 }
 
 static bool is_value(const struct exception *exception, const struct exception_asked *asked,

@@ -146,12 +146,23 @@ static bool judge_query(struct judging *judging)
 	return false;
 }
 
+static bool is_overridden(const struct http_head *head)
+{
+	for (size_t i = 0; i < head->field_count; i++) {
+		struct span value = http_field_value(head, &head->fields[i]);
+		if (head->fields[i].id == HTTP_FIELD_METHOD_OVERRIDE && value.len > 0 && !span_ieq(value, http_method(head)))
+			return true;
+	}
+	return false;
+}
+
 void shield_ask_exceptions(const struct shield *shield, const struct shield_request *request,
 			   struct exception_asked *asked)
 {
 	*asked = (struct exception_asked){
 	    .set = shield->settings.exceptions,
 	    .method = http_method(request->head),
+	    .is_overridden = is_overridden(request->head),
 	    .path = request->canon->path,
 	    .forward_path = request->forward_path.ptr ? request->forward_path : request->canon->path,
 	    .is_clear = canon_is_clear(request->canon),

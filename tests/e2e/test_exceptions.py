@@ -28,6 +28,7 @@ def post(target, content, kind=FORM):
 
 POLICY = site(SEARCH, {"rule": "sql.*", "path": "/post", "form": "comment", **SAYS},
               {"tag": "sql", "path": "/post", "json": "notes[]", **SAYS},
+              {"rule": "sql.*", "path": "/get", "method": "GET", "argument": "q", **SAYS},
               {"rule": "sql.union", "argument": "past", **SAYS, "expires": "2026-01-31"},
               {"finding": "escape-invalid", "argument": "percent", **SAYS}, query_findings={"escape_invalid": "reject"})
 
@@ -36,6 +37,9 @@ PASSES = {
     "below its path": get(b"/search/more?q=" + SQL),
     "a spelling of its path": get(b"/a/../%73earch?q=" + SQL),
     "the comment": post(b"/post", b"a=1&comment=" + SQL + b"&b=2"),
+    "the comment, its semicolon escaped": post(b"/post", b"comment=1%3B+" + SQL),
+    "the method": get(b"/get?q=" + SQL),
+    "the same method in a field": get(b"/get?q=" + SQL).replace(b"\r\n\r\n", b"\r\nX-HTTP-Method-Override: get\r\n\r\n"),
     "a note in JSON": post(b"/post", b'{"notes": ["x", "1 union select 2 from y"]}', b"application/json"),
     "a percent sign": get(b"/?percent=100%"),
 }
@@ -50,6 +54,8 @@ REFUSED = {
     "an encoded slash": get(b"/search/a%2fb?q=" + SQL),
     "an argument behind a semicolon": get(b"/search?q=1;p=" + SQL),
     "another value of the form": post(b"/post", b"comment=1&remark=" + SQL),
+    "a value of the form behind a semicolon": post(b"/post", b"comment=1;remark=" + SQL),
+    "another method in a field": get(b"/get?q=" + SQL).replace(b"\r\n\r\n", b"\r\nX-HTTP-Method-Override: PUT\r\n\r\n"),
     "the same name in the query": get(b"/post?comment=" + SQL),
     "another value in JSON": post(b"/post", b'{"note": "1 union select 2 from y"}', b"application/json"),
     "one that has ended": get(b"/?past=" + SQL),
@@ -72,6 +78,16 @@ def the_same_bytes_anywhere_else_are_refused(t, data):
     server = t.server({**POLICY, "site": {"shield": {**POLICY["site"]["shield"], "findings": {"encoded_slash": "accept"}}}})
     _, line = t.refused(server, data, "rule", "escape-invalid")
     t.check("excepted" not in line, f"nothing was excepted: {line.raw}")
+
+
+@test
+def an_exception_for_a_name_in_json_is_for_no_other_that_ends_alike(t):
+    long, longer = "l" * 100, "m" * 100
+    server = t.server({"rules": [{"id": "of.name", "where": "json-name", "contains": "$evil", "message": "x"}],
+                       **site({"rule": "of.name", "json_name": f"{long}.{longer}.$evil", **SAYS})})
+    inner = {"a": 1, "$evil": 2}
+    t.answered(server, post(b"/", json.dumps({long: {longer: inner}}).encode(), b"application/json"))
+    t.refused(server, post(b"/", json.dumps({long: {longer: inner, "$evil": 3}}).encode(), b"application/json"), "rule")
 
 
 @test
@@ -102,10 +118,10 @@ def exceptions_are_counted_and_the_ended_are_told_of(t):
         t.equal(server.get("/search?q=" + SQL.decode()).status, 200, "status")
     t.eventually(lambda: server.status()["counters"]["requests_excepted"] == 3, "three are counted")
     status = server.status()
-    t.equal((status["exceptions"], status["exceptions_ended"]), (5, 1), "exceptions, and those that have ended")
+    t.equal((status["exceptions"], status["exceptions_ended"]), (6, 1), "exceptions, and those that have ended")
     t.check(b"sallyport_requests_excepted_total 3\n" in server.api("GET", "/metrics").body, "the metric")
     text = server.command("status", "-c", str(server.file)).stdout
-    t.check("exceptions    5, of them ended 1" in text, f"sallyport status: {text}")
+    t.check("exceptions    6, of them ended 1" in text, f"sallyport status: {text}")
     checked = server.command("check", "-c", str(server.file)).stdout
     t.check(re.search(r'cfg:\d+: warning: shield\.exceptions: "sql\.union" has ended on 2026-01-31 and counts no more '
                       r"\(shop team: words of SQL\)", checked), f"sallyport check: {checked}")
