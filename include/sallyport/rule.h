@@ -151,6 +151,7 @@ struct rule_hit {
 	enum rule_target target;
 	struct span name;     /* of the value, as it was sent */
 	struct span evidence; /* the value as it was sent, up to the match where that can be told */
+	bool is_torn;         /* the beginning of an excerpt is gone, and may have said what its bytes are */
 };
 
 struct exception;

@@ -95,6 +95,48 @@ static bool has_secret_name(const struct keeping *k, struct span name)
 	return name.ptr && (secret_is_field(k->more, name) || context_of(k, name).form == SECRET_COOKIES);
 }
 
+static bool is_of_content(enum rule_target target)
+{
+	return target == TARGET_FORM || target == TARGET_FORM_NAME || target == TARGET_JSON ||
+	       target == TARGET_JSON_NAME || target == TARGET_XML || target == TARGET_XML_NAME ||
+	       target == TARGET_FILE_NAME || target == TARGET_CONTENT;
+}
+
+static bool is_a_name(enum rule_target target)
+{
+	return target == TARGET_ARG_NAME || target == TARGET_COOKIE_NAME || target == TARGET_FIELD_NAME ||
+	       target == TARGET_FORM_NAME || target == TARGET_JSON_NAME || target == TARGET_XML_NAME;
+}
+
+/* A name in content is an excerpt, too: what it lacks may have said more. */
+static bool is_of_secret(const struct keeping *k, const struct rule_hit *hit)
+{
+	bool has_name = hit->target != TARGET_CONTENT;
+	bool is_cut = hit->name.len == 0 || hit->name.len >= RULE_EXCERPT_MAX;
+	if (hit->is_torn)
+		return true;
+	if (is_a_name(hit->target))
+		return is_bare_cookie(k, hit->name);
+	return has_secret_name(k, hit->name) || (is_of_content(hit->target) && has_name && is_cut);
+}
+
+/* Those of the content with what the head had; or of the head, as long as its judging lasts. */
+static const struct rule_tally *tally_of(const struct exchange *x)
+{
+	if (x->content_rules)
+		return &x->content_rules->tally;
+	return x->rules_asked && x->step == STEP_JUDGE ? shield_tally(x->front->scratch) : NULL;
+}
+
+/* NULL: it is not a rule's. */
+static const struct rule_hit *hit_of(const struct rule_tally *tally, struct span seen)
+{
+	for (uint32_t i = 0; tally && i < tally->hit_count; i++)
+		if (tally->hits[i].evidence.ptr == seen.ptr && tally->hits[i].evidence.len == seen.len)
+			return &tally->hits[i];
+	return NULL;
+}
+
 /* ---- pieces ---- */
 
 static struct span cut_to(struct span s, size_t room)
@@ -124,9 +166,19 @@ static void add_fact(struct keeping *k, enum evidence_kind kind, struct span tex
 		(void)evidence_add(&k->writer, &piece);
 }
 
-static struct span name_shown(const struct keeping *k, struct span name)
+/* A name may be what a program posted as a form, and hold more than a name; of a long one the beginning is gone. hit: NULL, or
+ * whose name it is. */
+static struct span name_shown(const struct keeping *k, struct span name, const struct rule_hit *hit, char room[NAME_ROOM])
 {
-	return is_bare_cookie(k, name) ? SPAN("[a cookie without a name]") : cut_to(name, NAME_ROOM);
+	const bool is_of_form = hit && (hit->target == TARGET_FORM || hit->target == TARGET_FORM_NAME);
+	const struct span shown = cut_to(name, NAME_ROOM / 2);
+	struct masked masked = {.text = room, .room = NAME_ROOM};
+	if (is_bare_cookie(k, name))
+		return SPAN("[a cookie without a name]");
+	if (is_of_form && name.len >= RULE_EXCERPT_MAX)
+		return SPAN("[a long name]");
+	secret_mask(k->more, SECRET_TEXT, name, shown, &masked);
+	return masked.is_masked ? span_of(masked.text, masked.len) : cut_to(name, NAME_ROOM);
 }
 
 static void add_line(struct keeping *k)
@@ -146,43 +198,22 @@ static void add_verdict(struct keeping *k)
 	const struct verdict *verdict = &x->verdict;
 	struct evidence_piece seen = {.kind = EVIDENCE_SEEN, .text = verdict->evidence};
 	struct context context = context_of(k, verdict->evidence);
+	const struct rule_hit *hit = hit_of(tally_of(x), verdict->evidence);
+	char name[NAME_ROOM];
 	if (x->subject.site)
 		add_fact(k, EVIDENCE_SITE, span_from_str(x->subject.site->name));
 	add_fact(k, EVIDENCE_RULE, span_from_str(verdict->rule));
 	add_fact(k, EVIDENCE_SETTING, span_from_str(verdict->setting));
 	if (verdict->name.len > 0)
-		add_fact(k, EVIDENCE_PLACE, name_shown(k, verdict->name));
+		add_fact(k, EVIDENCE_PLACE, name_shown(k, verdict->name, hit, name));
 	if (verdict->evidence.len == 0)
 		return;
-	if (has_secret_name(k, verdict->name))
+	if (has_secret_name(k, verdict->name) || (hit && is_of_secret(k, hit)))
 		context = (struct context){SECRET_WHOLE, verdict->evidence};
 	add(k, &seen, context, SEEN_ROOM);
 }
 
 /* ---- rules ---- */
-
-static bool is_of_content(enum rule_target target)
-{
-	return target == TARGET_FORM || target == TARGET_FORM_NAME || target == TARGET_JSON ||
-	       target == TARGET_JSON_NAME || target == TARGET_XML || target == TARGET_XML_NAME ||
-	       target == TARGET_FILE_NAME || target == TARGET_CONTENT;
-}
-
-static bool is_a_name(enum rule_target target)
-{
-	return target == TARGET_ARG_NAME || target == TARGET_COOKIE_NAME || target == TARGET_FIELD_NAME ||
-	       target == TARGET_FORM_NAME || target == TARGET_JSON_NAME || target == TARGET_XML_NAME;
-}
-
-/* A name in content is an excerpt, too: what it lacks may have said more. */
-static bool is_of_secret(const struct keeping *k, const struct rule_hit *hit)
-{
-	bool has_name = hit->target != TARGET_CONTENT;
-	bool is_cut = hit->name.len == 0 || hit->name.len >= RULE_EXCERPT_MAX;
-	if (is_a_name(hit->target))
-		return is_bare_cookie(k, hit->name);
-	return has_secret_name(k, hit->name) || (is_of_content(hit->target) && has_name && is_cut);
-}
 
 static bool is_name_cut(const struct keeping *k, const struct rule_hit *hit)
 {
@@ -193,14 +224,16 @@ static bool is_name_cut(const struct keeping *k, const struct rule_hit *hit)
 static void add_hit(struct keeping *k, const struct rule_hit *hit)
 {
 	const struct rule_spec *rule = rule_set_get(k->x->front->settings->rule_set, hit->rule);
+	char name[NAME_ROOM];
+	const struct span shown = hit->name.len > 0 ? name_shown(k, hit->name, hit, name) : (struct span){0};
 	struct evidence_piece piece = {
 	    .kind = EVIDENCE_HIT,
 	    .flags = (is_of_content(hit->target) ? EVIDENCE_CONTENT : 0u) |
-		     (is_name_cut(k, hit) ? EVIDENCE_NAME_CUT : 0u),
+		     (is_name_cut(k, hit) || shown.ptr == name ? EVIDENCE_NAME_CUT : 0u),
 	    .target = (uint8_t)hit->target,
 	    .condition = (uint8_t)hit->condition,
 	    .id = cut_to(span_from_str(rule->id), ID_ROOM),
-	    .name = hit->name.len > 0 ? name_shown(k, hit->name) : (struct span){0},
+	    .name = shown,
 	    .text = hit->evidence,
 	};
 	struct context context = context_of(k, hit->evidence);
@@ -225,14 +258,6 @@ static void add_hits(struct keeping *k, const struct rule_tally *tally)
 				add_hit(k, hit);
 		}
 	}
-}
-
-/* Those of the content with what the head had; or of the head, as long as its judging lasts. */
-static const struct rule_tally *tally_of(const struct exchange *x)
-{
-	if (x->content_rules)
-		return &x->content_rules->tally;
-	return x->rules_asked && x->step == STEP_JUDGE ? shield_tally(x->front->scratch) : NULL;
 }
 
 static void add_fields(struct keeping *k)

@@ -72,4 +72,8 @@ struct rule_set {
 
 enum rule_group rule_group_of(enum rule_target target);
 
+/* excerpt: of the bytes before `end` in the text. Something is assigned in what was left out of it, or to a name that
+ * begins there. */
+bool rule_excerpt_is_torn(struct span text, struct span excerpt, size_t end);
+
 #endif

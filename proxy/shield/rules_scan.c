@@ -268,13 +268,15 @@ static void note(const struct look *look, const struct condition *condition, siz
 	    is_noted(tally, condition->rule))
 		return;
 	scan->refused |= rank_of(scan, condition->rule) == 0;
-	const struct rule_hit hit = {
+	struct rule_hit hit = {
 	    .rule = condition->rule,
 	    .condition = condition->index,
 	    .target = look->value->target,
 	    .name = name_of(look),
 	    .evidence = evidence_of(look, end),
 	};
+	if (!look->value->raw.ptr)
+		hit.is_torn = rule_excerpt_is_torn(look->text, hit.evidence, end);
 	add_hit(scan, &hit);
 }
 

@@ -107,6 +107,27 @@ def a_refusal_by_content_is_explained(t):
 
 
 @test
+def what_is_torn_out_of_content_says_no_secret(t):
+    """Of content an excerpt is kept, whose beginning may have named a secret."""
+    form, text = "application/x-www-form-urlencoded", "text/plain"
+    rules = [*RULES, {"id": "t.content", "where": ["content", "form-name"], "contains": "evil word", "message": "x"}]
+    server = t.server({**POLICY, "rules": rules, "evidence": {"per_second": 100}})
+    def secret(name, bio, before=""):
+        return '{%s"%s":"%s","bio":"%s"}' % (before, name, SECRET, bio)
+
+    for kind, content in [
+            *((text, secret("password", "x" * n + " evil word")) for n in (0, 30, 50, 60, 70, 200)),
+            *((form, start + secret("password", "x" * n + " evil word")) for n in (0, 60) for start in ("", "payload=")),
+            *((form, secret("token", "a=evil word", before)) for before in ("", '"x":"%s",' % ("x" * 90)))]:
+        answer = explained(t, server, refused(t, server, request("/", method="POST", fields=[("Content-Type", kind)], body=content.encode())))
+        t.check(SECRET not in json.dumps(answer), f"{content}: {answer}")
+    plain = "it was said that " + "words " * 20 + "and an evil word"
+    answer = explained(t, server, refused(t, server, request("/", method="POST", fields=[("Content-Type", text)], body=plain.encode())))
+    t.check("words and an evil word" in json.dumps(answer), f"what names nothing is shown: {answer}")
+    nowhere(t, server)
+
+
+@test
 def a_match_within_a_secret_is_told_by_its_length(t):
     server = t.server(POLICY)
     cases = [
