@@ -12,7 +12,7 @@
  *   many clients, one user     user (per_user)        stuffing, guessing from a botnet
  *
  * An attempt is counted before it is known how it ends, so that a hundred at once are a hundred; one that ends
- * well, where `failed` says how others do, is taken back. Who got in as a user is known for a while at that address: he is
+ * well, where `failed` says how others do, is taken back, unless it names several users. Who got in as a user is known for a while at that address: he is
  * counted by himself then, so that whoever attacks his name from elsewhere does not keep him out. Nobody is
  * banned for a name. */
 
@@ -51,6 +51,9 @@ struct login_attempt {
 	uint32_t wait_s;
 };
 
+/* Is it the field, as the most lenient of origins read names: without regard to case (ASP.NET, Go's JSON), without white space
+ * in front, up to a NUL, with "." and " " for "_" (PHP)? The rule has a field. */
+bool login_is_field(const struct login_rule *rule, struct span name);
 /* A value of the field was found: counts it. */
 void login_add_user(struct login_attempt *attempt, struct span name, uint64_t now_us);
 /* A reply with this status and Location (ptr NULL: none). */

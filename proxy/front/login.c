@@ -30,7 +30,7 @@ void login_read_query(struct exchange *x)
 		const struct span argument = span_of(query.ptr, argument_end(query));
 		const struct span raw = span_of(argument.ptr, span_find(argument, '='));
 		const struct span name = url_decode_query(raw, x->front->out);
-		if (span_eq(name, span_from_str(x->login.rule->field)))
+		if (login_is_field(x->login.rule, name))
 			count(x, url_decode_query(span_from(argument, raw.len + 1), x->front->out));
 		query = span_from(query, argument.len + 1);
 	}
@@ -39,7 +39,7 @@ void login_read_query(struct exchange *x)
 void login_read_value(struct exchange *x, const struct body_value *value)
 {
 	const bool may_name = value->place == BODY_ARGUMENT || value->place == BODY_JSON_VALUE;
-	if (may_name && x->login.rule->field && span_eq(value->name, span_from_str(x->login.rule->field)))
+	if (may_name && x->login.rule->field && login_is_field(x->login.rule, value->name))
 		count(x, value->value);
 }
 

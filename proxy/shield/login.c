@@ -41,15 +41,34 @@ static struct span trim(struct span name)
 	return name;
 }
 
+/* PHP makes "_" of these. */
+static char name_byte(char c)
+{
+	return c == '.' || c == ' ' || c == '[' ? '_' : ascii_lower(c);
+}
+
+bool login_is_field(const struct login_rule *rule, struct span name)
+{
+	const struct span field = span_from_str(rule->field);
+	while (name.len > 0 && is_space(name.ptr[0]))
+		name = span_from(name, 1);
+	name.len = span_find(name, '\0');
+	if (name.len != field.len)
+		return false;
+	for (size_t i = 0; i < name.len; i++) {
+		if (name_byte(name.ptr[i]) != name_byte(field.ptr[i]))
+			return false;
+	}
+	return true;
+}
+
 static uint64_t key_of(const struct throttle_table *table, struct span name)
 {
 	char folded[NAME_MAX];
 	name = trim(name);
 	size_t len = name.len < NAME_MAX ? name.len : NAME_MAX;
-	for (size_t i = 0; i < len; i++) {
-		char c = name.ptr[i];
-		folded[i] = (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
-	}
+	for (size_t i = 0; i < len; i++)
+		folded[i] = ascii_lower(name.ptr[i]);
 	return throttle_key_of(table, folded, len);
 }
 
@@ -121,9 +140,10 @@ static bool is_meant(const char *text, unsigned status, struct span location)
 	return text[3] == '\0' || (location.ptr && span_starts(path_of(location), span_from_str(text + 4)));
 }
 
+/* An error is no success, described or not: a form without its token gets 403 or 422, whoever is named in it. */
 static bool has_failed(const struct login_rule *rule, unsigned status, struct span location)
 {
-	if (status >= 500)
+	if (status >= 400)
 		return true;
 	for (size_t i = 0; i < rule->failed.n; i++) {
 		if (is_meant(rule->failed.items[i], status, location))
@@ -136,6 +156,9 @@ void login_replied(struct login_attempt *attempt, unsigned status, struct span l
 {
 	const struct login_rule *rule = attempt->rule;
 	if (rule->failed.n == 0 || has_failed(rule, status, location))
+		return;
+	/* Which of several users got in is not to be told from here: his own account would make the attacker known as all of them. */
+	if (attempt->user_count > 1)
 		return;
 	const struct throttle_client client =
 	    throttle_client_of(attempt->table, attempt->site, attempt->client_key, now_us);

@@ -24,7 +24,7 @@ static const struct setting login_rows[] = {
     {"user_burst", SETTING_COUNT, LOGIN(user_burst), .standard = "5", .min = 1, .max = BURST_MAX,
      .doc = "How often at once."},
     {"failed", SETTING_STRINGS, LOGIN(failed), .max = FAILED_MAX, .example = "( \"401\", \"302 /login\" )",
-     .doc = "How replies to wrong passwords look: a status, also with how the path in Location begins. Any other reply below 500 is a "
+     .doc = "How replies to wrong passwords look: a status, also with how the path in Location begins. Any other reply below 400 is a "
 	    "success, which is not counted. Without it every attempt counts."},
     {0},
 };

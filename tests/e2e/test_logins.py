@@ -97,6 +97,23 @@ def a_user_is_found_in_the_query_and_behind_others_of_his_name(t):
     t.equal(server.next_line(mark)["setting"], "sites[].shield.throttle.logins[].field", "setting in the log")
 
 
+@test(each={"form": "+USER=alice&password=x", "json": '{"User": "alice", "password": "x"}'})
+def a_field_spelled_as_lenient_origins_read_it_is_no_way_around(t, body):
+    server, _ = guarded(t)
+    kind = "json" if body.startswith("{") else "form"
+    answers = [attempt(server, None, body=body, kind=kind, visitor=f"203.0.113.{i}").status for i in range(4)]
+    t.equal(answers, [401] * 3 + [429], "statuses")
+
+
+@test
+def an_account_of_ones_own_opens_no_way_to_another(t):
+    server, _ = guarded(t, burst=100)
+    both = "user=alice&user=mallory&password=right"
+    answers = [attempt(server, None, body=both, visitor=f"203.0.113.{i}").status for i in range(4)]
+    t.equal(answers, [200] * 3 + [429], "statuses of mallory, who names alice besides")
+    t.equal(attempt(server, "alice", visitor="203.0.113.1").status, 429, "status of alice from there")
+
+
 @test(each={"401": "/login", "redirect": "/login/form"})
 def who_gets_in_is_not_counted(t, target):
     server, _ = guarded(t)

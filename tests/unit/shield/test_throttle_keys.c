@@ -126,10 +126,10 @@ static void replies_tell_who_got_in(void **state)
 		const char *location;
 		bool is_success;
 	} replies[] = {
-	    {200, NULL, true},	{401, NULL, false},	    {403, NULL, true},		     {500, NULL, false},
+	    {200, NULL, true},	{401, NULL, false},	    {403, NULL, false},		     {500, NULL, false},
 	    {302, "/", true},	{302, "/login?e=1", false}, {302, "https://h/login", false}, {302, "//h:80/login", false},
 	    {302, NULL, true},	{302, "https://h", true},   {302, "login", true},	     {303, "/login", true},
-	    {302, "x:", true},	{302, "", true},
+	    {302, "x:", true},	{302, "", true},	    {422, NULL, false},
 	};
 	const struct login_rule rule = rule_of("/login");
 	struct throttle_table *table = table_new();
@@ -197,6 +197,45 @@ static void whoever_got_in_is_counted_by_himself(void **state)
 	table_free(table);
 }
 
+/* An account of his own, beside the name that he is after, makes nobody known as the other. */
+static void who_names_several_users_got_in_as_none(void **state)
+{
+	(void)state;
+	const struct login_rule rule = rule_of("/login");
+	struct throttle_table *table = table_new();
+	for (unsigned i = 0; i < 3; i++) {
+		struct login_attempt both = attempt(table, &rule, 7, "mallory");
+		login_add_user(&both, SPAN("alice"), START_US);
+		login_replied(&both, 200, (struct span){0}, START_US);
+	}
+	assert_true(attempt(table, &rule, 7, "alice").is_refused);
+	assert_true(attempt(table, &rule, 7, "mallory").is_refused);
+	table_free(table);
+}
+
+static void a_field_is_named_as_lenient_origins_read_it(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *field;
+		struct span name;
+		bool is_it;
+	} names[] = {
+	    {"user_name", SPAN("user_name"), true},	{"user_name", SPAN("User_NAME"), true},
+	    {"user_name", SPAN(" \tuser_name"), true}, {"user_name", SPAN("user.name"), true},
+	    {"user_name", SPAN("user name"), true},	{"user_name", SPAN("user[name"), true},
+	    {"user_name", SPAN("user_name\0x"), true}, {"user[name]", SPAN("user[name]"), true},
+	    {"user_name", SPAN("user_name "), false},	{"user_name", SPAN("user_names"), false},
+	    {"user_name", SPAN("user-name"), false},	{"user_name", SPAN(""), false},
+	    {"user_name", SPAN(" "), false},		{"user_name", SPAN("\0user_name"), false},
+	};
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct login_rule rule = rule_of("/login");
+		rule.field = names[i].field;
+		assert_int_equal(login_is_field(&rule, names[i].name), names[i].is_it);
+	}
+}
+
 /* ---- sessions ---- */
 
 static bool session_passes(struct throttle_table *table, const struct throttle_sessions *sessions, uint64_t key,
@@ -239,6 +278,8 @@ int main(void)
 	    cmocka_unit_test(users_are_told_apart_as_origins_do),
 	    cmocka_unit_test(a_request_names_few_users_and_each_counts_once),
 	    cmocka_unit_test(whoever_got_in_is_counted_by_himself),
+	    cmocka_unit_test(who_names_several_users_got_in_as_none),
+	    cmocka_unit_test(a_field_is_named_as_lenient_origins_read_it),
 	    cmocka_unit_test(made_up_sessions_gain_one_rate),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
