@@ -308,11 +308,18 @@ static enum line_kind read_combined(struct line_reader *reader, struct cursor c,
 	return LINE_REQUEST;
 }
 
-/* "2026-11-23T21:08:24.123Z reason=…": of our event log. */
+/* "2026-11-23T21:08:24.123Z reason=…", of our event log, or "… master[71] info: …", which stands between the lines of an access
+ * log where both are a container's output. */
 static bool is_event(struct span line)
 {
-	return line.len > 30 && ascii_is_digit(line.ptr[0]) && line.ptr[4] == '-' && line.ptr[10] == 'T' &&
-	       memmem(line.ptr, line.len < 64 ? line.len : 64, " reason=", 8);
+	static const struct span marks[] = {{" reason=", 8}, {"] info: ", 8}, {"] warning: ", 11}, {"] error: ", 9}, {"] debug: ", 9}};
+	if (line.len <= 30 || !ascii_is_digit(line.ptr[0]) || line.ptr[4] != '-' || line.ptr[10] != 'T')
+		return false;
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+		if (memmem(line.ptr, line.len < 64 ? line.len : 64, marks[i].ptr, marks[i].len))
+			return true;
+	}
+	return false;
 }
 
 enum line_kind line_read(struct line_reader *reader, char *line, size_t len, struct logged *out, struct err *err)

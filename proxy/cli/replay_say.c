@@ -132,7 +132,9 @@ static void say_unread(struct strbuf *out, const struct tally *tally)
 	for (uint64_t i = 0; i < tally->bad && i < TALLY_NOTES_MAX; i++) {
 		strbuf_add_str(out, "          ");
 		explain_add_shown(out, span_from_str(tally->notes[i].log));
-		strbuf_addf(out, ":%" PRIu64 "  %s\n", tally->notes[i].line, tally->notes[i].why);
+		strbuf_addf(out, ":%" PRIu64 "  ", tally->notes[i].line);
+		explain_add_shown(out, span_from_str(tally->notes[i].why));
+		strbuf_add_char(out, '\n');
 	}
 }
 

@@ -299,8 +299,16 @@ def what_cannot_be_read_is_status_2(t):
 
 
 @test
+def what_the_server_says_itself_between_its_lines_is_no_broken_line(t):
+    said = [f"2026-11-26T13:40:51.614Z {role}[12351] {level}: 192.0.2.7 is banned" for role in ("master", "worker")
+            for level in ("info", "warning", "error")]
+    answer = replayed(t, log(t, line("GET /a HTTP/1.1"), *said, "2026-11-26T13:40:51.614Z nobody knows what"))
+    t.equal((answer["requests"], answer["no_requests"], answer["unreadable"]), (1, 6, 1), "requests, others, unreadable")
+
+
+@test
 def nothing_of_a_log_reaches_the_terminal_as_it_is(t):
-    file = log(t, b'192.0.2.7 - - [t] "GET /.env\x1b[31m\x9b HTTP/1.1" 200 1 "-" "x"\n', b'192.0.2.7 - - [t] "GET /\\x1b]0;y\\x07.env HTTP/1.1" 200 1\n')
+    file = log(t, b'192.0.2.7 - - [t] "GET /.env\x1b[31m\x9b HTTP/1.1" 200 1 "-" "x"\n', b'192.0.2.7 - - [t] "GET /\\x1b]0;y\\x07.env HTTP/1.1" 200 1\n', b'{"\xc2\x9b31m\x7f\n')
     result = subprocess.run([BINARY, "replay", file], capture_output=True, timeout=30 * t.pace())
     t.equal(result.returncode, 1, f"status: {result.stderr}")
     t.check(all(byte == 10 or 32 <= byte < 127 for byte in result.stdout), f"{result.stdout!r}")
