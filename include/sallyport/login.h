@@ -51,8 +51,7 @@ struct login_attempt {
 	uint32_t wait_s;
 };
 
-/* Is it the field, as the most lenient of origins read names: without regard to case (ASP.NET, Go's JSON), without white space
- * in front, up to a NUL, with "." and " " for "_" (PHP)? The rule has a field. */
+/* Is it the field, as the most lenient of origins read names? The rule has a field. */
 bool login_is_field(const struct login_rule *rule, struct span name);
 /* A value of the field was found: counts it. */
 void login_add_user(struct login_attempt *attempt, struct span name, uint64_t now_us);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sallyport/url.h"
+#include "shield/lenient_name.h"
 
 enum { NAME_MAX = 128 }; /* bytes that tell users apart */
 
@@ -41,25 +42,9 @@ static struct span trim(struct span name)
 	return name;
 }
 
-/* PHP makes "_" of these. */
-static char name_byte(char c)
-{
-	return c == '.' || c == ' ' || c == '[' ? '_' : ascii_lower(c);
-}
-
 bool login_is_field(const struct login_rule *rule, struct span name)
 {
-	const struct span field = span_from_str(rule->field);
-	while (name.len > 0 && is_space(name.ptr[0]))
-		name = span_from(name, 1);
-	name.len = span_find(name, '\0');
-	if (name.len != field.len)
-		return false;
-	for (size_t i = 0; i < name.len; i++) {
-		if (name_byte(name.ptr[i]) != name_byte(field.ptr[i]))
-			return false;
-	}
-	return true;
+	return lenient_name_is(name, span_from_str(rule->field));
 }
 
 static uint64_t key_of(const struct throttle_table *table, struct span name)

@@ -1,8 +1,11 @@
 /* Sessions by a cookie, and their rates. Trusts no cookie: that a session is a real one is for the origin to know. */
 #include "sallyport/throttle_session.h"
 
+#include <string.h>
+
 #include "sallyport/admission.h"
 #include "sallyport/shield.h"
+#include "shield/lenient_name.h"
 
 #define SESSIONS(member) offsetof(struct throttle_sessions, member)
 
@@ -14,6 +17,7 @@
 enum {
 	RATE_MAX = 100000,
 	BURST_MAX = 1000000,
+	PIECE = 256,
 	NAMED_MAX = 4, /* one is usual: what is more counts as the client's other sessions do */
 };
 
@@ -63,10 +67,37 @@ const struct schema throttle_sessions_schema = {
  * what PHP and others write into a cookie that is to go. */
 static struct span value_of(const struct shield_text *cookie)
 {
-	struct span value = span_trim_ows(span_from(cookie->text, cookie->name.len + 1));
+	struct span value = span_trim_ows(span_from(cookie->text, span_find(cookie->text, '=') + 1));
 	if (value.len >= 2 && value.ptr[0] == '"' && value.ptr[value.len - 1] == '"')
 		value = span_of(value.ptr + 1, value.len - 2);
 	return span_eq(value, SPAN("deleted")) ? span_of(value.ptr, 0) : value;
+}
+
+/* The byte at *at, and past it: many origins undo escapes in cookies, and each byte may be written as one. */
+static char next_byte(struct span value, size_t *at)
+{
+	const char *s = value.ptr + *at;
+	if (s[0] == '%' && value.len - *at >= 3 && ascii_hex(s[1]) >= 0 && ascii_hex(s[2]) >= 0) {
+		*at += 3;
+		return (char)(ascii_hex(s[1]) << 4 | ascii_hex(s[2]));
+	}
+	*at += 1;
+	return s[0];
+}
+
+/* Piece by piece, each with the key of those before it: a value may be as long as a field. */
+static uint64_t key_of(const struct throttle_table *table, struct span value)
+{
+	char piece[sizeof(uint64_t) + PIECE];
+	uint64_t key = 0;
+	for (size_t at = 0; at < value.len;) {
+		size_t n = sizeof(key);
+		memcpy(piece, &key, sizeof(key));
+		while (at < value.len && n < sizeof(piece))
+			piece[n++] = next_byte(value, &at);
+		key = throttle_key_of(table, piece, n);
+	}
+	return key;
 }
 
 /* May this client have it as a session of its own? */
@@ -99,13 +130,15 @@ bool throttle_sessions_pass(const struct throttle_sessions *sessions, const stru
 	struct shield_text text;
 	unsigned named = 0;
 	while (named <= NAMED_MAX && shield_next_text(&texts, &text)) {
-		if (text.place != PLACE_COOKIE || !span_eq(text.name, span_from_str(sessions->cookie)))
+		if (text.place != PLACE_COOKIE || !lenient_name_is(text.name, span_from_str(sessions->cookie)))
 			continue;
 		const struct span value = value_of(&text);
 		if (value.len == 0)
 			continue;
 		named++;
-		if (!passes(sessions, asker, named <= NAMED_MAX, throttle_key_of(asker->table, value.ptr, value.len), result))
+		/* A backslash, which some undo and no session has, is none of its own. */
+		const bool is_own = named <= NAMED_MAX && span_find(value, '\\') == value.len;
+		if (!passes(sessions, asker, is_own, key_of(asker->table, value), result))
 			return false;
 	}
 	return true;

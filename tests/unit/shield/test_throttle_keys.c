@@ -267,6 +267,57 @@ static void made_up_sessions_gain_one_rate(void **state)
 	table_free(table);
 }
 
+static void one_session_spelled_otherwise_is_one(void **state)
+{
+	(void)state;
+	static const char *const same[] = {"sid=abc", "SID=abc", "sid =abc", "sid=\"abc\"", "sid=%61bc", "sid=a%62%63; x=1"};
+	const struct throttle_sessions sessions = {
+	    .cookie = "sid", .per_session = {6, 60000}, .rate = rate_of(6, 60000, 6), .new_rate = rate_of(10, 60000, 50)};
+	struct throttle_table *table = table_new();
+	for (uint64_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
+		assert_true(session_passes(table, &sessions, i + 1, same[i]));
+	for (uint64_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
+		assert_false(session_passes(table, &sessions, i + 100, same[i]));
+	assert_true(session_passes(table, &sessions, 1, "sid=abd"));
+	table_free(table);
+}
+
+/* All that this client has with one is as one session. */
+static void backslashes_make_no_sessions(void **state)
+{
+	(void)state;
+	const struct throttle_sessions sessions = {
+	    .cookie = "sid", .per_session = {6, 60000}, .rate = rate_of(6, 60000, 3), .new_rate = rate_of(10, 60000, 50)};
+	struct throttle_table *table = table_new();
+	unsigned passed = 0;
+	for (unsigned i = 0; i < 40; i++) {
+		char cookie[64];
+		snprintf(cookie, sizeof(cookie), "sid=\"\\1%02u\"", i);
+		passed += session_passes(table, &sessions, 1, cookie);
+	}
+	assert_int_equal(passed, 3);
+	table_free(table);
+}
+
+/* Of long ones the end counts too. */
+static void long_sessions_differ_at_their_end(void **state)
+{
+	(void)state;
+	const struct throttle_sessions sessions = {
+	    .cookie = "sid", .per_session = {6, 60000}, .rate = rate_of(6, 60000, 1), .new_rate = rate_of(10, 60000, 50)};
+	struct throttle_table *table = table_new();
+	char cookie[2048];
+	memset(cookie, 'x', sizeof(cookie));
+	memcpy(cookie, "sid=", 4);
+	cookie[sizeof(cookie) - 1] = '\0';
+	for (char end = 'a'; end < 'e'; end++) {
+		cookie[sizeof(cookie) - 2] = end;
+		assert_true(session_passes(table, &sessions, 1, cookie));
+		assert_false(session_passes(table, &sessions, 1, cookie));
+	}
+	table_free(table);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -281,6 +332,9 @@ int main(void)
 	    cmocka_unit_test(who_names_several_users_got_in_as_none),
 	    cmocka_unit_test(a_field_is_named_as_lenient_origins_read_it),
 	    cmocka_unit_test(made_up_sessions_gain_one_rate),
+	    cmocka_unit_test(one_session_spelled_otherwise_is_one),
+	    cmocka_unit_test(backslashes_make_no_sessions),
+	    cmocka_unit_test(long_sessions_differ_at_their_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
