@@ -230,8 +230,6 @@ static void judge_admission(struct exchange *x)
 		login_begin(x, notes.login);
 }
 
-/* Who asks, how often, and how much at once: before what costs more. True: refused. What is only noted, and not
- * enforced, stays in x->verdict. */
 /* By an operator, for all sites: before all that a site says. */
 static bool is_banned(struct exchange *x)
 {
@@ -251,6 +249,8 @@ static bool is_banned(struct exchange *x)
 	return true;
 }
 
+/* Who asks, how often, and how much at once: before what costs more. True: refused. What is only noted, and not
+ * enforced, stays in x->verdict. */
 static bool refuses_client(struct exchange *x)
 {
 	if (is_banned(x))
