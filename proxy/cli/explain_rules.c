@@ -150,7 +150,8 @@ void explain_suggest(struct explain *e, const struct subject *s, const struct ex
 		     struct exception_place *place)
 {
 	struct strbuf text;
-	place->method = asked->is_overridden ? (struct span){0} : asked->method;
+	if (!asked->is_overridden)
+		place->method = asked->method;
 	place->path = asked->is_clear ? s->forward_path : (struct span){0};
 	place->now_us = s->wall_us;
 	strbuf_init(&text, 8 * SHOWN_MAX);
