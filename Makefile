@@ -122,8 +122,8 @@ $(O)/%.o: %.c $(O)/.flags
 	$(call say,cc,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(LIB_CFLAGS) $(CFLAGS_BASE) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(O)/tests/unit/%.o: CPPFLAGS += -Itests/unit
-$(O)/proxy/base/data_path.o: CPPFLAGS += -DSALLYPORT_DATADIR='"$(DATADIR)"'
+$(O)/tests/unit/%.o: private CPPFLAGS += -Itests/unit
+$(O)/proxy/base/data_path.o: private CPPFLAGS += -DSALLYPORT_DATADIR='"$(DATADIR)"'
 $(O)/proxy/base/data_path.o: $(O)/.datadir
 
 $(O)/tests/unit/%: $(O)/tests/unit/%.o $(O)/libsallyport.a

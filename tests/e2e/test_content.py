@@ -111,7 +111,10 @@ ORDINARY = {
     "XML-RPC": post(b"text/xml", b'<?xml version="1.0"?><methodCall><methodName>system.list</methodName><params/></methodCall>'),
     "WebDAV": post(XML, b'<?xml version="1.0" encoding="utf-8" ?><D:propfind xmlns:D="DAV:"><D:allprop/></D:propfind>'),
     "text": post(b"text/plain;charset=UTF-8", b'{"beacon": tru'), "bytes of no type": post(None, b"\0\xff{"), "an empty type": post(b"", b"{"),
-    "an upload": post(b"application/octet-stream", b"--B\r\n" * 1000), "parts of another kind": post(b"multipart/related; boundary=B", b"x"),
+    "an upload": post(b"application/octet-stream", b"--B\r\n" * 1000), "parts of another kind": post(
+        b"multipart/related; boundary=B; type=\"application/xop+xml\"",
+        b"--B\r\nContent-Type: application/xop+xml\r\nContent-ID: <root>\r\n\r\n<a/>\r\n--B\r\nContent-Type: image/png\r\n"
+        b"Content-ID: <one>\r\n\r\n\x89PNG\r\n--B--\r\n"),
     "gzip": post(JSON, gzip.compress(b'{"a":1}'), b"Content-Encoding: gzip"),
     "deflate": post(FORM, zlib.compress(b"a=1"), b"Content-Encoding: deflate"),
     "no content at all": post(JSON, b""), "pieces": chunked(FORM, b"a", b"=", b"1", b"&b=%", b"4", b"1"),
