@@ -335,6 +335,10 @@ def leave_out_what_passed(options, record, results):
 LONGEST = ("test_guard_learning", "test_guard", "test_vault", "test_alerts")
 
 
+# Run when all others are over, one after the other: how long answers take beside other tests says nothing.
+ALONE = ("test_overload", "test_egress_kernel")
+
+
 def files_of(options):
     files = [path.resolve() for path in options.files] or sorted(HERE.glob("test_*.py"))
     return sorted(files, key=lambda path: path.stem not in LONGEST)
@@ -351,7 +355,7 @@ def run_all(options):
     results, record = Results(options.v), Record(options)
     if options.rest:
         leave_out_what_passed(options, record, results)
-    queue = list(files)
+    queue = [path for path in files if path.stem not in ALONE]
     lock = threading.Lock()
 
     def work():
@@ -367,6 +371,9 @@ def run_all(options):
         thread.start()
     for thread in threads:
         thread.join()
+    for path in files:
+        if path.stem in ALONE:
+            supervise(path, options, results, end)
     if not options.files and not options.k:
         check_reasons(results)
         if not options.rest:

@@ -57,8 +57,8 @@ def whatever_tests_open_by_its_place_in_the_tree_is_remembered_with_what_passed(
 
 
 @test
-def limits_of_a_plain_build_are_what_they_say(t):
+def limits_of_a_plain_build_are_not_stretched_for_long(t):
     if is_sanitized():
         t.check(pace.SANITIZED <= t.pace() <= pace.MOST, f"with sanitizers they are stretched: {t.pace()}")
     else:
-        t.equal((t.pace(), pace.most()), (1.0, 1.0), "the factors")
+        t.check(1.0 <= t.pace() <= pace.MOST_PLAIN == pace.most(), f"as the machine is: {t.pace()}")

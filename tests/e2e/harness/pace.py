@@ -1,11 +1,12 @@
-"""By how much limits of time are stretched. Those of a plain build are what they say, on a busy machine too: they tell
-how fast the product is. What sanitizers slow down is given their factor, and that of the load, which hits it the harder."""
+"""By how much limits of time are stretched: by as much as this machine is slower just now than the one that they were
+measured on. On such a one they are what they say. What sanitizers slow down is given their factor besides."""
 
 import time
 
 USUAL = 0.0125       # seconds that _work takes on a core that is idle
 SANITIZED = 3.0      # by so much sanitizers slow down what is tested
 MOST = 10.0
+MOST_PLAIN = 3.0     # what is later than that is late on any machine
 REMEMBERED = 30.0    # a load that was there so long ago may be what made a test late
 SELDOM = 1.0         # between two measurements
 
@@ -26,9 +27,9 @@ def is_of_sanitized_build():
 
 
 def measure():
-    """Looks at the load, unless that was done just now, or says nothing."""
+    """Looks at the load, unless that was done just now."""
     begin = time.monotonic()
-    if not _is_sanitized or _measured and begin - _measured[-1][0] < SELDOM:
+    if _measured and begin - _measured[-1][0] < SELDOM:
         return
     _work()
     end = time.monotonic()
@@ -38,16 +39,15 @@ def measure():
 
 
 def stretch():
-    """The factor: 1, of sanitizers up to MOST, by the slowest moment of the last while."""
-    if not _is_sanitized:
-        return 1.0
+    """The factor: from 1 up to most(), by the slowest moment of the last while."""
     measure()
-    return min(MOST, SANITIZED * max(1.0, *(factor for _, factor in _measured)))
+    slowest = max(1.0, *(factor for _, factor in _measured))
+    return min(most(), slowest * (SANITIZED if _is_sanitized else 1.0))
 
 
 def most():
     """What stretch() will never be above."""
-    return MOST if _is_sanitized else 1.0
+    return MOST if _is_sanitized else MOST_PLAIN
 
 
 def is_over(began, seconds):
