@@ -43,7 +43,7 @@ static bool split_brackets(struct span text, struct span *host, struct span *por
 	if (end == text.len || (rest.len > 0 && rest.ptr[0] != ':'))
 		return err_set(err, "'%.*s': write an IPv6 address with ports as [2001:db8::1]:443", SPAN_ARG(text));
 	*host = span_of(text.ptr + 1, end - 1);
-	if (span_find(*host, ':') == host->len)
+	if (count(*host, ':') < 2)
 		return err_set(err, "'%.*s': brackets are for IPv6 addresses", SPAN_ARG(text));
 	*ports = rest.len > 0 ? span_from(rest, 1) : (struct span){0};
 	return true;
@@ -129,7 +129,7 @@ static bool parse_host(struct span host, struct egress_entry *out, struct arena 
 
 bool egress_entry_parse(const char *text, struct egress_entry *out, struct arena *arena, struct err *err)
 {
-	struct span whole = span_from_str(text), host, ports;
+	struct span whole = span_from_str(text), host = {0}, ports = {0};
 	struct err inner = {0};
 	*out = (struct egress_entry){.text = text, .ports = any_port};
 	if (is_url(whole))

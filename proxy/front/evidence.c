@@ -34,7 +34,7 @@ struct context {
 
 static bool lies_in(struct span s, struct span whole)
 {
-	return s.ptr && s.ptr >= whole.ptr && s.ptr + s.len <= whole.ptr + whole.len;
+	return s.ptr && whole.ptr && s.ptr >= whole.ptr && s.ptr + s.len <= whole.ptr + whole.len;
 }
 
 static struct context context_of_field(const struct keeping *k, const struct http_field *field)
