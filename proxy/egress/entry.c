@@ -70,11 +70,12 @@ static bool is_url(struct span text)
 	return memmem(text.ptr, text.len, "://", 3) != NULL;
 }
 
+/* A name only: neither ports nor an address, which both have colons. */
 static bool take_name(struct span name, struct egress_entry *out, struct arena *arena)
 {
 	struct url_host host;
 	enum reason reason;
-	if (!url_parse_host(name, &host, &reason) || host.port != 0)
+	if (span_find(name, ':') < name.len || !url_parse_host(name, &host, &reason))
 		return false;
 	char *lower = arena_alloc(arena, host.name.len + 1);
 	for (size_t i = 0; lower && i < host.name.len; i++)
