@@ -211,6 +211,9 @@ struct rule_scan {
 };
 
 void rule_tally_begin(struct rule_tally *tally);
+/* What was found so far goes on in another tally: all but excerpts, of which there are none where the bytes of all
+ * values outlive the verdict, as those of a head. */
+void rule_tally_carry(struct rule_tally *to, const struct rule_tally *from);
 /* modes: as in the scan. */
 void rule_scan_begin(struct rule_scan *scan, const struct rule_set *set, struct rule_scratch *scratch,
 		     struct rule_tally *tally, const uint8_t *modes);

@@ -63,10 +63,21 @@ bool span_istarts(struct span s, struct span prefix);
 bool span_iends(struct span s, struct span suffix);
 
 /* Offset of the first c in s, or s.len where there is none. */
-size_t span_find(struct span s, char c);
+static inline size_t span_find(struct span s, char c)
+{
+	const char *at = s.len > 0 ? memchr(s.ptr, c, s.len) : NULL;
+	return at ? (size_t)(at - s.ptr) : s.len;
+}
 
 /* The part from offset on; empty where offset is past the end. */
-struct span span_from(struct span s, size_t offset);
+static inline struct span span_from(struct span s, size_t offset)
+{
+	if (offset == 0)
+		return s;
+	if (offset >= s.len)
+		return span_of(s.ptr ? s.ptr + s.len : NULL, 0);
+	return span_of(s.ptr + offset, s.len - offset);
+}
 
 /* Without leading and trailing SP and HTAB (OWS, RFC 9110 section 5.6.3). */
 struct span span_trim_ows(struct span s);

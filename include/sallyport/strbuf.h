@@ -25,6 +25,8 @@ void strbuf_init(struct strbuf *sb, size_t cap);
 void strbuf_release(struct strbuf *sb);
 /* Empties it and clears `truncated`; keeps the memory. */
 void strbuf_reset(struct strbuf *sb);
+/* Keeps its first len bytes, which it has. */
+void strbuf_cut(struct strbuf *sb, size_t len);
 void strbuf_add(struct strbuf *sb, const void *bytes, size_t len);
 void strbuf_add_span(struct strbuf *sb, struct span s);
 void strbuf_add_str(struct strbuf *sb, const char *str);

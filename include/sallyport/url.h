@@ -128,7 +128,8 @@ struct span url_rewrite_query(struct span query, unsigned rewrite, char *buf);
 /* The query decoded once for rules ('+' is a space; what is no escape stays), into
  * buf of query.len bytes. Points into query itself where nothing is to decode. */
 struct span url_decode_query(struct span query, char *buf);
-/* The same, always into buf; and what it came upon, as bits. */
+/* The same, always into buf, which has URL_DECODE_ROOM(query.len) bytes; and what it came upon, as bits. */
+#define URL_DECODE_ROOM(query_len) ((query_len) + 7)
 enum {
 	URL_DECODED_ESCAPE = 1,   /* an escape */
 	URL_DECODED_LONE = 2,     /* a "%" that is none */
@@ -136,6 +137,7 @@ enum {
 	URL_DECODED_PERCENT = 8,  /* "%25" */
 	URL_DECODED_RAW_NUL = 16, /* a NUL byte as it is */
 	URL_DECODED_HIGH = 32,    /* a byte from 0x80 on, however it was written */
+	URL_DECODED_SEMICOLON = 64, /* a ";" that was not escaped */
 };
 struct span url_decode_noting(struct span query, char *buf, unsigned *notes);
 /* The raw bytes that the first decoded_len bytes of the decoded query came from. */

@@ -9,6 +9,8 @@
 
 #include <jansson.h>
 
+#include "sallyport/word.h"
+
 enum { PRINT_FLAGS = JSON_COMPACT | JSON_ENSURE_ASCII };
 
 static json_t *tree_of(const struct json_value *value)
@@ -193,30 +195,29 @@ static size_t utf8_sequence(const unsigned char *p, size_t left)
 	return len;
 }
 
-/* Eight bytes at a time, as nearly all text is. */
-static bool is_ascii_word(const unsigned char *p, size_t left)
+/* How many bytes of ASCII come next, as nearly all are; at least those in the next eight. */
+static size_t ascii_run(struct span text)
 {
-	uint64_t word;
-	if (left < sizeof(word))
-		return false;
-	memcpy(&word, p, sizeof(word));
-	return (word & UINT64_C(0x8080808080808080)) == 0;
+	size_t n = 0;
+	for (; text.len - n >= 8; n += 8) {
+		uint64_t high = word_high(word_load(text.ptr + n));
+		if (high)
+			return n + word_first(high);
+	}
+	return n + word_first(word_high(word_load_end(text.ptr + n, text.len - n, '\x80')));
 }
 
 bool json_is_text(struct span text)
 {
-	const unsigned char *p = (const unsigned char *)text.ptr;
-	for (size_t i = 0; i < text.len;) {
-		if (is_ascii_word(p + i, text.len - i)) {
-			i += 8;
-			continue;
-		}
-		size_t len = utf8_sequence(p + i, text.len - i);
-		if (len == 0)
-			return false;
+	size_t len = 1;
+	for (size_t i = 0; len > 0;) {
+		i += ascii_run(span_from(text, i));
+		if (i >= text.len)
+			return true;
+		len = utf8_sequence((const unsigned char *)text.ptr + i, text.len - i);
 		i += len;
 	}
-	return true;
+	return false;
 }
 
 struct json_value *json_read(struct span text, struct err *err)

@@ -51,21 +51,6 @@ bool span_iends(struct span s, struct span suffix)
 	return s.len >= suffix.len && span_ieq(span_from(s, s.len - suffix.len), suffix);
 }
 
-size_t span_find(struct span s, char c)
-{
-	const char *at = s.len > 0 ? memchr(s.ptr, c, s.len) : NULL;
-	return at ? (size_t)(at - s.ptr) : s.len;
-}
-
-struct span span_from(struct span s, size_t offset)
-{
-	if (offset == 0)
-		return s;
-	if (offset >= s.len)
-		return span_of(s.ptr ? s.ptr + s.len : NULL, 0);
-	return span_of(s.ptr + offset, s.len - offset);
-}
-
 static bool is_ows(char c)
 {
 	return c == ' ' || c == '\t';

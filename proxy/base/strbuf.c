@@ -27,6 +27,13 @@ void strbuf_reset(struct strbuf *sb)
 		sb->data[0] = '\0';
 }
 
+void strbuf_cut(struct strbuf *sb, size_t len)
+{
+	sb->len = len;
+	if (sb->data)
+		sb->data[len] = '\0';
+}
+
 /* cap may be SIZE_MAX: no sum here can overflow. */
 static size_t larger_room(const struct strbuf *sb, size_t wanted)
 {

@@ -1,11 +1,12 @@
 #ifndef HTTP_CHARS_H
 #define HTTP_CHARS_H
 
-#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+#include "sallyport/word.h"
 
 /* Classes of bytes. A byte may have several. */
 enum http_class {
@@ -21,23 +22,14 @@ static inline bool http_is_class(char c, enum http_class class)
 	return (http_class[(unsigned char)c] & class) != 0;
 }
 
-#define HTTP_EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
-
 /* Offset of the first byte at or after i that is below `low` (at most 0x80) or
- * DEL; end where there is none. Eight bytes at a time: in (x - n) & ~x the high
- * bit of the first byte below n is set, and only bytes after it can be wrong. */
+ * DEL; end where there is none. */
 static inline size_t http_text_end(const char *buf, size_t i, size_t end, unsigned low)
 {
 	for (; end - i >= 8; i += 8) {
-		uint64_t word;
-		memcpy(&word, buf + i, sizeof(word));
-		word = le64toh(word);
-		uint64_t del = word ^ HTTP_EACH_BYTE(0x7fU);
-		uint64_t hit = ((word - HTTP_EACH_BYTE(low)) & ~word) |
-			       ((del - HTTP_EACH_BYTE(1U)) & ~del);
-		hit &= HTTP_EACH_BYTE(0x80U);
+		uint64_t word = word_load(buf + i), hit = word_below(word, low) | word_find(word, 0x7f);
 		if (hit)
-			return i + (size_t)__builtin_ctzll(hit) / 8;
+			return i + word_first(hit);
 	}
 	while (i < end && (unsigned char)buf[i] >= low && buf[i] != 0x7f)
 		i++;

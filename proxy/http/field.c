@@ -31,7 +31,7 @@ static uint64_t load_lower(const char *at)
 {
 	uint64_t word;
 	memcpy(&word, at, sizeof(word));
-	return word | HTTP_EACH_BYTE(0x20U);
+	return word | WORD_EACH(0x20);
 }
 
 /* In a token, c | 0x20 equals a lower-case letter, a digit or "-" only where c

@@ -11,6 +11,7 @@
 #include "sallyport/http_head.h"
 #include "sallyport/json.h"
 #include "sallyport/shield.h"
+#include "sallyport/word.h"
 
 /* Room for everything but the texts: about twenty names, numbers and addresses. */
 enum { FIXED_ROOM = 1024, ESCAPED_BYTE = 4 };
@@ -58,19 +59,10 @@ static bool is_plain(unsigned char c)
 	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
-#define EACH(byte) (0x0101010101010101ULL * (byte))
-
-/* Some byte of the eight is zero, or (for `below`) less than n <= 128. */
-static uint64_t has_zero(uint64_t x)
+static bool all_plain(uint64_t word)
 {
-	return (x - EACH(1)) & ~x & EACH(0x80);
-}
-
-static bool all_plain(uint64_t eight)
-{
-	uint64_t below_space = (eight - EACH(0x20)) & ~eight & EACH(0x80);
-	return ((eight & EACH(0x80)) | below_space | has_zero(eight ^ EACH('"')) |
-		has_zero(eight ^ EACH('\\')) | has_zero(eight ^ EACH(0x7f))) == 0;
+	return (word_high(word) | word_below(word, 0x20) | word_find(word, '"') | word_find(word, '\\') |
+		word_find(word, 0x7f)) == 0;
 }
 
 static void put_escaped_byte(struct line *line, unsigned char c)
@@ -88,13 +80,12 @@ static void put_escaped(struct line *line, struct span text)
 {
 	size_t i = 0;
 	while (i < text.len) {
-		uint64_t eight;
-		if (text.len - i >= sizeof(eight)) {
-			memcpy(&eight, text.ptr + i, sizeof(eight));
-			if (all_plain(eight)) {
-				memcpy(line->at, &eight, sizeof(eight));
-				line->at += sizeof(eight);
-				i += sizeof(eight);
+		if (text.len - i >= 8) {
+			const uint64_t word = word_load(text.ptr + i);
+			if (all_plain(word)) {
+				word_store(line->at, word);
+				line->at += 8;
+				i += 8;
 				continue;
 			}
 		}

@@ -62,13 +62,6 @@ static bool check_lengths(struct body *body, size_t name, size_t pair)
 	       (name == pair || body_within(body, BODY_LIMIT_VALUE, pair - name - 1));
 }
 
-static struct word decode(struct span raw, char *buf)
-{
-	struct word word = {.raw = raw};
-	word.plain = url_decode_noting(raw, buf, &word.notes);
-	return word;
-}
-
 static bool take_pair(struct body *body, struct span pair)
 {
 	struct span raw_name = span_of(pair.ptr, span_find(pair, '='));
@@ -77,11 +70,12 @@ static bool take_pair(struct body *body, struct span pair)
 	if (!check_lengths(body, raw_name.len, pair.len))
 		return false;
 	body->kept.len = 0;
-	if (!body_text_reserve(body, &body->kept, pair.len))
+	if (!body_text_reserve(body, &body->kept, URL_DECODE_ROOM(pair.len)))
 		return false;
-	struct word name = decode(raw_name, body->kept.data);
-	struct word value = decode(span_from(pair, raw_name.len + 1), body->kept.data + raw_name.len);
-	body->is_split = span_find(value.raw, ';') < value.raw.len;
+	struct word name = {.raw = raw_name}, value = {.raw = span_from(pair, raw_name.len + 1)};
+	name.plain = url_decode_noting(name.raw, body->kept.data, &name.notes);
+	value.plain = url_decode_noting(value.raw, body->kept.data + raw_name.len, &value.notes);
+	body->is_split = value.notes & URL_DECODED_SEMICOLON;
 	if ((name.notes | value.notes) & URL_DECODED_RAW_NUL)
 		return body_refuse(body, REASON_BODY_MALFORMED, "form: a NUL byte");
 	return check_name(body, &name) && check_spelling(body, &value) &&

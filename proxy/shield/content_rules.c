@@ -84,15 +84,24 @@ static bool is_told(struct shield_content *content, struct span name)
 	return false;
 }
 
+static void add_name(struct shield_content *content, struct rule_scan *scan, const struct body_value *value)
+{
+	if (is_told(content, value->name))
+		return;
+	const struct rule_value name = {
+	    .target = targets[value->place].name, .name = end_of(value->name), .value = news_of(value)};
+	if (name.value.len > 0)
+		rule_scan_add(scan, &name);
+}
+
 static void add_value(struct shield_content *content, struct rule_scan *scan, const struct body_value *value)
 {
-	struct span own = end_of(value->name);
-	struct rule_value name = {
-	    .target = targets[value->place].name, .name = own, .value = news_of(value)};
-	struct rule_value text = {
-	    .target = targets[value->place].value, .name = own, .value = value->value, .is_split = value->is_split};
-	if (name.target != TARGET_UNSET && name.value.len > 0 && !is_told(content, value->name))
-		rule_scan_add(scan, &name);
+	if (targets[value->place].name != TARGET_UNSET)
+		add_name(content, scan, value);
+	const struct rule_value text = {.target = targets[value->place].value,
+					.name = end_of(value->name),
+					.value = value->value,
+					.is_split = value->is_split};
 	rule_scan_add(scan, &text);
 }
 
@@ -120,14 +129,16 @@ void shield_content_begin(struct shield_content *content, const struct shield *s
 			  const struct shield_scratch *scratch, enum shield_mode mode, uint32_t score)
 {
 	uint32_t of_rules = tally_score(shield, &scratch->tally);
-	*content = (struct shield_content){
-	    .shield = shield,
-	    .mode = mode,
-	    .asks = shield->settings.rules && !scratch->skips_rules,
-	    .score = score - (of_rules < score ? of_rules : score),
-	    .tally = scratch->tally,
-	    .asked = scratch->asked,
-	};
+	content->shield = shield;
+	content->mode = mode;
+	content->asks = shield->settings.rules && !scratch->skips_rules;
+	content->score = score - (of_rules < score ? of_rules : score);
+	content->findings = 0;
+	content->asked = scratch->asked;
+	content->last_name_len = 0;
+	content->window = NULL;
+	content->window_len = content->window_seen = 0;
+	rule_tally_carry(&content->tally, &scratch->tally);
 }
 
 bool shield_content_needs_window(const struct shield_content *content, enum body_kind kind)

@@ -223,7 +223,7 @@ static struct pattern_source *sources_of(struct builder *builder, enum rule_grou
 	for (size_t i = 0; i < set->condition_count; i++) {
 		const struct condition *condition = &set->conditions[i];
 		if (belongs(condition, g, filter) && builder->kinds[i] != PATTERN_BAD)
-			expressions_add(texts, condition->spec, (unsigned)i, builder->kinds[i]);
+			expressions_add(texts, condition->spec, (unsigned)i, builder->kinds[i], filter == PLAIN);
 	}
 	if (texts->failed)
 		complain(builder, set->n, "no memory for the patterns of rules");

@@ -6,6 +6,8 @@
  * there is, since a class may take a NUL, and never less. */
 #include "shield/rules_expression.h"
 
+#include "shield/rules_needs.h"
+
 enum { EXPRESSION_MAX = 64 << 10 };
 
 static bool is_word(char c)
@@ -109,20 +111,46 @@ static bool has_room(struct expressions *expressions)
 	return true;
 }
 
-void expressions_add(struct expressions *expressions, const struct rule_condition *condition, unsigned id,
-		     enum pattern_kind kind)
+static bool write_for_all(struct strbuf *out, const struct rule_condition *condition, const char *text)
 {
-	for (const char *const *text = condition->texts; *text; text++) {
+	write_expression(out, condition, text, true);
+	return true;
+}
+
+/* False: no plain value matches it. */
+static bool write_for_plain(struct strbuf *out, const struct rule_condition *condition, const char *text)
+{
+	struct strbuf plain;
+	if (condition->op != OPERATOR_PATTERN) {
+		write_expression(out, condition, text, true);
+		return !text_has_mark(text);
+	}
+	strbuf_init(&plain, EXPRESSION_MAX);
+	bool may_match = pattern_write_plain(text, &plain);
+	write_expression(out, condition, plain.data && !plain.truncated ? plain.data : text, true);
+	strbuf_release(&plain);
+	return may_match;
+}
+
+static bool add_source(struct expressions *expressions, const struct pattern_source *source)
+{
+	if (!has_room(expressions))
+		return false;
+	expressions->sources[expressions->n++] = *source;
+	return true;
+}
+
+void expressions_add(struct expressions *expressions, const struct rule_condition *condition, unsigned id,
+		     enum pattern_kind kind, bool plain)
+{
+	for (const char *const *text = condition->texts; *text && !expressions->failed; text++) {
 		struct strbuf out;
 		strbuf_init(&out, EXPRESSION_MAX);
-		write_expression(&out, condition, *text, true);
-		if (out.truncated || !out.data || !has_room(expressions)) {
+		const bool is_wanted = plain ? write_for_plain(&out, condition, *text) : write_for_all(&out, condition, *text);
+		const struct pattern_source source = {.text = out.data, .id = id, .cased = condition->cased, .kind = kind};
+		expressions->failed = out.truncated || !out.data || (is_wanted && !add_source(expressions, &source));
+		if (!is_wanted || expressions->failed)
 			strbuf_release(&out);
-			expressions->failed = true;
-			return;
-		}
-		expressions->sources[expressions->n++] = (struct pattern_source){
-		    .text = out.data, .id = id, .cased = condition->cased, .kind = kind};
 	}
 }
 

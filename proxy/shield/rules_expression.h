@@ -14,9 +14,10 @@ struct expressions {
 	bool failed; /* no memory */
 };
 
-/* Adds one source for each text of the condition; id is what a match is told by. */
+/* Adds one source for each text of the condition; id is what a match is told by. plain: only for what plain values may
+ * match (rules_needs.h). */
 void expressions_add(struct expressions *expressions, const struct rule_condition *condition, unsigned id,
-		     enum pattern_kind kind);
+		     enum pattern_kind kind, bool plain);
 void expressions_release(struct expressions *expressions);
 
 /* Is what is found among others surely there? */

@@ -1,6 +1,6 @@
-/* Tells patterns that no plain value can match, by reading them. It understands sequences,
- * alternatives, groups, classes and repeats; whatever else it meets is taken for something that may
- * match plain bytes, or nothing, so that an answer of true is always right. */
+/* Tells patterns that no plain value can match, by reading them, and writes what is left of others where values are
+ * plain. It understands sequences, alternatives, groups, classes and repeats; whatever else it meets is taken for
+ * something that may match plain bytes, or nothing, so that an answer of true is always right. */
 #include "shield/rules_needs.h"
 
 #include "shield/transform.h"
@@ -16,7 +16,25 @@ struct reading {
 	const char *at;
 	unsigned depth;
 	bool lost; /* something was not understood: no answer is certain */
+	struct strbuf *out; /* what was read and may match plain bytes; NULL: nobody asks */
 };
+
+static void write_to(struct reading *reading, const char *from)
+{
+	if (reading->out)
+		strbuf_add(reading->out, from, (size_t)(reading->at - from));
+}
+
+static size_t written(const struct reading *reading)
+{
+	return reading->out ? reading->out->len : 0;
+}
+
+static void take_back(struct reading *reading, size_t len)
+{
+	if (reading->out)
+		strbuf_cut(reading->out, len);
+}
 
 static bool read_alternatives(struct reading *reading);
 
@@ -87,6 +105,7 @@ static bool enter_special_group(struct reading *reading)
 /* Behind "(": is a mark needed by it? */
 static bool read_group(struct reading *reading)
 {
+	const char *begin = reading->at - 1;
 	bool needs = false;
 	if (++reading->depth > NESTING_MAX) {
 		reading->lost = true;
@@ -99,21 +118,21 @@ static bool read_group(struct reading *reading)
 		if (!enter_special_group(reading))
 			return false;
 	}
+	write_to(reading, begin);
 	needs = read_alternatives(reading);
+	begin = reading->at;
 	reading->depth--;
 	if (*reading->at == ')')
 		reading->at++;
 	else
 		reading->lost = true;
+	write_to(reading, begin);
 	return needs;
 }
 
-/* One element without its repeat: is a mark needed by it? */
-static bool read_element(struct reading *reading)
+static bool read_single(struct reading *reading, char c)
 {
-	char c = *reading->at++;
 	switch (c) {
-	case '(': return read_group(reading);
 	case '[': return !class_may_be_plain(reading);
 	case '\\': return !escape_may_be_plain(reading);
 	case '.':
@@ -121,6 +140,18 @@ static bool read_element(struct reading *reading)
 	case '$': return false;
 	default: return !byte_is_plain((unsigned char)c);
 	}
+}
+
+/* One element without its repeat: is a mark needed by it? */
+static bool read_element(struct reading *reading)
+{
+	const char *begin = reading->at;
+	char c = *reading->at++;
+	if (c == '(')
+		return read_group(reading);
+	bool needs = read_single(reading, c);
+	write_to(reading, begin);
+	return needs;
 }
 
 /* May what stands before be left out? */
@@ -133,7 +164,7 @@ static bool read_repeat(struct reading *reading)
 	} else if (*reading->at == '+') {
 		reading->at++;
 	} else if (reading->at[0] == '{' && ascii_is_digit(reading->at[1])) {
-		optional = reading->at[1] == '0';
+		optional = reading->at[1] == '0' && !ascii_is_digit(reading->at[2]);
 		reading->at += strcspn(reading->at, "}");
 		reading->at += *reading->at == '}';
 	} else {
@@ -149,29 +180,57 @@ static bool read_sequence(struct reading *reading)
 {
 	bool needs = false;
 	while (*reading->at && *reading->at != '|' && *reading->at != ')' && !reading->lost) {
+		const size_t before = written(reading);
 		bool element = read_element(reading);
+		const char *repeat = reading->at;
 		bool optional = read_repeat(reading);
+		write_to(reading, repeat);
+		if (element && optional)
+			take_back(reading, before);
 		needs |= element && !optional;
 	}
 	return needs;
 }
 
+/* Is a mark needed by it? Then it is not written. is_first: none before it was. */
+static bool read_alternative(struct reading *reading, bool is_first)
+{
+	const size_t before = written(reading);
+	if (reading->out && !is_first)
+		strbuf_add_char(reading->out, '|');
+	bool needs = read_sequence(reading);
+	if (needs)
+		take_back(reading, before);
+	return needs;
+}
+
 static bool read_alternatives(struct reading *reading)
 {
-	bool needs = read_sequence(reading);
+	bool needs = read_alternative(reading, true);
 	while (*reading->at == '|' && !reading->lost) {
 		reading->at++;
-		bool other = read_sequence(reading);
+		bool other = read_alternative(reading, needs);
 		needs = needs && other;
 	}
 	return needs;
 }
 
-static bool text_has_mark(const char *text)
+bool text_has_mark(const char *text)
 {
 	while (*text && byte_is_plain((unsigned char)*text))
 		text++;
 	return *text != '\0';
+}
+
+bool pattern_write_plain(const char *text, struct strbuf *out)
+{
+	struct reading reading = {.at = text, .out = out};
+	bool needs = read_alternatives(&reading);
+	if (!reading.lost && *reading.at == '\0')
+		return !needs;
+	strbuf_cut(out, 0);
+	strbuf_add_str(out, text);
+	return true;
 }
 
 bool condition_needs_marks(const struct rule_condition *condition)

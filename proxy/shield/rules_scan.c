@@ -515,6 +515,17 @@ void rule_tally_begin(struct rule_tally *tally)
 	memset(tally->met, 0, sizeof(tally->met));
 }
 
+void rule_tally_carry(struct rule_tally *to, const struct rule_tally *from)
+{
+	rule_tally_begin(to);
+	to->hit_count = from->hit_count;
+	to->waiver_count = from->waiver_count;
+	to->broken = from->broken;
+	memcpy(to->hits, from->hits, from->hit_count * sizeof(to->hits[0]));
+	memcpy(to->waivers, from->waivers, from->waiver_count * sizeof(to->waivers[0]));
+	memcpy(to->met, from->met, sizeof(to->met));
+}
+
 void rule_scan_begin(struct rule_scan *scan, const struct rule_set *set, struct rule_scratch *scratch,
 		     struct rule_tally *tally, const uint8_t *modes)
 {
@@ -541,7 +552,9 @@ static bool enter(struct lines *lines, const struct rule_value *value, unsigned 
 {
 	struct entry *entry = &lines->entries[lines->n++];
 	const size_t len = value->value.len, name_len = value->raw.ptr ? 0 : value->name.len;
-	*entry = (struct entry){.value = *value, .kinds = kinds};
+	entry->value = *value;
+	entry->kinds = kinds;
+	entry->alone = false;
 	entry->value.value.ptr = memcpy(lines->text + lines->len, value->value.ptr, len);
 	lines->kinds |= kinds;
 	lines->text[lines->len + len] = '\0';
@@ -558,7 +571,7 @@ void rule_scan_add(struct rule_scan *scan, const struct rule_value *value)
 {
 	enum rule_group g = rule_group_of(value->target);
 	size_t len = value->value.len;
-	if (!rule_set_wants(scan->set, value->target))
+	if (!(scan->set->targets >> value->target & 1))
 		return;
 	if (len + 2 > LINES_ROOM) {
 		look_alone(scan, g, value);

@@ -26,6 +26,58 @@ const uint16_t byte_kinds[256] = {
 #undef S
 #undef U
 
+/* ---- kinds of bytes ---- */
+
+/* Sixteen bytes at a time, as instructions of the machine where it has such. */
+typedef uint8_t block __attribute__((vector_size(16)));
+
+static bool any(block found)
+{
+	uint64_t halves[2];
+	memcpy(halves, &found, sizeof(halves));
+	return (halves[0] | halves[1]) != 0;
+}
+
+/* What was found among the bytes of plain values. */
+struct glance {
+	block marks, uppers, spaces;
+};
+
+static void glance_at(struct glance *glance, const char *at)
+{
+	block bytes;
+	memcpy(&bytes, at, sizeof(bytes));
+	const block spaces = (block)(bytes == ' '), uppers = (block)(bytes - 'A' < 26);
+	const block letters = (block)((bytes | 0x20) - 'a' < 26), digits = (block)(bytes - '0' < 10);
+	const block others = (block)(bytes - ',' < 3) | (block)(bytes == '_') | (block)(bytes >= 0x80);
+	glance->marks |= ~(spaces | letters | digits | others);
+	glance->uppers |= uppers;
+	glance->spaces |= spaces;
+}
+
+/* Of at least sixteen bytes. The last are looked at with some of those before them. */
+static bool is_plain(struct span s, unsigned *kinds)
+{
+	struct glance glance = {0};
+	const size_t last = s.len - sizeof(block);
+	for (size_t i = 0; i < s.len; i += sizeof(block))
+		glance_at(&glance, s.ptr + (i < last ? i : last));
+	*kinds = (any(glance.uppers) ? KIND_UPPER : 0u) | (any(glance.spaces) ? KIND_SPACE : 0u);
+	return !any(glance.marks);
+}
+
+unsigned kinds_of(struct span s)
+{
+	unsigned kinds = 0;
+	if (s.len >= sizeof(block) && is_plain(s, &kinds))
+		return kinds;
+	for (size_t i = 0; i < s.len; i++)
+		kinds |= byte_kinds[(unsigned char)s.ptr[i]];
+	return kinds;
+}
+
+/* ---- transformations ---- */
+
 static bool is_space(char c)
 {
 	return byte_kinds[(unsigned char)c] & KIND_SPACE;

@@ -23,23 +23,7 @@ enum byte_kind {
 extern const uint16_t byte_kinds[256];
 
 /* The kinds of bytes in s. */
-static inline unsigned kinds_of(struct span s)
-{
-	const unsigned char *at = (const unsigned char *)s.ptr;
-	unsigned even = 0, odd = 0;
-	size_t i = 0;
-	for (; i + 8 <= s.len; i += 8) { /* one load for eight bytes, and no sum waits for the other */
-		uint64_t word;
-		memcpy(&word, at + i, sizeof(word));
-		even |= byte_kinds[word & 0xff] | byte_kinds[word >> 16 & 0xff];
-		odd |= byte_kinds[word >> 8 & 0xff] | byte_kinds[word >> 24 & 0xff];
-		even |= byte_kinds[word >> 32 & 0xff] | byte_kinds[word >> 48 & 0xff];
-		odd |= byte_kinds[word >> 40 & 0xff] | byte_kinds[word >> 56];
-	}
-	for (; i < s.len; i++)
-		even |= byte_kinds[at[i]];
-	return even | odd;
-}
+unsigned kinds_of(struct span s);
 
 /* One of these has to be there for the transformation to change anything. KIND_ANY: it may change
  * any value, also one without a byte. */

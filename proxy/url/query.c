@@ -2,6 +2,7 @@
  * server (signed URLs, nested URLs, older encodings), so that only what no form produces
  * is worth a refusal, and nothing is rewritten that a site does not ask for (rewrite.c).
  * Trusts no byte. */
+#include "sallyport/word.h"
 #include "url/class.h"
 #include "url/escape.h"
 #include "url/spelling.h"
@@ -68,47 +69,54 @@ struct span url_decode_query(struct span query, char *buf)
 	return span_of(buf, len);
 }
 
-/* Behind a "%". Two digits of a hexadecimal number: what they are; else a "%" that stands for itself. */
-static char decode_escape(struct span query, size_t *at, unsigned *notes)
+struct decoding {
+	const char *in, *end;
+	char *out;
+	unsigned notes;
+};
+
+/* A "%" and two digits of a hexadecimal number; else a "%" that stands for itself. */
+static void decode_escape(struct decoding *d)
 {
-	int high = -1, low = -1;
-	if (query.len - *at >= 2) {
-		high = ascii_hex(query.ptr[*at]);
-		low = ascii_hex(query.ptr[*at + 1]);
+	int high = d->end - d->in >= 3 ? ascii_hex(d->in[1]) : -1, low = high < 0 ? -1 : ascii_hex(d->in[2]);
+	if (low < 0) {
+		d->notes |= URL_DECODED_LONE;
+		*d->out++ = *d->in++;
+		return;
 	}
-	if (high < 0 || low < 0) {
-		*notes |= URL_DECODED_LONE;
-		return '%';
-	}
-	*at += 2;
-	char c = (char)(high * 16 + low);
-	*notes |= URL_DECODED_ESCAPE | (c == '\0' ? URL_DECODED_NUL : 0u) | (c == '%' ? URL_DECODED_PERCENT : 0u);
-	return c;
+	const unsigned char c = (unsigned char)(high << 4 | low);
+	d->notes |= URL_DECODED_ESCAPE | (c & 0x80 ? URL_DECODED_HIGH : 0u);
+	if (c == '\0' || c == '%')
+		d->notes |= c ? URL_DECODED_PERCENT : URL_DECODED_NUL;
+	*d->out++ = (char)c;
+	d->in += 3;
 }
 
-static char decode_byte(char c, unsigned *notes)
+/* Up to eight bytes, none of them behind an escape. Writes eight. */
+static void decode_word(struct decoding *d)
 {
-	if (c == '\0')
-		*notes |= URL_DECODED_RAW_NUL;
-	return c == '+' ? ' ' : c;
+	const size_t left = (size_t)(d->end - d->in);
+	const uint64_t word = left >= 8 ? word_load(d->in) : word_load_end(d->in, left, '%');
+	const uint64_t percents = word_find(word, '%'), pluses = word_find_all(word, '+') >> 7;
+	const size_t n = percents ? word_first(percents) : 8;
+	word_store(d->out, word ^ pluses * ('+' ^ ' '));
+	d->notes |= (word_find(word, '\0') ? URL_DECODED_RAW_NUL : 0u) |
+		    (word_find(word, ';') ? URL_DECODED_SEMICOLON : 0u) | (word_high(word) ? URL_DECODED_HIGH : 0u);
+	d->in += n;
+	d->out += n;
 }
 
 struct span url_decode_noting(struct span query, char *buf, unsigned *notes)
 {
-	unsigned noted = 0;
-	unsigned char all = 0;
-	size_t len = 0;
-	for (size_t at = 0; at < query.len;) {
-		char c = query.ptr[at++];
-		if (c == '%')
-			c = decode_escape(query, &at, &noted);
-		else if ((unsigned char)c <= '+') /* few bytes of a text are */
-			c = decode_byte(c, &noted);
-		all |= (unsigned char)c;
-		buf[len++] = c;
+	struct decoding d = {.in = query.ptr, .end = query.len > 0 ? query.ptr + query.len : query.ptr, .out = buf};
+	while (d.in < d.end) {
+		if (*d.in == '%')
+			decode_escape(&d);
+		else
+			decode_word(&d);
 	}
-	*notes = noted | (all & 0x80 ? URL_DECODED_HIGH : 0u);
-	return span_of(buf, len);
+	*notes = d.notes;
+	return span_of(buf, (size_t)(d.out - buf));
 }
 
 struct span url_query_prefix(struct span query, size_t decoded_len)

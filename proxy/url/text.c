@@ -2,27 +2,8 @@
  * printable byte is ordinary there; but readers decode escapes (PHP each cookie, others
  * Referer and Destination), so that what an escape or a byte from 0x80 on spells is looked at as in a
  * query. Text without either, as nearly all is, is known by eight bytes at a time. Trusts no byte. */
+#include "sallyport/word.h"
 #include "url/spelling.h"
-
-#include <endian.h>
-
-#define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
-
-static uint64_t word_at(const char *at)
-{
-	uint64_t word;
-	memcpy(&word, at, sizeof(word));
-	return word;
-}
-
-/* The high bit of each byte that is "%" or from 0x80 on; of a byte after such a one it may be
- * wrong: (x - 1) & ~x has it where x is 0, and borrows from the next. */
-static uint64_t odd_bytes(const char *at)
-{
-	uint64_t word = le64toh(word_at(at));
-	uint64_t percent = word ^ EACH_BYTE('%');
-	return (word | ((percent - EACH_BYTE(1U)) & ~percent)) & EACH_BYTE(0x80U);
-}
 
 static bool is_odd(char c)
 {
@@ -33,9 +14,9 @@ static bool is_odd(char c)
 static size_t next_odd(struct span text, size_t at)
 {
 	for (; text.len - at >= 8; at += 8) {
-		uint64_t odd = odd_bytes(text.ptr + at);
+		uint64_t word = word_load(text.ptr + at), odd = word_high(word) | word_find(word, '%');
 		if (odd)
-			return at + (size_t)__builtin_ctzll(odd) / 8;
+			return at + word_first(odd);
 	}
 	while (at < text.len && !is_odd(text.ptr[at]))
 		at++;
@@ -49,16 +30,16 @@ static bool is_ascii(struct span text)
 	size_t at = 0;
 	for (; text.len - at >= 32; at += 32) {
 		const char *from = text.ptr + at;
-		all |= word_at(from) | word_at(from + 8) | word_at(from + 16) | word_at(from + 24);
+		all |= word_load(from) | word_load(from + 8) | word_load(from + 16) | word_load(from + 24);
 	}
 	for (; text.len - at >= 8; at += 8)
-		all |= word_at(text.ptr + at);
+		all |= word_load(text.ptr + at);
 	if (text.len >= 8)
-		all |= word_at(text.ptr + text.len - 8);
+		all |= word_load(text.ptr + text.len - 8);
 	else
 		for (; at < text.len; at++)
 			all |= (unsigned char)text.ptr[at];
-	return (all & EACH_BYTE(0x80U)) == 0;
+	return word_high(all) == 0;
 }
 
 /* Two passes, each as fast as there can be one: memchr takes 32 bytes at a time. */

@@ -39,7 +39,7 @@ def arguments():
     parser.add_argument("--syscalls", action="store_true",
                         help="instead: system calls per request of each server (strace)")
     parser.add_argument("--profile", metavar="SERVER",
-                        help="instead: the hottest functions of this server (perf)")
+                        help="instead: the hottest functions of this server under the first work (perf)")
     given = parser.parse_args()
     if given.quick and given.rounds == 9:
         given.rounds = 3
@@ -142,7 +142,8 @@ def trace_all(given, place):
     loads = make_loads(place, 1)
     place.origin.start()
     if given.profile:
-        return trace.profile(loads, place.servers[given.profile])
+        work = next(work for work in all_works() if not given.work or work.name in given.work)
+        return trace.profile(work, loads, place.servers[given.profile])
     names = [name for name in ("nginx", "haproxy", "sallyport", "nginx-tls", "haproxy-tls", "sallyport-tls")
              if not name.startswith("sallyport") or not given.without_sallyport]
     return "\n".join(trace.syscall_table(loads, names))

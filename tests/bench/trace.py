@@ -66,18 +66,20 @@ def syscall_table(loads, names):
     yield "| all | " + " | ".join(f"{sum(columns[n].values()):.2f}" for n in names) + " |"
 
 
-def profile(loads, server):
-    """perf's report of the hottest functions under the first work."""
+def profile(work, loads, server):
+    """perf's report of the hottest functions under this work."""
     if not shutil.which("perf"):
         raise BenchError("perf is missing: apt-get install linux-perf")
     data = os.path.join(loads.place.dir, f"{server.name}.perf")
     server.start()
+    work.measure(loads, server)
     pids = ",".join(map(str, server.pids()))
     child = subprocess.Popen(["perf", "record", "-q", "-F", "4999", "-o", data, "-p", pids, "--",
                               "sleep", str(PROFILE_SECONDS)])
-    for _ in range(PROFILE_SECONDS // 2 + 1):
-        loads.wrk(server, "/page")
+    while child.poll() is None:
+        work.measure(loads, server)
     child.wait(30)
+    if os.environ.get("KEEP"): shutil.copy(data, os.environ["KEEP"])
     server.stop()
     return "\n\n".join(perf_report(data, by) for by in ("comm,dso", "comm,dso,symbol"))
 

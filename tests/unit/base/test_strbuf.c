@@ -85,6 +85,20 @@ static void strbuf_survives_sizes_that_no_heap_has(void **state)
 	strbuf_release(&sb);
 }
 
+static void strbuf_is_cut(void **state)
+{
+	(void)state;
+	struct strbuf sb;
+	strbuf_init(&sb, 64);
+	strbuf_cut(&sb, 0);
+	strbuf_add_str(&sb, "abcdef");
+	strbuf_cut(&sb, 3);
+	assert_invariants(&sb);
+	strbuf_add_str(&sb, "x");
+	assert_string_equal(sb.data, "abcx");
+	strbuf_release(&sb);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -92,6 +106,7 @@ int main(void)
 	    cmocka_unit_test(strbuf_takes_exactly_its_cap),
 	    cmocka_unit_test(strbuf_that_overflowed_takes_nothing_more),
 	    cmocka_unit_test(strbuf_survives_sizes_that_no_heap_has),
+	    cmocka_unit_test(strbuf_is_cut),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -93,14 +93,40 @@ static void decoding_notes_what_it_comes_upon(void **state)
 	    {SPAN("a\0b"), URL_DECODED_RAW_NUL},
 	    {SPAN("%c3%a4"), URL_DECODED_ESCAPE | URL_DECODED_HIGH},
 	    {SPAN("\xe4"), URL_DECODED_HIGH},
+	    {SPAN("a;b"), URL_DECODED_SEMICOLON},
+	    {SPAN("%3b"), URL_DECODED_ESCAPE},
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		char plain[16], noted[16];
+		char plain[16], noted[URL_DECODE_ROOM(16)];
 		unsigned notes = 0;
 		struct span text = url_decode_noting(rows[i].raw, noted, &notes);
 		assert_true(span_eq(text, url_decode_query(rows[i].raw, plain)));
 		assert_true(text.len == 0 || text.ptr == noted);
 		assert_int_equal(notes, rows[i].notes);
+	}
+}
+
+/* Of any text; and neither is more read than the text nor more written than there is room. */
+static void decoding_is_the_same_with_notes(void **state)
+{
+	(void)state;
+	static const char bytes[] = "%%%%0257aAeEf+;&x\0\x80\xc3zg ";
+	uint64_t seed = 11;
+	for (int round = 0; round < 40000; round++) {
+		char text[48], plain[URL_DECODE_ROOM(48)] = {0};
+		size_t len = (size_t)round % sizeof(text);
+		for (size_t i = 0; i < len; i++) {
+			seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407;
+			text[i] = bytes[(size_t)(seed >> 33) % (sizeof(bytes) - 1)];
+		}
+		char *raw = guarded_copy(text, len), *noted = guarded_copy(plain, URL_DECODE_ROOM(len));
+		unsigned notes;
+		struct span got = url_decode_noting(span_of(raw, len), noted, &notes);
+		assert_true(span_eq(got, url_decode_query(span_of(text, len), plain)));
+		assert_int_equal(!!(notes & URL_DECODED_RAW_NUL), memchr(text, '\0', len) != NULL);
+		assert_int_equal(!!(notes & URL_DECODED_SEMICOLON), memchr(text, ';', len) != NULL);
+		guarded_free(noted, URL_DECODE_ROOM(len));
+		guarded_free(raw, len);
 	}
 }
 
@@ -130,6 +156,7 @@ int main(void)
 	    cmocka_unit_test(query_of_nothing_is_nothing),
 	    cmocka_unit_test(query_without_escape_is_decoded_where_it_is),
 	    cmocka_unit_test(decoding_notes_what_it_comes_upon),
+	    cmocka_unit_test(decoding_is_the_same_with_notes),
 	    cmocka_unit_test(query_cut_anywhere_reads_nothing_past_its_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
