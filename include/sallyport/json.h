@@ -45,6 +45,8 @@ bool json_is_text(struct span text);
 /* Reads one document, an object or a list; nesting is bounded. Free it with json_free.
  * NULL: *err says where it is malformed. */
 struct json_value *json_read(struct span text, struct err *err);
+/* The same of an object; NULL also where it is a list. */
+struct json_value *json_read_map(struct span text, struct err *err);
 /* The same, strictly, of what a stranger wrote: any value of RFC 8259, no name twice in an object,
  * no number beyond 64 bits or a double. jansson takes up to JSON_TREE_BYTES from the heap for each
  * value, and some lengths of the text: its caller counts values and depth beforehand. */

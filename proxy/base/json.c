@@ -230,6 +230,16 @@ struct json_value *json_read(struct span text, struct err *err)
 	return value_of(tree);
 }
 
+struct json_value *json_read_map(struct span text, struct err *err)
+{
+	struct json_value *document = json_read(text, err);
+	if (!document || json_is_map(document))
+		return document;
+	json_free(document);
+	err_set(err, "the content is no JSON object");
+	return NULL;
+}
+
 struct json_value *json_read_strict(struct span text, bool *is_twice, struct err *err)
 {
 	const size_t flags = JSON_ALLOW_NUL | JSON_DECODE_ANY | JSON_REJECT_DUPLICATES;

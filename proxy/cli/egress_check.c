@@ -9,6 +9,7 @@
 #include "cli/control.h"
 #include "cli/egress.h"
 #include "cli/egress_plan.h"
+#include "cli/print.h"
 #include "sallyport/cli.h"
 #include "sallyport/clock.h"
 #include "sallyport/units.h"
@@ -264,8 +265,7 @@ static void print_end(const struct check *check)
 
 static bool write_end(struct check *check)
 {
-	struct strbuf out;
-	strbuf_init(&out, 4 << 20);
+	struct err err;
 	json_open_object(&check->json, "burst");
 	json_add_number(&check->json, "answered", check->burst[OUTCOME_ANSWERED]);
 	json_add_number(&check->json, "refused", check->burst[OUTCOME_REFUSED]);
@@ -275,11 +275,7 @@ static bool write_end(struct check *check)
 	json_add_number(&check->json, "through", check->through);
 	json_add_number(&check->json, "missing", check->missing);
 	json_add_number(&check->json, "impossible", check->impossible);
-	bool ok = json_end(&check->json, &out) && !out.truncated;
-	if (ok)
-		printf("%.*s\n", (int)out.len, out.data);
-	strbuf_release(&out);
-	return ok;
+	return cli_print_json(&check->json, 4 << 20, &err);
 }
 
 static int check_and_tell(struct check *check)

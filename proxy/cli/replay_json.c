@@ -83,6 +83,7 @@ static void write_as_json(struct strbuf *out, struct span line)
 struct object {
 	struct line_reader *reader;
 	const struct json_value *root;
+	bool is_ours;  /* sallyport wrote it */
 	bool is_bytes; /* each character up to U+00FF is a byte */
 };
 
@@ -116,10 +117,10 @@ static struct span keep(struct line_reader *reader, struct span text)
 	return span_of(start, text.len);
 }
 
-/* As others write that there is none. */
-static bool is_none(struct span text)
+/* As others write that there is none; what we write is what there was. */
+static bool is_none(const struct object *object, struct span text)
 {
-	return span_eq(text, SPAN("-")) || span_eq(text, SPAN("null"));
+	return !object->is_ours && (span_eq(text, SPAN("-")) || span_eq(text, SPAN("null")));
 }
 
 /* A text, or a number as one. ptr NULL: there is none. */
@@ -159,7 +160,7 @@ static struct span meant(struct object *object, enum meaning meaning)
 {
 	for (size_t i = 0; i < NAMES_MAX && names[meaning][i]; i++) {
 		struct span text = text_of(object, find(object->root, names[meaning][i]));
-		if (text.ptr && !is_none(text))
+		if (text.ptr && !is_none(object, text))
 			return text;
 	}
 	return (struct span){0};
@@ -299,14 +300,14 @@ enum line_kind line_read_json(struct line_reader *reader, struct span line, stru
 		return LINE_BAD;
 	if (!json_is_map(object.root) && !err_set(err, "no JSON object"))
 		return LINE_BAD;
-	bool ours = is_ours(object.root);
-	if (reader->dialect == DIALECT_SALLYPORT && !ours && !json_text(object.root, "event", NULL).ptr &&
+	object.is_ours = is_ours(object.root);
+	if (reader->dialect == DIALECT_SALLYPORT && !object.is_ours && !json_text(object.root, "event", NULL).ptr &&
 	    !err_set(err, "none of our own lines"))
 		return LINE_BAD;
 	if (!take_request(&object, out))
 		return LINE_OTHER;
 	take_rest(&object, out);
-	if (ours)
+	if (object.is_ours)
 		take_ours(&object, out);
 	return LINE_REQUEST;
 }

@@ -6,6 +6,7 @@
 #include <malloc.h>
 #include <stdlib.h>
 
+#include "cli/print.h"
 #include "sallyport/cli.h"
 #include "sallyport/clock.h"
 #include "sallyport/small_file.h"
@@ -186,20 +187,6 @@ char *rules_cli_read(const struct rules_use *use, const char *path, uint64_t max
 
 int rules_cli_print_json(const struct rules_use *use, struct json_writer *json)
 {
-	struct strbuf out;
-	struct err err = {"the answer is too long"};
-	strbuf_init(&out, OUTPUT_MAX);
-	bool ok = json_end(json, &out);
-	if (ok)
-		printf("%s\n", out.data);
-	strbuf_release(&out);
-	return ok ? CLI_DONE : rules_cli_fail(use, &err);
-}
-
-const char *rules_cli_time(uint64_t time_s, char out[RULES_TIME_SIZE])
-{
-	char iso[CLOCK_ISO_SIZE];
-	clock_format_iso(time_s * 1000000, iso);
-	snprintf(out, RULES_TIME_SIZE, "%.19sZ", iso);
-	return out;
+	struct err err;
+	return cli_print_json(json, OUTPUT_MAX, &err) ? CLI_DONE : rules_cli_fail(use, &err);
 }

@@ -32,9 +32,6 @@ struct settings *rules_cli_load(struct rules_use *use, enum rules_wanted wanted,
 char *rules_cli_read(const struct rules_use *use, const char *path, uint64_t max, size_t *len);
 /* Prints a document and frees it. Returns CLI_DONE, or CLI_NO where it failed. */
 int rules_cli_print_json(const struct rules_use *use, struct json_writer *json);
-/* "2026-11-26T12:00:00Z" */
-enum { RULES_TIME_SIZE = 32 };
-const char *rules_cli_time(uint64_t time_s, char out[RULES_TIME_SIZE]);
 
 /* What is another in `after`: rules added, changed, removed. Either may be NULL: it has no rules. */
 enum rules_change { RULES_CHANGE_UNSET = 0, RULES_ADDED, RULES_CHANGED, RULES_REMOVED };

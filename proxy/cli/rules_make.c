@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/print.h"
 #include "cli/rules.h"
 #include "sallyport/cli.h"
 #include "sallyport/clock.h"
@@ -229,10 +230,10 @@ int rules_cli_sign(struct rules_use *use)
 
 static int print_pack(const struct rules_use *use, const struct rule_pack *pack, const char *trusted)
 {
-	char hex[KEY_HEX_SIZE], time[RULES_TIME_SIZE];
+	char hex[KEY_HEX_SIZE], time[CLI_TIME_SIZE];
 	struct json_writer json;
 	keys_hex(pack->key, hex);
-	rules_cli_time(pack->created_s, time);
+	cli_time(pack->created_s, time);
 	if (!use->as_json) {
 		printf("%s %" PRIu64 ", made %s, signed by %s, %s\n", pack->name, pack->version, time, hex, trusted);
 		for (size_t i = 0; i < pack->file_count; i++)

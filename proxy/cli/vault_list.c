@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "cli/print.h"
 #include "sallyport/cli.h"
 #include "sallyport/nomination.h"
 
@@ -26,13 +27,13 @@ static bool count_held(void *context, const struct vault_held *held)
 static bool list_site(void *context, const struct vault_site *site)
 {
 	struct listing *listing = context;
-	char since[VAULT_TIME_SIZE];
+	char since[CLI_TIME_SIZE];
 	uint64_t pages = vault_page_count(listing->use->vault, site->id), held = 0;
 	vault_held_list(listing->use->vault, site->id, count_held, &held);
 	listing->rows++;
 	if (!listing->as_json) {
 		printf("%-20s %-11s %8" PRIu64 " %6" PRIu64 "  %-20s ", site->name,
-		       guard_state_name(site->state), pages, held, vault_cli_time(site->since_s, since));
+		       guard_state_name(site->state), pages, held, cli_time(site->since_s, since));
 		vault_cli_print(site->reason);
 		puts("");
 		return true;
@@ -80,14 +81,14 @@ static bool list_page(void *context, const struct vault_page *page)
 	struct listing *listing = context;
 	struct version_counts counts = {0};
 	struct vault_version good = {.number = 0};
-	char seen[VAULT_TIME_SIZE];
+	char seen[CLI_TIME_SIZE];
 	vault_versions(listing->use->vault, page->id, count_version, &counts);
 	if (!vault_version_good(listing->use->vault, page->id, &good))
 		good.number = 0;
 	listing->rows++;
 	if (!listing->as_json) {
 		printf("%-9s %8u %7u %6u  %-20s ", policy_name(page->policy), counts.all, good.number,
-		       counts.of[VAULT_HELD], vault_cli_time(page->last_seen_s, seen));
+		       counts.of[VAULT_HELD], cli_time(page->last_seen_s, seen));
 		vault_cli_print(page->key);
 		puts("");
 		return true;
@@ -127,8 +128,8 @@ static uint32_t version_number(struct vault_use *use, int64_t id)
 
 static void print_held(struct listing *listing, const struct vault_held *held, const char *name)
 {
-	char last[VAULT_TIME_SIZE];
-	printf("%-20s %6" PRIu64 " %-8s %7u  %-16s ", vault_cli_time(held->last_s, last), held->times,
+	char last[CLI_TIME_SIZE];
+	printf("%-20s %6" PRIu64 " %-8s %7u  %-16s ", cli_time(held->last_s, last), held->times,
 	       severity_name(held->severity), version_number(listing->use, held->version), name);
 	vault_cli_print(held->key);
 	fputs("  ", stdout);

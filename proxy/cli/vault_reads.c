@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/control.h"
+#include "cli/print.h"
 #include "sallyport/cli.h"
 #include "sallyport/clock.h"
 #include "sallyport/url.h"
@@ -277,25 +278,8 @@ bool vault_cli_version(struct vault_use *use, int64_t page, const char *text,
 
 int vault_cli_print_json(const struct vault_use *use, struct json_writer *json)
 {
-	struct strbuf out;
-	struct err err = {"the answer is too long"};
-	strbuf_init(&out, OUTPUT_MAX);
-	bool ok = json_end(json, &out);
-	if (ok)
-		printf("%s\n", out.data);
-	strbuf_release(&out);
-	return ok ? CLI_DONE : vault_cli_fail(use, &err);
-}
-
-const char *vault_cli_time(uint64_t time_s, char out[VAULT_TIME_SIZE])
-{
-	char iso[CLOCK_ISO_SIZE];
-	clock_format_iso(time_s * 1000000, iso);
-	/* without its milliseconds */
-	snprintf(out, VAULT_TIME_SIZE, "%.19sZ", iso);
-	if (time_s == 0)
-		snprintf(out, VAULT_TIME_SIZE, "-");
-	return out;
+	struct err err;
+	return cli_print_json(json, OUTPUT_MAX, &err) ? CLI_DONE : vault_cli_fail(use, &err);
 }
 
 const char *vault_cli_hex(const uint8_t bytes[DIGEST_SIZE], char out[VAULT_HEX_SIZE])

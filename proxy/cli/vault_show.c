@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/print.h"
 #include "sallyport/cli.h"
 
 enum { CONTENT_MAX = 1 << 30 };
@@ -33,7 +34,7 @@ static void print_fields(const struct vault_version *version)
 
 static bool print_version(void *context, const struct vault_version *version)
 {
-	char time[VAULT_TIME_SIZE], hex[VAULT_HEX_SIZE];
+	char time[CLI_TIME_SIZE], hex[VAULT_HEX_SIZE];
 	(void)context;
 	printf("version %u: %s%s\n", version->number, vault_state_name(version->state),
 	       version->pinned ? ", pinned" : "");
@@ -47,9 +48,9 @@ static bool print_version(void *context, const struct vault_version *version)
 	printf("  %-20s %u times, from ", "fetched", version->samples);
 	vault_cli_print(version->origin);
 	puts("");
-	print_line("first seen", vault_cli_time(version->first_seen_s, time));
-	print_line("last seen", vault_cli_time(version->last_seen_s, time));
-	print_line("good since", vault_cli_time(version->since_s, time));
+	print_line("first seen", cli_time(version->first_seen_s, time));
+	print_line("last seen", cli_time(version->last_seen_s, time));
+	print_line("good since", cli_time(version->since_s, time));
 	return true;
 }
 

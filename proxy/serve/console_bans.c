@@ -20,11 +20,9 @@ static bool read_members(const struct json_value *said, struct ban_request *out,
 
 bool console_read_ban(enum ban_verb verb, struct span content, struct ban_request *out, struct err *err)
 {
-	struct json_value *said = json_read(content, err);
+	struct json_value *said = json_read_map(content, err);
 	*out = (struct ban_request){.verb = (uint32_t)verb};
-	if (!said)
-		return false;
-	bool ok = json_is_map(said) ? read_members(said, out, err) : err_set(err, "the content is no JSON object");
+	bool ok = said && read_members(said, out, err);
 	json_free(said);
 	return ok;
 }

@@ -312,11 +312,9 @@ static bool read_members(const struct json_value *said, struct egress_order *out
 
 bool console_read_egress(enum egress_verb verb, struct span content, struct egress_order *out, struct err *err)
 {
-	struct json_value *said = json_read(content, err);
+	struct json_value *said = json_read_map(content, err);
 	*out = (struct egress_order){.verb = verb};
-	if (!said)
-		return false;
-	bool ok = json_is_map(said) ? read_members(said, out, err) : err_set(err, "the content is no JSON object");
+	bool ok = said && read_members(said, out, err);
 	json_free(said);
 	return ok;
 }

@@ -26,12 +26,9 @@ static bool read_members(const struct json_value *said, struct pause_request *ou
 
 bool console_read_pause(struct span content, struct pause_request *out, struct err *err)
 {
-	struct json_value *said = json_read(content, err);
+	struct json_value *said = json_read_map(content, err);
 	*out = (struct pause_request){0};
-	if (!said)
-		return false;
-	bool ok = json_is_map(said) ? read_members(said, out, err)
-				    : err_set(err, "the content is no JSON object");
+	bool ok = said && read_members(said, out, err);
 	json_free(said);
 	return ok;
 }

@@ -66,9 +66,8 @@ static void check_own(struct line_reader *reader, struct span bytes)
 	texts[LOG_TEXT_METHOD] = SPAN("GET");
 	texts[LOG_TEXT_TARGET] = span_of(target, raw.len < sizeof(target) ? raw.len : sizeof(target));
 	texts[LOG_TEXT_USER_AGENT] = part(bytes, 1, 2);
-	if (raw.len < 2 || texts[LOG_TEXT_USER_AGENT].len < 2 || raw.len > sizeof(target) ||
-	    span_eq(texts[LOG_TEXT_TARGET], SPAN("null")) || span_eq(texts[LOG_TEXT_USER_AGENT], SPAN("null")))
-		return; /* "null" is how others write that there is none */
+	if (raw.len < 2 || texts[LOG_TEXT_USER_AGENT].len < 2 || raw.len > sizeof(target))
+		return;
 	for (int i = 0; i < 2; i++) {
 		size_t len = (i ? log_format_json : log_format_combined)(&record, texts, line, sizeof(line));
 		MUST(len > 0 && read_copy(reader, line, len - 1, &logged) == LINE_REQUEST);

@@ -252,6 +252,24 @@ static void what_our_log_writes_is_read_back(void **state)
 	}
 }
 
+/* "null" and "-" are how others write that there is none. */
+static void words_for_none_are_texts_in_our_lines(void **state)
+{
+	struct log_record record = record_of(VERDICT_ALLOW, REASON_UNSET, true);
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct span texts[LOG_TEXT_COUNT] = {{0}};
+		texts[LOG_TEXT_METHOD] = SPAN("GET");
+		texts[LOG_TEXT_TARGET] = SPAN("null");
+		texts[LOG_TEXT_USER_AGENT] = SPAN("null");
+		assert_int_equal(read_ours(formats[i], &record, texts), LINE_REQUEST);
+		assert_span(logged.target, "null");
+		assert_string_equal(field("User-Agent"), "null");
+	}
+	assert_int_equal(read_bytes(DIALECT_AUTO, SPAN("{\"method\":\"GET\",\"uri\":\"/x\",\"user_agent\":\"null\"}")), LINE_REQUEST);
+	assert_null(field("User-Agent"));
+}
+
 static void a_request_that_was_cut_is_told(void **state)
 {
 	struct log_record record = record_of(VERDICT_ALLOW, REASON_UNSET, true);
@@ -325,6 +343,7 @@ int main(void)
 	    cmocka_unit_test(what_is_no_request_is_told_from_what_is_broken),
 	    cmocka_unit_test(a_dialect_that_is_named_is_the_only_one),
 	    cmocka_unit_test(what_our_log_writes_is_read_back),
+	    cmocka_unit_test(words_for_none_are_texts_in_our_lines),
 	    cmocka_unit_test(a_request_that_was_cut_is_told),
 	    cmocka_unit_test(requests_of_the_gate_are_told),
 	    cmocka_unit_test(what_became_of_it_is_known_as_far_as_the_log_shows),
