@@ -6,6 +6,10 @@
 extern const struct schema bodies_schema;
 bool bodies_policy_eq(const struct shield_policy_bodies *a, const struct shield_policy_bodies *b);
 
+/* login_schema.c: warns of each page whose users are counted by a field of its content, into which nobody looks. */
+void logins_check_bodies(const struct policy_list *logins, const struct shield_bodies *bodies, unsigned reading,
+			 struct policy_context *context);
+
 /* shield_schema.c: what other groups need, too. */
 bool strings_eq(const struct policy_strings *a, const struct policy_strings *b);
 enum { POLICY_PATH_MAX = 1024 };

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "sallyport/url.h"
 #include "shield/body_schema.h"
 
 #define LOGIN(member) offsetof(struct login_rule, member)
@@ -71,6 +72,28 @@ static void finish_login(void *structure, struct policy_where where, struct poli
 			policy_error_in(context, where, "failed",
 					"\"%.64s\" is no status below 500, such as \"401\" or \"302 /login\"",
 					rule->failed.items[i]);
+	}
+}
+
+static bool is_read(const struct login_rule *rule, const struct shield_bodies *bodies, unsigned reading)
+{
+	const unsigned kinds = 1u << BODY_FORM | 1u << BODY_JSON;
+	for (const char **path = bodies->skip_paths; path && *path; path++) {
+		if (url_is_under(span_from_str(rule->path), span_from_str(*path), reading))
+			return false;
+	}
+	return bodies->kinds & kinds;
+}
+
+void logins_check_bodies(const struct policy_list *logins, const struct shield_bodies *bodies, unsigned reading,
+			 struct policy_context *context)
+{
+	const struct login_rule *rules = logins->items;
+	for (size_t i = 0; i < logins->n; i++) {
+		if (rules[i].path && rules[i].per_user.count > 0 && !is_read(&rules[i], bodies, reading))
+			policy_warning(context, rules[i].where,
+				       "throttle.logins: per_user sees no user in content, since shield.bodies looks into none there "
+				       "(inspect, skip_paths)");
 	}
 }
 

@@ -427,6 +427,7 @@ static void finish_shield(void *structure, struct policy_where where,
 	compile_fields(policy, context);
 	answers_policy_compile(policy, context);
 	policy->throttle.reading = shield_reading(policy->origin_kind);
+	logins_check_bodies(&policy->throttle.logins, &policy->bodies.bodies, policy->throttle.reading, context);
 	if (policy->where.line > 0 && limits->path > limits->url && limits->url > 0)
 		policy_warning(context, where,
 			       "limits.path is larger than limits.url, which "
