@@ -68,6 +68,10 @@ const char *netlink_find(const char *bytes, size_t len, unsigned type, size_t *v
 	return NULL;
 }
 
+/* Each question has a number of its own, which its answers bear. What an older one was still told, that was given up,
+ * is passed over, and so is what somebody else than the kernel sends. */
+static uint32_t last_number;
+
 enum answer { ANSWER_MORE, ANSWER_DONE, ANSWER_ERROR };
 
 static enum answer end_of(const char *payload, size_t len)
@@ -83,6 +87,8 @@ static enum answer take_message(const struct netlink_reader *reader, const struc
 				size_t len)
 {
 	const size_t header = aligned(reader->header_len);
+	if (head->nlmsg_seq != last_number)
+		return ANSWER_MORE;
 	if (head->nlmsg_type == NLMSG_DONE)
 		return ANSWER_DONE;
 	if (head->nlmsg_type == NLMSG_ERROR)
@@ -111,14 +117,23 @@ static enum answer take_packet(const struct netlink_reader *reader, const char *
 	return ANSWER_MORE;
 }
 
+static ssize_t hear(int fd, char *bytes, size_t room)
+{
+	struct sockaddr_nl from = {0};
+	socklen_t from_len = sizeof(from);
+	ssize_t len = recvfrom(fd, bytes, room, 0, (struct sockaddr *)&from, &from_len);
+	return len > 0 && from.nl_pid != 0 ? 0 : len;
+}
+
 bool netlink_talk(int fd, struct netlink_question *question, const struct netlink_reader *reader)
 {
 	static _Alignas(struct nlmsghdr) char bytes[ANSWER_BYTES];
 	enum answer answer = ANSWER_MORE;
+	question->head.nlmsg_seq = ++last_number;
 	if (send(fd, question, question->head.nlmsg_len, 0) != (ssize_t)question->head.nlmsg_len)
 		return false;
 	while (answer == ANSWER_MORE) {
-		ssize_t len = recv(fd, bytes, sizeof(bytes), 0);
+		ssize_t len = hear(fd, bytes, sizeof(bytes));
 		answer = len < 0 ? ANSWER_ERROR : take_packet(reader, bytes, (size_t)len);
 	}
 	return answer == ANSWER_DONE;
