@@ -23,6 +23,7 @@ enum {
 	RULESET_OVER_MAX = 256,        /* destinations of it that are over a budget */
 	RULESET_SATURATED_S = 3,       /* a pair at the limit of its bytes for longer than this, of late, is cut off */
 	RULESET_CUT_S = 600,           /* for so long */
+	RULESET_NEAR_MAX = EGRESS_ORIGINS_MAX * (EGRESS_ADDRESSES_MAX + 1), /* interfaces that they are reached over */
 	RULESET_GATE_PER_S = 500,      /* new connections of one origin to the gate, and questions to its DNS */
 };
 
@@ -37,6 +38,9 @@ struct ruleset_facts {
 	bool has_log;       /* NFLOG is there */
 	bool has_bridge;    /* the bridge family is there */
 	struct ruleset_origin origins[EGRESS_ORIGINS_MAX];
+	/* all interfaces over which origins are reached, each once; none that leads to the internet as well */
+	char near[RULESET_NEAR_MAX][WARDEN_INTERFACE_SIZE];
+	unsigned near_count;
 };
 
 /* The element of "stage1" and "stage2" that stands for an origin. */

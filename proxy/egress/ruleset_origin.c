@@ -16,7 +16,8 @@
  *                   └─ new, over it ───────────► scan       └─ over ─► over, or flood  └─ over ─► over, or off
  *   output  ─► token: new, within the same limit ──────────────────────────────► accept
  *   input   ─► in: replies, the gate, its DNS, what a network needs; denied, listed and special addresses as
- *              in out; else ─────────────────────────────────────────────────────► forbid
+ *              in out, of what stands already, too; else ────────────────────────► forbid
+ *           ─► near: what it sends from an address that names nobody (ruleset_near.c)
  *
  * Where a set is full, adding to it fails, and the line ends without its verdict: so what may pass stands
  * in the line that adds, and what refuses in the line after it. */
@@ -105,6 +106,16 @@ static const struct line common_lines[] = {
     {LIMITS_NOTHING_NEW, "token", "accept"},
     {ALWAYS, "token", "$D"},
     {ALWAYS, "off", "counter name $Odropped $D"},
+
+    {ALWAYS, "near", RULESET_ANSWERS},
+    {ALWAYS, "near", RULESET_NEIGHBOURS " limit rate " RULESET_NEIGHBOURS_RATE " accept"},
+    {ALWAYS, "near", "icmpv6 type echo-request limit rate " RULESET_PING_RATE " accept"},
+    {ALWAYS, "near", RULESET_DHCP6 " limit rate " RULESET_DHCP_RATE " accept"},
+    {ALWAYS, "near", RULESET_DHCP4 " limit rate " RULESET_DHCP_RATE " accept"},
+    /* what is said to everybody is no attempt at anything */
+    {ALWAYS, "near", "meta pkttype != host goto $Ooff"},
+    {ALWAYS, "near", "limit rate 1/minute burst 1 packets goto $Oforbidden"},
+    {ALWAYS, "near", "goto $Ooff"},
     {ALWAYS, NULL, NULL},
 };
 
@@ -173,19 +184,20 @@ static const struct line out_lines[] = {
 _Static_assert(RULESET_SATURATED_S == 3 && RULESET_CUT_S == 600, "the numbers above");
 
 static const struct line in_first_lines[] = {
-    {ALWAYS, "in", "ct state established,related accept"},
+    {ALWAYS, "in", RULESET_ANSWERS},
     {ALWAYS, "in", "ct state invalid goto $Ooff"},
+    /* errors of what it has begun itself: that our packets are too big, that it is not there any more */
+    {ALWAYS, "in", "ct state related limit rate 100/second burst 200 packets accept"},
     {ALWAYS, NULL, NULL},
 };
 
 /* What a network needs, and no more of it than that. */
 static const struct line in_lines[] = {
-    {IS_4, "in", "icmp type echo-request limit rate 10/second burst 20 packets accept"},
-    {IS_4, "in", "udp sport 68 udp dport 67 limit rate 5/second burst 10 packets accept"},
-    {IS_6, "in", "icmpv6 type echo-request limit rate 10/second burst 20 packets accept"},
-    {IS_6, "in", "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, mld-listener-report, "
-		 "mld-listener-done, mld2-listener-report } limit rate 100/second burst 200 packets accept"},
-    {IS_6, "in", "udp sport 546 udp dport 547 limit rate 5/second burst 10 packets accept"},
+    {IS_4, "in", "icmp type echo-request limit rate " RULESET_PING_RATE " accept"},
+    {IS_4, "in", RULESET_DHCP4 " limit rate " RULESET_DHCP_RATE " accept"},
+    {IS_6, "in", "icmpv6 type echo-request limit rate " RULESET_PING_RATE " accept"},
+    {IS_6, "in", RULESET_NEIGHBOURS " limit rate " RULESET_NEIGHBOURS_RATE " accept"},
+    {IS_6, "in", RULESET_DHCP6 " limit rate " RULESET_DHCP_RATE " accept"},
     {ENFORCES, "in", "$K @stage2 goto $Ooff"},
     {ALWAYS, NULL, NULL},
 };
@@ -202,7 +214,7 @@ static const struct line in_last_lines[] = {
 };
 
 static const char *const common_chains[] = {"scan", "forbidden", "flood", "connections", "relay", "spoof", "volume", "deep",
-					    "deeper", "rate", "token", "off", NULL};
+					    "deeper", "rate", "token", "off", "near", NULL};
 static const char *const family_chains[] = {"out", "listed", "mail", "budget", "lover", "target", "other", "sum", "over", "forbid",
 					    "in", NULL};
 static const char *const counters[] = {"replies", "listed", "other", "admitted", "dropped", "spoofed", NULL};
@@ -281,27 +293,28 @@ static void add_lines(const struct ruleset_writer *w, const struct line *lines)
 	}
 }
 
-/* Each way to what is ours, with its own limit; over it, nothing is struck. */
+#define GATE_LIMIT "limit rate 500/second burst 1000 packets accept"
+_Static_assert(RULESET_GATE_PER_S == 500, "the numbers above");
+
+/* Each way to what is ours, with its own limit; over it, nothing is struck. What stands by TCP is held to by whoever
+ * listens there, by not reading; who asks by UDP begins anew each time. */
 static void open_listener(const struct ruleset_writer *w, const struct addr *listener, const char *protocol)
 {
+	static const char *const verdicts[] = {"ct state established accept", GATE_LIMIT, "goto $Ooff"};
 	char host[ADDR_TEXT_SIZE];
 	char family = listener->u.sa.sa_family == AF_INET ? '4' : '6';
 	bool any = addr_is_any(listener);
 	if (listener->u.sa.sa_family == AF_UNSPEC || (!any && family != w->family))
 		return;
 	addr_format_ip(listener, host);
-	for (int within = 1; within >= 0; within--) {
+	for (size_t i = strcmp(protocol, "tcp") == 0 ? 0 : 1; i < sizeof(verdicts) / sizeof(verdicts[0]); i++) {
 		strbuf_add_str(w->out, "add rule inet " RULESET_TABLE " ");
 		ruleset_add_prefix(w->out, w->origin);
 		strbuf_addf(w->out, "in%c ", w->family);
 		if (!any)
 			strbuf_addf(w->out, "%s daddr %s ", w->family == '4' ? "ip" : "ip6", host);
 		strbuf_addf(w->out, "%s dport %u ", protocol, addr_port(listener));
-		if (within)
-			strbuf_addf(w->out, "limit rate %d/second burst %d packets accept\n", RULESET_GATE_PER_S,
-				    2 * RULESET_GATE_PER_S);
-		else
-			ruleset_line(w, "goto $Ooff");
+		ruleset_line(w, verdicts[i]);
 	}
 }
 

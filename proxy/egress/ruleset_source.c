@@ -24,7 +24,7 @@ static const struct warden_origin *origin_at(const struct ruleset_writer *w, uns
 	return &w->plan->origins[i];
 }
 
-static bool is_bridged(const struct ruleset_writer *w, unsigned i)
+bool ruleset_is_bridged(const struct ruleset_writer *w, unsigned i)
 {
 	return w->facts->has_bridge && w->facts->origins[i].is_bridged;
 }
@@ -49,6 +49,7 @@ void ruleset_declare_sources(const struct ruleset_writer *w)
 	if (w->plan->transparent.u.sa.sa_family != AF_UNSPEC)
 		declare(w, "togate", " { type nat hook prerouting priority dstnat - 10 ; policy accept ; }");
 	strbuf_add_str(w->out, "add counter inet " RULESET_TABLE " strangers\n");
+	ruleset_declare_near(w);
 	for (unsigned i = 0; i < w->plan->origin_count; i++) {
 		strbuf_add_str(w->out, "add chain inet " RULESET_TABLE " ");
 		ruleset_add_prefix(w->out, origin_at(w, i));
@@ -141,7 +142,7 @@ static void fill_source(struct ruleset_writer *w)
 	ruleset_line(w, RULE "$Osource goto $Ospoof");
 }
 
-static void add_mac(struct strbuf *out, const struct warden_origin *origin)
+void ruleset_add_mac(struct strbuf *out, const struct warden_origin *origin)
 {
 	const uint8_t *m = origin->mac;
 	strbuf_addf(out, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
@@ -164,10 +165,10 @@ static void bind_mac(const struct ruleset_writer *w)
 	struct strbuf elsewhere;
 	strbuf_init(&elsewhere, 64);
 	strbuf_add_str(w->out, RULE "prerouting ether saddr ");
-	add_mac(w->out, w->origin);
+	ruleset_add_mac(w->out, w->origin);
 	ruleset_line(w, " jump $Osource");
 	strbuf_add_str(&elsewhere, "ether saddr != ");
-	add_mac(&elsewhere, w->origin);
+	ruleset_add_mac(&elsewhere, w->origin);
 	refuse_elsewhere(w, elsewhere.data);
 	strbuf_release(&elsewhere);
 }
@@ -177,11 +178,11 @@ static bool same_interface(const struct warden_origin *a, const struct warden_or
 	return strncmp(a->interface, b->interface, WARDEN_INTERFACE_SIZE) == 0;
 }
 
-static unsigned count_there(const struct ruleset_writer *w)
+unsigned ruleset_count_there(const struct ruleset_writer *w, unsigned i)
 {
 	unsigned n = 0;
-	for (unsigned i = 0; i < w->plan->origin_count; i++)
-		n += same_interface(origin_at(w, i), w->origin);
+	for (unsigned k = 0; k < w->plan->origin_count; k++)
+		n += same_interface(origin_at(w, k), origin_at(w, i));
 	return n;
 }
 
@@ -204,7 +205,7 @@ static void bind_interface(const struct ruleset_writer *w)
 {
 	struct strbuf elsewhere;
 	strbuf_init(&elsewhere, 64);
-	if (count_there(w) == 1) {
+	if (ruleset_count_there(w, w->index) == 1) {
 		strbuf_addf(w->out, RULE "prerouting iifname \"%s\"", w->origin->interface);
 		ruleset_line(w, " jump $Osource");
 	} else {
@@ -220,7 +221,7 @@ static void bind_interface(const struct ruleset_writer *w)
 static bool is_routed(const struct ruleset_writer *w, unsigned i)
 {
 	const struct warden_origin *origin = origin_at(w, i);
-	return !origin->has_mac && (origin->interface[0] == '\0' || is_bridged(w, i));
+	return !origin->has_mac && (origin->interface[0] == '\0' || ruleset_is_bridged(w, i));
 }
 
 /* "{ "eth1", "eth2" }": interfaces that such origins are routed to; false: there is none. */
@@ -279,7 +280,7 @@ static void bind_routes(const struct ruleset_writer *w)
 static const char *place_of(const struct ruleset_writer *w, unsigned i)
 {
 	const char *bound = origin_at(w, i)->interface;
-	return bound[0] == '\0' ? w->facts->origins[i].route : is_bridged(w, i) ? "" : bound;
+	return bound[0] == '\0' ? w->facts->origins[i].route : ruleset_is_bridged(w, i) ? "" : bound;
 }
 
 static bool is_first_there(const struct ruleset_writer *w, unsigned i)
@@ -317,7 +318,7 @@ static void fill_prerouting(struct ruleset_writer *w)
 		fill_source(w);
 		if (w->origin->has_mac)
 			bind_mac(w);
-		if (w->origin->interface[0] != '\0' && !is_bridged(w, w->index))
+		if (w->origin->interface[0] != '\0' && !ruleset_is_bridged(w, w->index))
 			bind_interface(w);
 	}
 	w->origin = NULL;
@@ -363,6 +364,7 @@ void ruleset_fill_sources(struct ruleset_writer *w)
 	strbuf_add_str(w->out, RULE "input iifname \"lo\" accept\n");
 	for (size_t f = 0; f < sizeof(families); f++)
 		add_dispatch(w, "input", "in", families[f]);
+	ruleset_fill_near(w);
 	if (w->plan->transparent.u.sa.sa_family != AF_UNSPEC)
 		for (size_t f = 0; f < sizeof(families); f++)
 			redirect_family(w, families[f]);
@@ -385,14 +387,14 @@ static void bind_bridged(const struct ruleset_writer *w)
 {
 	struct strbuf who;
 	strbuf_init(&who, 96);
-	if (w->origin->interface[0] != '\0' && is_bridged(w, w->index))
+	if (w->origin->interface[0] != '\0' && ruleset_is_bridged(w, w->index))
 		strbuf_addf(&who, "iifname \"%s\"", w->origin->interface);
 	else
 		strbuf_addf(&who, "ether saddr %02x:%02x:%02x:%02x:%02x:%02x", w->origin->mac[0], w->origin->mac[1],
 			    w->origin->mac[2], w->origin->mac[3], w->origin->mac[4], w->origin->mac[5]);
 	if (w->origin->has_mac && who.data[0] == 'i') {
 		strbuf_addf(w->out, BRIDGE "%s ether saddr != ", who.data);
-		add_mac(w->out, w->origin);
+		ruleset_add_mac(w->out, w->origin);
 		ruleset_line(w, " goto $Ospoof");
 	}
 	for (size_t f = 0; f < sizeof(families); f++) {
@@ -415,7 +417,7 @@ static void keep_elsewhere(const struct ruleset_writer *w)
 	static const char *const claims[] = {"ip saddr ", "arp saddr ip ", "ip6 saddr "};
 	struct strbuf not;
 	strbuf_init(&not, 96);
-	if (w->origin->interface[0] != '\0' && is_bridged(w, w->index))
+	if (w->origin->interface[0] != '\0' && ruleset_is_bridged(w, w->index))
 		strbuf_addf(&not, " iifname != \"%s\"", w->origin->interface);
 	else
 		strbuf_addf(&not, " ether saddr != %02x:%02x:%02x:%02x:%02x:%02x", w->origin->mac[0], w->origin->mac[1],
@@ -434,7 +436,7 @@ static void keep_elsewhere(const struct ruleset_writer *w)
 
 static bool is_bound_on_bridge(const struct ruleset_writer *w, unsigned i)
 {
-	return origin_at(w, i)->has_mac || is_bridged(w, i);
+	return origin_at(w, i)->has_mac || ruleset_is_bridged(w, i);
 }
 
 void ruleset_write_bridge(struct ruleset_writer *w)

@@ -40,6 +40,18 @@ void ruleset_add_prefix(struct strbuf *out, const struct warden_origin *origin);
 void ruleset_declare_limits(const struct ruleset_writer *w);
 void ruleset_declare_meters(const struct ruleset_writer *w);
 
+/* What a network needs to be asked of this machine, and how often: neighbour discovery, and who listens to which group
+ * (asked by a switch, too); addresses by DHCP. Answers to what this machine has begun. */
+#define RULESET_ANSWERS "ct direction reply ct state established,related accept"
+#define RULESET_NEIGHBOURS                                                                          \
+	"icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, mld-listener-query, " \
+	"mld-listener-report, mld-listener-done, mld2-listener-report }"
+#define RULESET_DHCP4 "udp sport 68 udp dport 67"
+#define RULESET_DHCP6 "udp sport 546 udp dport 547"
+#define RULESET_NEIGHBOURS_RATE "100/second burst 200 packets"
+#define RULESET_PING_RATE "10/second burst 20 packets"
+#define RULESET_DHCP_RATE "5/second burst 10 packets"
+
 /* ruleset_origin.c: chains, sets and limits of one origin. */
 void ruleset_declare_origin(struct ruleset_writer *w);
 void ruleset_fill_origin(struct ruleset_writer *w);
@@ -51,5 +63,13 @@ void ruleset_match_lists(const struct ruleset_writer *w, const char *chain, unsi
 void ruleset_declare_sources(const struct ruleset_writer *w);
 void ruleset_fill_sources(struct ruleset_writer *w);
 void ruleset_write_bridge(struct ruleset_writer *w);
+/* Is the origin's interface a port of a bridge that we see into? */
+bool ruleset_is_bridged(const struct ruleset_writer *w, unsigned i);
+/* How many origins are bound to the interface that this one is bound to, itself among them. */
+unsigned ruleset_count_there(const struct ruleset_writer *w, unsigned i);
+void ruleset_add_mac(struct strbuf *out, const struct warden_origin *origin);
+/* ruleset_near.c: sources that name nobody. */
+void ruleset_declare_near(const struct ruleset_writer *w);
+void ruleset_fill_near(const struct ruleset_writer *w);
 
 #endif

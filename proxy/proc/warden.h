@@ -12,7 +12,7 @@
 #include "sallyport/warden_plan.h"
 
 /* The kernel leg's process, in parts: warden_role.c (life, messages, sandbox), warden_rules.c (the table),
- * warden_stages.c (who is in quarantine, here and there),
+ * warden_places.c (where origins are), warden_stages.c (who is in quarantine, here and there),
  * warden_names.c (addresses of listed names), warden_watch.c (what the kernel tells). */
 
 enum { FLOWS_MAX = 1024 };
@@ -73,6 +73,10 @@ bool rules_only_report(const struct warden_plan *plan);
 void rules_follow_network(void);
 /* Budgets that count by the hour begin anew; NULL: of all. */
 void rules_reset_quota(const struct warden_origin *origin);
+
+/* warden_places.c */
+/* Where the plan's origins are, now. */
+void places_find(const struct warden_plan *plan, struct ruleset_facts *facts);
 
 /* warden_stages.c */
 /* A plan has come into force: what the kernel has by then, and what memory has, become one. */

@@ -6,7 +6,6 @@
 
 #include "proc/warden.h"
 #include "sallyport/clock.h"
-#include "sallyport/kernel_route.h"
 #include "sallyport/log.h"
 
 enum { OBJECTS_MAX = 65536, STALE_BYTES_MAX = 4 << 20 };
@@ -38,62 +37,11 @@ void rules_probe(void)
 		log_warn("the kernel's table of connections cannot be asked: slow scans are not seen");
 }
 
-/* ---- what is where ---- */
-
-static void first_address(const struct warden_origin *origin, struct addr *out)
-{
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-	const uint8_t *bytes = origin->networks[0].bytes;
-	*out = (struct addr){0};
-	if (memcmp(bytes, mapped, sizeof(mapped)) == 0) {
-		out->u.in4.sin_family = AF_INET;
-		memcpy(&out->u.in4.sin_addr, bytes + 12, 4);
-	} else {
-		out->u.in6.sin6_family = AF_INET6;
-		memcpy(&out->u.in6.sin6_addr, bytes, 16);
-	}
-}
-
-/* The way to the internet is everybody's: whoever comes from there may have any address. */
-static bool leads_out(const char *interface)
-{
-	static const char *const far[] = {"198.41.0.4", "2001:503:ba3e::2:30"}; /* a.root-servers.net */
-	char way[KERNEL_INTERFACE_SIZE];
-	for (size_t i = 0; i < 2; i++) {
-		struct addr addr;
-		if (addr_parse_ip(span_from_str(far[i]), 0, &addr) && kernel_route_to(warden.routes_fd, &addr, way) &&
-		    strcmp(way, interface) == 0)
-			return true;
-	}
-	return false;
-}
-
-static void find_place(const struct warden_origin *origin, struct ruleset_origin *out)
-{
-	struct addr addr;
-	*out = (struct ruleset_origin){.slot = EGRESS_STATES};
-	const struct egress_state *state = egress_states_find(warden.states, origin->name);
-	if (state)
-		out->slot = (unsigned)(state - warden.states->of);
-	if (origin->interface[0] != '\0') {
-		out->is_bridged = kernel_route_is_bridged(warden.routes_fd, origin->interface);
-		return;
-	}
-	if (origin->network_count == 0)
-		return;
-	first_address(origin, &addr);
-	if (!kernel_route_direct(warden.routes_fd, &addr, out->route) || leads_out(out->route) ||
-	    strpbrk(out->route, "\"\n\\"))
-		out->route[0] = '\0';
-}
-
-static void find_places(const struct warden_plan *plan, struct ruleset_facts *facts)
+static void find_facts(const struct warden_plan *plan, struct ruleset_facts *facts)
 {
 	*facts = warden.facts;
 	facts->reports_only = rules_only_report(plan);
-	memset(facts->origins, 0, sizeof(facts->origins));
-	for (uint32_t i = 0; i < plan->origin_count; i++)
-		find_place(&plan->origins[i], &facts->origins[i]);
+	places_find(plan, facts);
 }
 
 bool rules_only_report(const struct warden_plan *plan)
@@ -199,7 +147,7 @@ bool rules_check(const struct warden_plan *plan, struct err *err)
 {
 	struct ruleset_facts facts;
 	struct strbuf text;
-	find_places(plan, &facts);
+	find_facts(plan, &facts);
 	bool is_good = write_text(plan, &facts, &text, err) && kernel_nft_check(warden.nft, text.data, err);
 	strbuf_release(&text);
 	return is_good;
@@ -209,7 +157,7 @@ bool rules_load(struct err *err)
 {
 	struct ruleset_facts facts;
 	struct strbuf text;
-	find_places(warden.plan, &facts);
+	find_facts(warden.plan, &facts);
 	bool is_good = write_text(warden.plan, &facts, &text, err) && kernel_nft_load(warden.nft, text.data, err);
 	strbuf_release(&text);
 	if (!is_good)
@@ -243,7 +191,7 @@ void rules_follow_network(void)
 	struct err err = {{0}};
 	if (!warden.plan || !warden.has_table)
 		return;
-	find_places(warden.plan, &facts);
+	find_facts(warden.plan, &facts);
 	if (memcmp(&facts, &warden.facts, sizeof(facts)) == 0)
 		return;
 	if (rules_load(&err))

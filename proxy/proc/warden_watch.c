@@ -87,7 +87,7 @@ static void tell_stranger(const struct kernel_event *event)
 	const struct egress_event told = {
 	    .news = EGRESS_NEWS_STRIKE,
 	    .origin = "unknown",
-	    .offence = EGRESS_OFFENCE_SPOOF,
+	    .offence = event->offence == EGRESS_OFFENCE_UNSET ? EGRESS_OFFENCE_SPOOF : event->offence,
 	    .only_reports = warden.reports_only,
 	    .last = last,
 	};

@@ -297,6 +297,51 @@ static void what_is_bound_to_nothing_has_to_come_from_where_it_is_routed(void **
 	rules_free(rules);
 }
 
+/* Neither its own chains nor those of its card's or interface's owner are to be gone around from there. */
+static void a_source_that_names_nobody_leads_around_nothing(void **state)
+{
+	struct rules *rules = rules_of("origins = ( \"10.0.0.5\", \"10.0.0.6\", \"10.0.0.7\", \"10.0.0.8\" ); bindings = ( { address = "
+				       "\"10.0.0.5\"; mac = \"02:00:00:00:00:05\"; }, { address = \"10.0.0.6\"; interface = \"eth2\"; }, "
+				       "{ address = \"10.0.0.7\"; interface = \"eth3\"; }, { address = \"10.0.0.8\"; interface = \"eth3\"; } );");
+	const char *at = rules->text.data;
+	static const char *const order[] = {
+	    ADD "input ip saddr vmap { ",
+	    ADD "near ct direction reply ct state established,related accept\n",
+	    ADD "near icmpv6 type { nd-neighbor-solicit, ",
+	    ADD "near counter name strangers\n",
+	    ADD "near drop\n",
+	    ADD "nameless ether saddr vmap { 02:00:00:00:00:05 : goto $1near }\n",
+	    ADD "nameless iifname vmap { \"eth2\" : goto $2near }\n",
+	    ADD "nameless iifname { \"eth1\", \"eth3\" } goto near\n",
+	    ADD "input ip6 saddr { fe80::/10, :: } goto nameless\n",
+	};
+	(void)state;
+	assert_true(says(rules, ADD "$1near goto $1off\n"));
+	memcpy(rules->facts.near[0], "eth1", 5);
+	memcpy(rules->facts.near[1], "eth3", 5);
+	rules->facts.near_count = 2;
+	write(rules);
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		at = find_line(rules, at, order[i]);
+		if (!at)
+			fail_msg("not there, or too early: %s", order[i]);
+	}
+	rules_free(rules);
+}
+
+/* Answers are what this machine began; all else comes before the lists and the stages, however long it has stood. */
+static void what_stands_is_judged_as_what_begins(void **state)
+{
+	struct rules *rules = rules_of("origins = ( \"10.0.0.5\" ); proxy = \"10.0.0.1:3128\"; dns = \"10.0.0.1:53\";");
+	(void)state;
+	assert_null(strstr(rules->text.data, "_in4 ct state established,related"));
+	assert_true(says(rules, ADD "$1in4 ct direction reply ct state established,related accept\n" ADD "$1in4 ct state invalid goto $1off\n"));
+	assert_true(says(rules, ADD "$1in4 ip daddr 10.0.0.1 tcp dport 3128 ct state established accept\n"));
+	assert_true(says(rules, ADD "$1in4 ip daddr 10.0.0.1 tcp dport 53 ct state established accept\n"));
+	assert_false(says(rules, ADD "$1in4 ip daddr 10.0.0.1 udp dport 53 ct state established accept\n"));
+	rules_free(rules);
+}
+
 static void what_a_text_declares_is_found_in_it(void **state)
 {
 	struct rules *rules = rules_of("origins = ( \"10.0.0.5\" );");
@@ -355,6 +400,8 @@ int main(void)
 	    cmocka_unit_test(special_addresses_are_those_of_the_gate),
 	    cmocka_unit_test(a_forged_source_counts_against_whom_it_came_from),
 	    cmocka_unit_test(what_is_bound_to_nothing_has_to_come_from_where_it_is_routed),
+	    cmocka_unit_test(a_source_that_names_nobody_leads_around_nothing),
+	    cmocka_unit_test(what_stands_is_judged_as_what_begins),
 	    cmocka_unit_test(what_a_text_declares_is_found_in_it),
 	    cmocka_unit_test(a_plan_that_makes_no_sense_is_none),
 	};
