@@ -69,8 +69,8 @@ MUST_CHECK bool rules_load(struct err *err);
 void rules_remove(void);
 /* Does this plan, now, only report? */
 bool rules_only_report(const struct warden_plan *plan);
-/* Interfaces and routes have changed: loads again where that matters. */
-void rules_follow_network(void);
+/* Interfaces and routes have changed: loads again where that matters. False: the kernel has not taken the rules. */
+MUST_CHECK bool rules_follow_network(struct err *err);
 /* Budgets that count by the hour begin anew; NULL: of all. */
 void rules_reset_quota(const struct warden_origin *origin);
 

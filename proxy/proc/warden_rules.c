@@ -185,19 +185,18 @@ void rules_remove(void)
 	warden.has_table = false;
 }
 
-void rules_follow_network(void)
+bool rules_follow_network(struct err *err)
 {
 	struct ruleset_facts facts;
-	struct err err = {{0}};
 	if (!warden.plan || !warden.has_table)
-		return;
+		return true;
 	find_facts(warden.plan, &facts);
 	if (memcmp(&facts, &warden.facts, sizeof(facts)) == 0)
-		return;
-	if (rules_load(&err))
-		log_info("the kernel leg follows a change of this machine's network");
-	else
-		log_error("the kernel leg does not follow a change of this machine's network: %s", err.text);
+		return true;
+	if (!rules_load(err))
+		return false;
+	log_info("the kernel leg follows a change of this machine's network");
+	return true;
 }
 
 void rules_reset_quota(const struct warden_origin *origin)

@@ -19,12 +19,14 @@ enum {
 	HOUR_MS = 3600 * 1000,
 	ANSWER_MS = 3000,   /* so long somebody has to answer (Jung et al. 2004 leave it open) */
 	NETWORK_MS = 500,   /* changes of the network come in flocks */
-	AGAIN_MS = 5000,    /* what the kernel did not take is tried again */
+	AGAIN_MS = 5000,    /* what the kernel did not take is tried again; of the network, after so long at first, */
+	AGAIN_LAST_MS = 60000, /* then after twice as long, and so long at last */
 };
 
 static struct watch events_watch = {.fd = -1}, changes_watch = {.fd = -1};
 static struct timer tick, network;
 static uint64_t count_ms, hour_ms, tell_ms, load_ms;
+static uint64_t network_wait_ms; /* until the network is followed again; 0: it was, last time */
 
 static uint64_t now_ms(void)
 {
@@ -224,17 +226,34 @@ static void on_tick(struct timer *timer)
 		flush_teller();
 }
 
+/* Said once, however often it is tried. */
+static void follow_network(void)
+{
+	struct err err = {{0}};
+	if (rules_follow_network(&err)) {
+		network_wait_ms = 0;
+		return;
+	}
+	if (network_wait_ms == 0)
+		log_error("the kernel leg does not follow a change of this machine's network, and tries again: %s", err.text);
+	network_wait_ms = network_wait_ms == 0 ? AGAIN_MS : network_wait_ms * 2;
+	if (network_wait_ms > AGAIN_LAST_MS)
+		network_wait_ms = AGAIN_LAST_MS;
+	loop_arm(warden.life.loop, &network, now_ms() + network_wait_ms);
+}
+
 static void on_network(struct timer *timer)
 {
 	(void)timer;
-	rules_follow_network();
+	follow_network();
 }
 
+/* Another change may be what was missing: it is not waited for. */
 static void on_changes(struct watch *watch, unsigned events)
 {
 	(void)events;
 	kernel_route_drain(watch->fd);
-	if (network.heap_pos == 0)
+	if (network.heap_pos == 0 || network.deadline_ms > now_ms() + NETWORK_MS)
 		loop_arm(warden.life.loop, &network, now_ms() + NETWORK_MS);
 }
 

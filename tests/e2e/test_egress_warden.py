@@ -395,6 +395,40 @@ def what_an_operator_orders_holds_in_the_kernel(t):
     t.eventually(lambda: not reaches(LISTED4), "and all is again after it", 4.0)
 
 
+def moved(place):
+    """The origin is elsewhere: by an interface of that name."""
+    place.network.gateway.ip("link add lan9 type veth peer name lan8\nlink set lan8 up\nlink set lan9 up\nroute add 10.11.0.2/32 dev lan9\n")
+
+
+@test(seconds=20.0)
+def the_rules_follow_the_network(t):
+    place = guarded(t)
+    t.check('iifname "lan0"' in place.rules(), place.rules())
+    moved(place)
+    t.eventually(lambda: 'iifname "lan9" ct direction original' in place.rules(), "the rules have the other interface", 3.0)
+    t.equal(place.server.errors().count("follows a change"), 1, "how often it is said")
+
+
+@test(seconds=60.0)
+def a_change_of_the_network_that_the_kernel_leg_does_not_follow_at_first_is_tried_again(t):
+    place = guarded(t)
+    in_the_way(place)
+    moved(place)
+    t.eventually(lambda: "does not follow a change" in place.server.errors(),
+                 lambda: f"it is told: {place.server.errors()}", 5.0)
+    time.sleep(6.0)  # it has been tried again by then
+    t.check('iifname "lan9" ct direction original' not in place.rules(), "the rules have come in spite of what is in the way")
+    nft(place, "delete", "map", *TABLE, "uses")
+    t.eventually(lambda: 'iifname "lan9" ct direction original' in place.rules(), "the rules have the other interface", 15.0)
+    t.equal(place.server.errors().count("does not follow a change"), 1, "how often it is said")
+
+
+def in_the_way(place):
+    """A chain that is none of ours, and cannot go."""
+    nft(place, "-f", "-", stdin="add chain inet sallyport theirs\nadd map inet sallyport uses { type ipv4_addr : verdict; "
+        "elements = { 192.0.2.1 : jump theirs }; }\n")
+
+
 @test(seconds=30.0)
 def a_pause_that_the_kernel_does_not_end_at_first_ends_later(t):
     place = guarded(t)
@@ -403,9 +437,7 @@ def a_pause_that_the_kernel_does_not_end_at_first_ends_later(t):
     def enforces(): return "drop" in nft(place, "list", "chain", *TABLE, "stranger")
     t.check(enforces(), "it does not enforce at first")
     t.eventually(lambda: not enforces(), "nothing is dropped in a pause", 2.0)
-    # a chain that is none of ours, and cannot go
-    nft(place, "-f", "-", stdin="add chain inet sallyport theirs\nadd map inet sallyport uses { type ipv4_addr : verdict; "
-        "elements = { 192.0.2.1 : jump theirs }; }\n")
+    in_the_way(place)
     t.eventually(lambda: "cannot enforce again" in place.server.errors(),
                  lambda: f"it is told that the pause does not end: {place.server.errors()}", 5.0)
     nft(place, "delete", "map", *TABLE, "uses")
