@@ -20,6 +20,13 @@ MUST_CHECK bool kernel_nft_load(struct kernel_nft *nft, const char *text, struct
 const struct json_value *kernel_nft_list(struct kernel_nft *nft, const char *command, struct json_value **document,
 					 struct err *err);
 
+/* What a table has by name, read without libnftables. */
+enum kernel_object { KERNEL_CHAIN, KERNEL_SET, KERNEL_LIMIT, KERNEL_QUOTA, KERNEL_COUNTER, KERNEL_OBJECTS };
+/* Calls each for every one of them; fd: of kernel_counters_open. Family inet, or bridge. A table that is not there has
+ * none. False: some may be missing, where somebody changes rules meanwhile (errno EINTR) or nothing came. */
+MUST_CHECK bool kernel_objects_read(int fd, bool is_bridge, const char *table, enum kernel_object of,
+				    void (*each)(void *context, const char *name), void *context, struct err *err);
+
 /* Named counters and quotas of a table of family inet, read without libnftables, which asks for every set first. */
 struct kernel_counter {
 	const char *name;

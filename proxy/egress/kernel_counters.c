@@ -69,5 +69,7 @@ bool kernel_counters_read(int fd, const char *table, bool is_quota,
 	netlink_begin(&question, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETOBJ, NLM_F_DUMP, &family, sizeof(family));
 	netlink_add(&question, NFTA_OBJ_TABLE, table, strlen(table) + 1);
 	netlink_add(&question, NFTA_OBJ_TYPE, &type, sizeof(type));
-	return netlink_talk(fd, &question, &objects) || err_set(err, "cannot read the counters: %s", strerror(errno));
+	/* what has changed meanwhile is counted next time */
+	return netlink_talk(fd, &question, &objects) || errno == EINTR ||
+	       err_set(err, "cannot read the counters: %s", strerror(errno));
 }

@@ -71,6 +71,7 @@ const char *netlink_find(const char *bytes, size_t len, unsigned type, size_t *v
 /* Each question has a number of its own, which its answers bear. What an older one was still told, that was given up,
  * is passed over, and so is what somebody else than the kernel sends. */
 static uint32_t last_number;
+static bool has_changed; /* what is told, while it was told */
 
 enum answer { ANSWER_MORE, ANSWER_DONE, ANSWER_ERROR };
 
@@ -89,6 +90,8 @@ static enum answer take_message(const struct netlink_reader *reader, const struc
 	const size_t header = aligned(reader->header_len);
 	if (head->nlmsg_seq != last_number)
 		return ANSWER_MORE;
+	if (head->nlmsg_flags & NLM_F_DUMP_INTR)
+		has_changed = true;
 	if (head->nlmsg_type == NLMSG_DONE)
 		return ANSWER_DONE;
 	if (head->nlmsg_type == NLMSG_ERROR)
@@ -130,11 +133,14 @@ bool netlink_talk(int fd, struct netlink_question *question, const struct netlin
 	static _Alignas(struct nlmsghdr) char bytes[ANSWER_BYTES];
 	enum answer answer = ANSWER_MORE;
 	question->head.nlmsg_seq = ++last_number;
+	has_changed = false;
 	if (send(fd, question, question->head.nlmsg_len, 0) != (ssize_t)question->head.nlmsg_len)
 		return false;
 	while (answer == ANSWER_MORE) {
 		ssize_t len = hear(fd, bytes, sizeof(bytes));
 		answer = len < 0 ? ANSWER_ERROR : take_packet(reader, bytes, (size_t)len);
 	}
-	return answer == ANSWER_DONE;
+	if (answer == ANSWER_DONE && has_changed)
+		errno = EINTR;
+	return answer == ANSWER_DONE && !has_changed;
 }

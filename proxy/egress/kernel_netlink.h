@@ -20,7 +20,7 @@ MUST_CHECK int netlink_open(int protocol, struct err *err);
 void netlink_begin(struct netlink_question *question, uint16_t type, uint16_t flags, const void *header, size_t len);
 void netlink_add(struct netlink_question *question, uint16_t type, const void *value, size_t len);
 /* Calls each for every message of the answer, with what follows its fixed part of header_len bytes. False: errno
- * says why. */
+ * says why; EINTR: what was asked for has changed meanwhile, so that some of it may be missing. */
 struct netlink_reader {
 	uint16_t type;
 	size_t header_len;

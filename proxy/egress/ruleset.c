@@ -21,6 +21,7 @@ void ruleset_write(const struct warden_plan *plan, const struct ruleset_facts *f
 	strbuf_add_str(out, "add table inet " RULESET_TABLE "\n"
 			    "add set inet " RULESET_TABLE " stage1 { type mark ; flags dynamic,timeout ; size 256 ; }\n"
 			    "add set inet " RULESET_TABLE " stage2 { type mark ; flags dynamic,timeout ; size 256 ; }\n");
+	ruleset_declare_shared(&w);
 	ruleset_declare_lists(&w);
 	each_origin(&w, ruleset_declare_origin);
 	ruleset_declare_sources(&w);

@@ -217,7 +217,7 @@ void ruleset_declare_lists(const struct ruleset_writer *w)
 
 static void add_ports(struct strbuf *out, const struct warden_entry *entry)
 {
-	strbuf_addf(out, "meta l4proto { 6, 17 } th dport %u", entry->port_min);
+	strbuf_addf(out, "meta l4proto @transport th dport %u", entry->port_min);
 	if (entry->port_max != entry->port_min)
 		strbuf_addf(out, "-%u", entry->port_max);
 	strbuf_add_char(out, ' ');

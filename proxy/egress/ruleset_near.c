@@ -111,5 +111,5 @@ void ruleset_fill_near(const struct ruleset_writer *w)
 	lead_to_owners(w, "ether saddr", is_card, add_card);
 	lead_to_owners(w, "iifname", is_alone, add_interface);
 	lead_to_near(w);
-	strbuf_add_str(w->out, RULE "input ip6 saddr { fe80::/10, :: } goto nameless\n" RULE "input ip saddr 0.0.0.0 goto nameless\n");
+	strbuf_add_str(w->out, RULE "input ip6 saddr @nameless6 goto nameless\n" RULE "input ip saddr 0.0.0.0 goto nameless\n");
 }

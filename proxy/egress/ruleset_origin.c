@@ -35,6 +35,7 @@ enum when {
 	LIMITS_SUM,
 	LIMITS_DATAGRAMS,
 	HAS_STRICT,
+	HAS_OWNER,
 	GIVES_CHANCES, /* more than one strike */
 };
 
@@ -54,6 +55,7 @@ static bool holds(const struct ruleset_writer *w, enum when when)
 	case LIMITS_VOLUME: return plan->hourly_bytes > 0;
 	case LIMITS_SUM: return plan->bytes_per_s > 0;
 	case LIMITS_DATAGRAMS: return plan->datagram_packets.count > 0 || plan->datagram_bytes_per_s > 0;
+	case HAS_OWNER: return ruleset_has_owner(w, w->index);
 	case HAS_STRICT: return plan->strict_port_count > 0;
 	case GIVES_CHANCES: return plan->law.strikes > 1;
 	}
@@ -107,15 +109,15 @@ static const struct line common_lines[] = {
     {ALWAYS, "token", "$D"},
     {ALWAYS, "off", "counter name $Odropped $D"},
 
-    {ALWAYS, "near", RULESET_ANSWERS},
-    {ALWAYS, "near", RULESET_NEIGHBOURS " limit rate " RULESET_NEIGHBOURS_RATE " accept"},
-    {ALWAYS, "near", "icmpv6 type echo-request limit rate " RULESET_PING_RATE " accept"},
-    {ALWAYS, "near", RULESET_DHCP6 " limit rate " RULESET_DHCP_RATE " accept"},
-    {ALWAYS, "near", RULESET_DHCP4 " limit rate " RULESET_DHCP_RATE " accept"},
+    {HAS_OWNER, "near", RULESET_ANSWERS},
+    {HAS_OWNER, "near", RULESET_NEIGHBOURS " limit rate " RULESET_NEIGHBOURS_RATE " accept"},
+    {HAS_OWNER, "near", "icmpv6 type echo-request limit rate " RULESET_PING_RATE " accept"},
+    {HAS_OWNER, "near", RULESET_DHCP6 " limit rate " RULESET_DHCP_RATE " accept"},
+    {HAS_OWNER, "near", RULESET_DHCP4 " limit rate " RULESET_DHCP_RATE " accept"},
     /* what is said to everybody is no attempt at anything */
-    {ALWAYS, "near", "meta pkttype != host goto $Ooff"},
-    {ALWAYS, "near", "limit rate 1/minute burst 1 packets goto $Oforbidden"},
-    {ALWAYS, "near", "goto $Ooff"},
+    {HAS_OWNER, "near", "meta pkttype != host goto $Ooff"},
+    {HAS_OWNER, "near", "limit rate 1/minute burst 1 packets goto $Oforbidden"},
+    {HAS_OWNER, "near", "goto $Ooff"},
     {ALWAYS, NULL, NULL},
 };
 
@@ -146,7 +148,7 @@ static const struct line special_lines[] = {
 static const struct line out_lines[] = {
     {ENFORCES, "out", "$K @stage1 goto $Ooff"},
     {ALWAYS, "out", "ct state invalid goto $Ooff"},
-    {HAS_STRICT, "out", "meta l4proto { 6, 17 } th dport $E goto $Oforbid$F"},
+    {HAS_STRICT, "out", "meta l4proto @transport th dport @strict goto $Oforbid$F"},
     {ALWAYS, "out", "$I daddr @$Ocut$F goto $Ooff"},
     {LIMITS_VOLUME, "out", "quota name $Ohour goto $Ovolume"},
     {ALWAYS, "out", "ct state established goto $Otarget$F"},

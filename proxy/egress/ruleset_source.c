@@ -29,6 +29,26 @@ bool ruleset_is_bridged(const struct ruleset_writer *w, unsigned i)
 	return w->facts->has_bridge && w->facts->origins[i].is_bridged;
 }
 
+static bool same_interface(const struct warden_origin *a, const struct warden_origin *b)
+{
+	return strncmp(a->interface, b->interface, WARDEN_INTERFACE_SIZE) == 0;
+}
+
+unsigned ruleset_count_there(const struct ruleset_writer *w, unsigned i)
+{
+	unsigned n = 0;
+	for (unsigned k = 0; k < w->plan->origin_count; k++)
+		n += same_interface(origin_at(w, k), origin_at(w, i));
+	return n;
+}
+
+bool ruleset_has_owner(const struct ruleset_writer *w, unsigned i)
+{
+	const struct warden_origin *origin = origin_at(w, i);
+	return origin->has_mac ||
+	       (origin->interface[0] != '\0' && !ruleset_is_bridged(w, i) && ruleset_count_there(w, i) == 1);
+}
+
 /* ---- declaring ---- */
 
 static void declare(const struct ruleset_writer *w, const char *name, const char *hook)
@@ -51,6 +71,8 @@ void ruleset_declare_sources(const struct ruleset_writer *w)
 	strbuf_add_str(w->out, "add counter inet " RULESET_TABLE " strangers\n");
 	ruleset_declare_near(w);
 	for (unsigned i = 0; i < w->plan->origin_count; i++) {
+		if (!ruleset_has_owner(w, i))
+			continue;
 		strbuf_add_str(w->out, "add chain inet " RULESET_TABLE " ");
 		ruleset_add_prefix(w->out, origin_at(w, i));
 		strbuf_add_str(w->out, "source\nflush chain inet " RULESET_TABLE " ");
@@ -120,23 +142,16 @@ static void add_tokens(const struct ruleset_writer *w)
 #define SOURCE_NEEDED ", fe80::/10, ::"
 
 /* What an origin says with its own sources, from where it is. */
-static void fill_source(struct ruleset_writer *w)
+static void fill_source(const struct ruleset_writer *w)
 {
-	static const char none6[] = RULE "$Osource ip6 saddr { fe80::/10, :: } return";
-	strbuf_add_str(w->out, "");
-	ruleset_line(w, RULE "$Osource meta protocol != { ip, ip6 } return");
+	ruleset_line(w, RULE "$Osource meta protocol != ip meta protocol != ip6 return");
 	ruleset_line(w, RULE "$Osource ip saddr 0.0.0.0 return");
-	for (size_t f = 0; f < sizeof(families); f++) {
-		bool v6 = families[f] == '6';
-		if (!ruleset_origin_has(w->origin, families[f])) {
-			if (v6)
-				ruleset_line(w, none6);
-			continue;
-		}
-		strbuf_add_str(w->out, RULE);
-		ruleset_add_prefix(w->out, w->origin);
-		strbuf_addf(w->out, "source %s saddr ", ip_of(families[f]));
-		ruleset_add_own(w->out, w->origin, families[f], v6 ? SOURCE_NEEDED : "");
+	ruleset_line(w, RULE "$Osource ip6 saddr @nameless6 return");
+	for (uint32_t i = 0; i < w->origin->network_count; i++) {
+		const struct cidr *own = &w->origin->networks[i];
+		ruleset_words(w, RULE "$Osource ");
+		strbuf_addf(w->out, "%s saddr ", ip_of(ruleset_has_family(own, '4') ? '4' : '6'));
+		ruleset_add_network(w->out, own);
 		strbuf_add_str(w->out, " return\n");
 	}
 	ruleset_line(w, RULE "$Osource goto $Ospoof");
@@ -171,19 +186,6 @@ static void bind_mac(const struct ruleset_writer *w)
 	ruleset_add_mac(&elsewhere, w->origin);
 	refuse_elsewhere(w, elsewhere.data);
 	strbuf_release(&elsewhere);
-}
-
-static bool same_interface(const struct warden_origin *a, const struct warden_origin *b)
-{
-	return strncmp(a->interface, b->interface, WARDEN_INTERFACE_SIZE) == 0;
-}
-
-unsigned ruleset_count_there(const struct ruleset_writer *w, unsigned i)
-{
-	unsigned n = 0;
-	for (unsigned k = 0; k < w->plan->origin_count; k++)
-		n += same_interface(origin_at(w, k), origin_at(w, i));
-	return n;
 }
 
 /* One interface, several origins: any of their sources, and it is nobody's fault. */
@@ -315,7 +317,8 @@ static void fill_prerouting(struct ruleset_writer *w)
 	strbuf_add_str(w->out, RULE "prerouting iifname \"lo\" accept\n");
 	for (w->index = 0; w->index < w->plan->origin_count; w->index++) {
 		w->origin = origin_at(w, w->index);
-		fill_source(w);
+		if (ruleset_has_owner(w, w->index))
+			fill_source(w);
 		if (w->origin->has_mac)
 			bind_mac(w);
 		if (w->origin->interface[0] != '\0' && !ruleset_is_bridged(w, w->index))

@@ -176,14 +176,6 @@ void ruleset_declare_meters(const struct ruleset_writer *w)
 	}
 }
 
-static void add_strict(const struct ruleset_writer *w)
-{
-	for (uint32_t i = 0; i < w->plan->strict_port_count; i++)
-		strbuf_addf(w->out, "%s%u-%u", i > 0 ? ", " : "{ ", w->plan->strict_ports[i].min,
-			    w->plan->strict_ports[i].max);
-	strbuf_add_str(w->out, " }");
-}
-
 /* ---- names of limits: other numbers make another limit ---- */
 
 static void add_limit(const struct ruleset_writer *w, const char *name, const struct warden_rate *rate)
@@ -283,7 +275,6 @@ static void add_for(const struct ruleset_writer *w, char what)
 		break;
 	case 'H': add_flood(w); break;
 	case 'V': strbuf_addf(out, "%" PRIu64, plan->hourly_bytes); break;
-	case 'E': add_strict(w); break;
 	case 'A':
 		if (w->facts->has_log)
 			ruleset_words(w, "log group 8355 snaplen 96 prefix \"new - $X \"");

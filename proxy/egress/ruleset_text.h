@@ -23,7 +23,7 @@ struct ruleset_writer {
  *   $N $C $Y $S $M names of limits: new destinations, new connections, those to relays, strikes, more strikes
  *   $P $T the budgets of a listed destination and of another one, by TCP; $U of another one by all else
  *   $H asks whether so many packets are over its budget that it is a flood to a listed destination
- *   $V hourly bytes                $E strict ports           $A a log of what is admitted */
+ *   $V hourly bytes                $A a log of what is admitted */
 void ruleset_line(const struct ruleset_writer *w, const char *text);
 /* The same without an end of line. */
 void ruleset_words(const struct ruleset_writer *w, const char *text);
@@ -43,15 +43,15 @@ void ruleset_declare_meters(const struct ruleset_writer *w);
 /* What a network needs to be asked of this machine, and how often: neighbour discovery, and who listens to which group
  * (asked by a switch, too); addresses by DHCP. Answers to what this machine has begun. */
 #define RULESET_ANSWERS "ct direction reply ct state established,related accept"
-#define RULESET_NEIGHBOURS                                                                          \
-	"icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, mld-listener-query, " \
-	"mld-listener-report, mld-listener-done, mld2-listener-report }"
+#define RULESET_NEIGHBOURS "icmpv6 type @neighbours"
 #define RULESET_DHCP4 "udp sport 68 udp dport 67"
 #define RULESET_DHCP6 "udp sport 546 udp dport 547"
 #define RULESET_NEIGHBOURS_RATE "100/second burst 200 packets"
 #define RULESET_PING_RATE "10/second burst 20 packets"
 #define RULESET_DHCP_RATE "5/second burst 10 packets"
 
+/* ruleset_shared.c: sets that every origin's rules ask. */
+void ruleset_declare_shared(const struct ruleset_writer *w);
 /* ruleset_origin.c: chains, sets and limits of one origin. */
 void ruleset_declare_origin(struct ruleset_writer *w);
 void ruleset_fill_origin(struct ruleset_writer *w);
@@ -63,6 +63,8 @@ void ruleset_match_lists(const struct ruleset_writer *w, const char *chain, unsi
 void ruleset_declare_sources(const struct ruleset_writer *w);
 void ruleset_fill_sources(struct ruleset_writer *w);
 void ruleset_write_bridge(struct ruleset_writer *w);
+/* Is it known, by card or interface, which packets are this origin's? */
+bool ruleset_has_owner(const struct ruleset_writer *w, unsigned i);
 /* Is the origin's interface a port of a bridge that we see into? */
 bool ruleset_is_bridged(const struct ruleset_writer *w, unsigned i);
 /* How many origins are bound to the interface that this one is bound to, itself among them. */

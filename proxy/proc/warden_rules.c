@@ -1,5 +1,6 @@
 /* The kernel leg's table: what this machine has for it, the text as it has to be here and now, what of an older
  * table has no place in it any more. All of it goes to the kernel as one transaction. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +9,7 @@
 #include "sallyport/clock.h"
 #include "sallyport/log.h"
 
-enum { OBJECTS_MAX = 65536, STALE_BYTES_MAX = 4 << 20 };
+enum { OBJECTS_MAX = 65536, LOOKS_MAX = 5 };
 
 /* ---- what this machine has ---- */
 
@@ -57,39 +58,42 @@ struct stale {
 	struct ruleset_declared declared;
 };
 
-static bool copy_name(char *out, size_t room, const struct json_value *object, const char *key)
-{
-	struct span text = json_text(object, key, "");
-	if (text.len == 0 || text.len >= room || memchr(text.ptr, ' ', text.len) || memchr(text.ptr, '\n', text.len))
-		return false;
-	memcpy(out, text.ptr, text.len);
-	out[text.len] = '\0';
-	return true;
-}
+static const char *const kinds[KERNEL_OBJECTS] = {[KERNEL_CHAIN] = "chain", [KERNEL_SET] = "set", [KERNEL_LIMIT] = "limit",
+						   [KERNEL_QUOTA] = "quota", [KERNEL_COUNTER] = "counter"};
 
-static void consider(struct stale *stale, const struct json_value *element, const char *kind)
+struct listing {
+	struct stale *stale;
+	const char *kind, *family;
+};
+
+static void consider(void *context, const char *name)
 {
-	const struct json_value *found = json_member(element, kind);
+	const struct listing *listing = context;
+	struct stale *stale = listing->stale;
 	struct ruleset_object *object = &stale->of[stale->n];
-	if (!found || stale->n == OBJECTS_MAX || !span_eq(json_text(found, "table", ""), SPAN(RULESET_TABLE)) ||
-	    !copy_name(object->family, sizeof(object->family), found, "family") ||
-	    !copy_name(object->name, sizeof(object->name), found, "name"))
+	if (stale->n == OBJECTS_MAX || strlen(name) >= sizeof(object->name) || strpbrk(name, " \n"))
 		return;
-	snprintf(object->kind, sizeof(object->kind), "%s", kind);
+	snprintf(object->family, sizeof(object->family), "%s", listing->family);
+	snprintf(object->kind, sizeof(object->kind), "%s", listing->kind);
+	snprintf(object->name, sizeof(object->name), "%s", name);
 	if (!ruleset_declares(&stale->declared, object))
 		stale->n++;
 }
 
-static void list(struct stale *stale, const char *kind, const char *family)
+/* Where somebody else changes rules meanwhile, some may be missing: it is looked at anew. */
+static bool list(struct stale *stale, enum kernel_object of, bool is_bridge, struct err *err)
 {
-	struct json_value *document = NULL;
-	struct err err = {{0}};
-	char command[96];
-	snprintf(command, sizeof(command), "list %ss %s", kind, family);
-	const struct json_value *found = kernel_nft_list(warden.nft, command, &document, &err);
-	for (size_t i = 0; i < json_count(found); i++)
-		consider(stale, json_element(found, i), kind);
-	json_free(document);
+	struct listing listing = {stale, kinds[of], is_bridge ? "bridge" : "inet"};
+	const size_t before = stale->n;
+	for (int i = 0; i < LOOKS_MAX; i++) {
+		stale->n = before;
+		errno = 0;
+		if (kernel_objects_read(warden.counters_fd, is_bridge, RULESET_TABLE, of, consider, &listing, err))
+			return true;
+		if (errno != EINTR)
+			return false;
+	}
+	return false;
 }
 
 static void add_all(struct strbuf *out, const struct stale *stale, const char *verb, const char *kind)
@@ -103,33 +107,32 @@ static void add_all(struct strbuf *out, const struct stale *stale, const char *v
 /* Chains first, emptied before any goes, since they name one another and all else. */
 static void add_removals(struct strbuf *out, const struct stale *stale)
 {
-	static const char *const kinds[] = {"chain", "set", "limit", "quota", "counter"};
-	add_all(out, stale, "flush", "chain");
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+	add_all(out, stale, "flush", kinds[KERNEL_CHAIN]);
+	for (size_t i = 0; i < KERNEL_OBJECTS; i++)
 		add_all(out, stale, "delete", kinds[i]);
 }
 
-static bool add_stale(struct strbuf *out)
+static bool find_stale(struct stale *stale, struct err *err)
 {
-	static const char *const kinds[] = {"chain", "set", "limit", "quota", "counter"};
-	struct strbuf removals;
+	bool is_whole = true;
+	for (int of = 0; of < KERNEL_OBJECTS && is_whole; of++)
+		is_whole = list(stale, (enum kernel_object)of, false, err);
+	return is_whole && (!warden.facts.has_bridge || list(stale, KERNEL_CHAIN, true, err));
+}
+
+static bool add_stale(struct strbuf *out, struct err *err)
+{
 	struct stale stale = {.of = calloc(OBJECTS_MAX + 1, sizeof(*stale.of))};
 	if (!stale.of || !ruleset_declared_init(&stale.declared, strbuf_span(out))) {
 		free(stale.of);
-		return false;
+		return err_set(err, "egress: memory is exhausted");
 	}
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		list(&stale, kinds[i], "inet");
-	if (warden.facts.has_bridge)
-		list(&stale, "chain", "bridge");
+	bool is_found = find_stale(&stale, err);
 	ruleset_declared_release(&stale.declared);
-	strbuf_init(&removals, STALE_BYTES_MAX);
-	add_removals(&removals, &stale);
-	strbuf_add_span(out, strbuf_span(&removals));
-	bool is_whole = !removals.truncated && !out->truncated;
-	strbuf_release(&removals);
+	if (is_found)
+		add_removals(out, &stale);
 	free(stale.of);
-	return is_whole;
+	return is_found;
 }
 
 /* ---- text ---- */
@@ -139,8 +142,8 @@ static bool write_text(const struct warden_plan *plan, const struct ruleset_fact
 {
 	strbuf_init(out, RULESET_BYTES_MAX);
 	ruleset_write(plan, facts, out);
-	return (!out->truncated && add_stale(out)) ||
-	       err_set(err, "egress: the rules for the kernel are too many, or memory is exhausted");
+	return add_stale(out, err) &&
+	       (!out->truncated || err_set(err, "egress: the rules for the kernel are too many, or memory is exhausted"));
 }
 
 bool rules_check(const struct warden_plan *plan, struct err *err)

@@ -141,7 +141,8 @@ static void the_text_of_an_origin_is_as_it_was_meant(void **state)
 	assert_true(says(rules, "add limit inet sallyport $1new_1_1000_10 { rate 1/second burst 10 packets ; }\n"));
 	assert_true(says(rules, "add limit inet sallyport $1strikes_10_60000_9 { rate 10/minute burst 9 packets ; }\n"));
 	assert_true(says(rules, "add set inet sallyport $1known4 { type ipv4_addr ; flags dynamic,timeout ; size 4096 ; }\n"));
-	assert_true(says(rules, ADD "$1out4 meta l4proto { 6, 17 } th dport { 25-25, 80-80, 400-444 } goto $1forbid4\n"));
+	assert_true(says(rules, "add element inet sallyport strict { 25-25, 80-80, 400-444 }\n"));
+	assert_true(says(rules, ADD "$1out4 meta l4proto @transport th dport @strict goto $1forbid4\n"));
 	assert_true(says(rules, ADD "$1out4 ip daddr @$1known4 update @$1known4 { ip daddr timeout 3600s } goto $1target4\n"));
 	assert_true(says(rules, ADD "$1target4 update @$1tp4_2000_1000_4000 { ip daddr timeout 10s limit rate 2000/second burst 4000 packets } "
 				    "update @$1tb4_2097152_1000_1 { ip daddr timeout 10s limit rate 2097152 bytes/second burst 1 bytes }  "
@@ -182,7 +183,7 @@ static void lists_are_joined_by_ports(void **state)
 	assert_true(says(rules, "add element inet sallyport allow_443_443_4 { 9.1.0.0-9.1.255.255, 9.2.0.0-9.2.255.255 }\n"));
 	assert_true(says(rules, "add element inet sallyport allow_443_443_6 { 2a00::-2a00:0:ffff:ffff:ffff:ffff:ffff:ffff }\n"));
 	assert_true(says(rules, ADD "$1out4 ip daddr @allow_0_65535_4 goto $1listed4\n"));
-	assert_true(says(rules, ADD "$1out4 meta l4proto { 6, 17 } th dport 1000-2000 ip daddr @allow_1000_2000_4 goto $1listed4\n"));
+	assert_true(says(rules, ADD "$1out4 meta l4proto @transport th dport 1000-2000 ip daddr @allow_1000_2000_4 goto $1listed4\n"));
 	assert_true(says(rules, "add set inet sallyport name_80_80_4 { type ipv4_addr ; flags timeout ; size 4096 ; }\n"));
 	rules_free(rules);
 }
@@ -207,10 +208,10 @@ static void this_machine_is_as_special_as_any_other(void **state)
 	    ADD "$1in4 icmp type echo-request limit rate 10/second burst 20 packets accept",
 	    ADD "$1in4 meta mark & 0x0 | ",
 	    ADD "$1in4 ip daddr @deny_0_65535_4 goto $1forbid4",
-	    ADD "$1in4 meta l4proto { 6, 17 } th dport 53 ip daddr @open_53_53_4 goto $1listed4",
+	    ADD "$1in4 meta l4proto @transport th dport 53 ip daddr @open_53_53_4 goto $1listed4",
 	    ADD "$1in4 meta pkttype != host goto $1off",
 	    ADD "$1in4 ip daddr @special4 goto $1forbid4",
-	    ADD "$1in4 meta l4proto { 6, 17 } th dport 443 ip daddr @allow_443_443_4 goto $1listed4",
+	    ADD "$1in4 meta l4proto @transport th dport 443 ip daddr @allow_443_443_4 goto $1listed4",
 	    ADD "$1in4 goto $1forbid4\n",
 	};
 	const char *at = rules->text.data;
@@ -219,6 +220,24 @@ static void this_machine_is_as_special_as_any_other(void **state)
 		at = find_line(rules, at, order[i]);
 		if (!at)
 			fail_msg("not there, or too early: %s", order[i]);
+	}
+	rules_free(rules);
+}
+
+/* A set of a rule's own makes a load slower by all that was loaded before it: many origins, many such sets, seconds. */
+static void what_each_origin_has_makes_no_sets(void **state)
+{
+	struct rules *rules = rules_of("origins = ( \"10.0.0.5 fd00::5\", \"10.0.0.6 fd00::6\" ); proxy = \"10.0.0.1:3128\"; allow = ( "
+				       "\"9.9.9.9:53\", \"10.0.0.0/24:1000-2000\", \"mirror.example:80\" ); bindings = ( { address = \"10.0.0.5\"; mac = "
+				       "\"02:00:00:00:00:05\"; }, { address = \"10.0.0.6\"; interface = \"eth2\"; } );");
+	(void)state;
+	for (char *line = rules->text.data, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+		*end = '\0';
+		const char *brace = strncmp(line, ADD "o", strlen(ADD "o")) == 0 ? strstr(line, " {") : NULL;
+		bool is_base = strncmp(line, ADD "output", strlen(ADD "output")) == 0;
+		/* "add @set { …": what is put into one that has a name */
+		if (brace && !is_base && !strstr(line, " update @") && !strstr(line, " add @"))
+			fail_msg("%s", line);
 	}
 	rules_free(rules);
 }
@@ -307,13 +326,13 @@ static void a_source_that_names_nobody_leads_around_nothing(void **state)
 	static const char *const order[] = {
 	    ADD "input ip saddr vmap { ",
 	    ADD "near ct direction reply ct state established,related accept\n",
-	    ADD "near icmpv6 type { nd-neighbor-solicit, ",
+	    ADD "near icmpv6 type @neighbours update @near_neighbours { iifname ",
 	    ADD "near counter name strangers\n",
 	    ADD "near drop\n",
 	    ADD "nameless ether saddr vmap { 02:00:00:00:00:05 : goto $1near }\n",
 	    ADD "nameless iifname vmap { \"eth2\" : goto $2near }\n",
 	    ADD "nameless iifname { \"eth1\", \"eth3\" } goto near\n",
-	    ADD "input ip6 saddr { fe80::/10, :: } goto nameless\n",
+	    ADD "input ip6 saddr @nameless6 goto nameless\n",
 	};
 	(void)state;
 	assert_true(says(rules, ADD "$1near goto $1off\n"));
@@ -400,6 +419,7 @@ int main(void)
 	    cmocka_unit_test(special_addresses_are_those_of_the_gate),
 	    cmocka_unit_test(a_forged_source_counts_against_whom_it_came_from),
 	    cmocka_unit_test(what_is_bound_to_nothing_has_to_come_from_where_it_is_routed),
+	    cmocka_unit_test(what_each_origin_has_makes_no_sets),
 	    cmocka_unit_test(a_source_that_names_nobody_leads_around_nothing),
 	    cmocka_unit_test(what_stands_is_judged_as_what_begins),
 	    cmocka_unit_test(what_a_text_declares_is_found_in_it),
