@@ -477,7 +477,7 @@ def spent_ms(pid):
 
 @test(seconds=60.0)
 def a_reload_of_many_origins_costs_little(t):
-    """Of each, the kernel has some 180 things by name; what it does for one must not grow with all others."""
+    """Of each, the kernel has some 70 things by name; what it does for one must not grow with all others."""
     place = Place(t)
     both = ["10.11.0.2 fd11::2", "10.12.0.2 fd12::2"]
     place.guard({"origins": both + [f"10.11.1.{i} fd11::1:{i}" for i in range(1, 61)]})

@@ -21,7 +21,7 @@ enum { KIND = 77, ATTRIBUTE = 1 };
 /* What the kernel's end says to a question: `late` is by how many questions it is too late, after_end how many bytes
  * more its head promises than there are. */
 struct saying {
-	uint16_t type;
+	uint16_t type, flags;
 	uint32_t late, value, after_end;
 };
 
@@ -41,7 +41,8 @@ struct message {
 static void say(int fd, const struct saying *saying, uint32_t number)
 {
 	struct message message = {
-	    .head = {.nlmsg_len = sizeof(message) + saying->after_end, .nlmsg_type = saying->type, .nlmsg_seq = number - saying->late},
+	    .head = {.nlmsg_len = sizeof(message) + saying->after_end, .nlmsg_type = saying->type, .nlmsg_flags = saying->flags,
+		 .nlmsg_seq = number - saying->late},
 	    .fixed = saying->type == NLMSG_ERROR ? (uint32_t)-(int)saying->value : 0,
 	    .attribute = {.nla_len = sizeof(struct nlattr) + 4, .nla_type = ATTRIBUTE},
 	    .value = saying->value,
@@ -122,6 +123,16 @@ static void an_error_is_told(void **state)
 	assert_int_equal(errno, ENODEV);
 }
 
+static void what_changes_meanwhile_is_told_to_be_incomplete(void **state)
+{
+	(void)state;
+	assert_int_equal(ASK({.type = KIND, .value = 5, .flags = NLM_F_DUMP_INTR}, {.type = NLMSG_DONE}), -1);
+	assert_int_equal(errno, EINTR);
+	assert_int_equal(ASK({.type = KIND, .value = 5}, {.type = NLMSG_DONE, .flags = NLM_F_DUMP_INTR}), -1);
+	assert_int_equal(errno, EINTR);
+	assert_int_equal(ASK({.type = KIND, .value = 5}, {.type = NLMSG_DONE}), 5);
+}
+
 static void a_message_that_is_longer_than_it_is_ends_it(void **state)
 {
 	(void)state;
@@ -153,6 +164,7 @@ int main(void)
 	    cmocka_unit_test(the_answer_is_read_to_its_end),
 	    cmocka_unit_test(what_an_older_question_is_told_is_passed_over),
 	    cmocka_unit_test(an_error_is_told),
+	    cmocka_unit_test(what_changes_meanwhile_is_told_to_be_incomplete),
 	    cmocka_unit_test(a_message_that_is_longer_than_it_is_ends_it),
 	    cmocka_unit_test(the_kernel_answers),
 	};
