@@ -13,16 +13,38 @@ static uint64_t now_ms(const struct exchange *x)
 	return loop_now_ms(x->front->loop);
 }
 
-/* From here on it is the client that lets us wait, or no longer. */
+/* Bytes that have arrived, at least. What the kernel took has not: it may hold megabytes. */
+static uint64_t taken_by_client(const struct exchange *x)
+{
+	uint64_t behind = x->down_pending.len + stream_unacknowledged(&x->client->stream);
+	return behind < x->down_bytes ? x->down_bytes - behind : 0;
+}
+
+/* From here on it is the client that lets us wait, or no longer. What it took before earns it patience, too. */
 static void client_blocks(struct exchange *x, bool blocks)
 {
-	uint64_t waiting = x->down_pending.len < x->down_bytes ? x->down_pending.len : x->down_bytes;
-	if (x->down_patience.since_ms != 0) {
-		patience_end(&x->down_patience, &x->front->settings->timeouts, x->down_bytes - waiting, now_ms(x));
+	bool waited = x->down_patience.since_ms != 0;
+	if (!waited && !blocks)
+		return;
+	patience_end(&x->down_patience, &x->front->settings->timeouts, taken_by_client(x), now_ms(x));
+	if (waited)
 		x->origin_moved_ms = now_ms(x);
-	}
 	if (blocks)
 		patience_begin(&x->down_patience, now_ms(x));
+}
+
+bool client_takes(struct exchange *x)
+{
+	struct patience *patience = &x->down_patience;
+	bool waits = patience->since_ms != 0;
+	uint64_t taken = taken_by_client(x);
+	if (taken <= patience->bytes)
+		return false;
+	patience_end(patience, &x->front->settings->timeouts, taken, now_ms(x));
+	if (waits)
+		patience_begin(patience, now_ms(x));
+	x->origin_moved_ms = now_ms(x);
+	return true;
 }
 
 bool client_send(struct exchange *x, const struct iovec *iov, int n)

@@ -303,6 +303,8 @@ void exchange_expired(struct exchange *x)
 {
 	struct deadline deadline = exchange_deadline(x);
 	uint64_t now_ms = loop_now_ms(x->front->loop);
+	if (deadline.at_ms <= now_ms && deadline.reason == REASON_SEND_TIMEOUT && client_takes(x))
+		deadline = exchange_deadline(x);
 	if (deadline.at_ms > now_ms) {
 		loop_arm(x->front->loop, &x->client->timer, deadline.at_ms);
 		return;

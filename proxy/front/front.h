@@ -392,6 +392,9 @@ bool response_send(struct exchange *x, size_t head_len, struct span piece);
 /* Writes to the client, keeps what it does not take. False: the client is gone, or memory is. */
 bool client_send(struct exchange *x, const struct iovec *iov, int n);
 bool client_flush(struct exchange *x);
+/* The client has taken more since it was last looked at, though there was no room to write more: that earns it
+ * patience, and begins its wait anew. False: it has not. */
+bool client_takes(struct exchange *x);
 /* tunnel.c */
 /* Whether the request asks for a protocol that its route allows. False: it does so wrongly. */
 bool tunnel_judge(struct exchange *x);

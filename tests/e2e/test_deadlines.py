@@ -215,6 +215,42 @@ def a_client_that_reads_too_slowly_is_shed(t):
     t.reason(line, "send-timeout")
 
 
+def read_slowly(client, seconds, size, pause):
+    """How much came in that time, and whether there is more to come."""
+    total, end = 0, time.monotonic() + seconds
+    while time.monotonic() < end:
+        data = client.socket.recv(size)
+        if not data:
+            return total, False
+        total += len(data)
+        time.sleep(pause)
+    return total, True
+
+
+@test(seconds=20)
+def a_client_that_reads_steadily_is_served_though_the_kernel_takes_no_more(t):
+    """40 kB/s are far above the minimum, and far below what makes room in megabytes of the kernel's."""
+    server = t.server(SHORT, scripts={"/big": big})
+    client = t.client(server, receive_buffer=16384).send(b"GET /big HTTP/1.1\r\n" + HOST + b"\r\n")
+    client.read_head()
+    total, goes_on = read_slowly(client, 4, 2000, 0.05)
+    t.check(goes_on, f"it was cut after {total} bytes")
+
+
+@test(seconds=20)
+def a_client_that_pauses_has_earned_it_by_what_it_read(t):
+    """Longer than body_grace, before anything had to wait for it."""
+    timeouts = SHORT["timeouts"] | {"body_grace": "200 ms", "stall": "4 s"}
+    server = t.server({"timeouts": timeouts}, scripts={"/big": big})
+    client = t.client(server, receive_buffer=16384).send(b"GET /big HTTP/1.1\r\n" + HOST + b"\r\n")
+    client.read_head()
+    for _ in range(200):
+        client.socket.recv(4096)
+    time.sleep(1.5)
+    more = drain(client)
+    t.check(more > 45_000_000, f"it was cut: {more} bytes came after the pause")
+
+
 def drain(client):
     total = 0
     while data := client.receive(3):
