@@ -311,8 +311,60 @@ static void put(struct front *f, size_t len)
 	}
 }
 
-void evidence_keep(struct exchange *x)
+/* ---- what the log says ---- */
+
+/* The line of a field that was not understood, from its name; what is folded belongs to the line before it. */
+static struct span line_of(struct span fields, struct span s)
 {
+	const char *from = s.ptr;
+	while (from > fields.ptr && (from[-1] != '\n' || *from == ' ' || *from == '\t'))
+		from--;
+	return span_of(from, (size_t)(fields.ptr + fields.len - from));
+}
+
+/* Up to the colon, or the first word where there is none. */
+static struct span name_of_line(struct span line)
+{
+	struct span first = span_of(line.ptr, span_find(line, '\n'));
+	size_t colon = span_find(first, ':');
+	struct span name = span_trim_ows(span_of(first.ptr, colon));
+	return colon < first.len ? name : span_of(name.ptr, span_find(name, ' '));
+}
+
+/* The name of the secret field that the bytes stand in, or of the first that they touch; empty: none. */
+static struct span secret_field_around(const struct keeping *k, struct span s)
+{
+	const struct http_head *head = &k->x->request;
+	const struct span fields = span_from(span_of(head->base, head->len), request_line(head).len);
+	if (!lies_in(s, fields))
+		return (struct span){0};
+	for (struct span line = line_of(fields, s); line.len > 0 && line.ptr < s.ptr + s.len;
+	     line = span_from(line, span_find(line, '\n') + 1)) {
+		struct span name = name_of_line(line);
+		if (name.len > 0 && secret_is_field(k->more, name))
+			return name;
+	}
+	return (struct span){0};
+}
+
+/* Of a secret the log has the name alone, and no name that is one. */
+static void hide_secret(const struct keeping *k)
+{
+	struct verdict *verdict = &k->x->verdict;
+	const struct rule_hit *hit = hit_of(tally_of(k->x), verdict->evidence);
+	const struct span field = secret_field_around(k, verdict->evidence);
+	const bool is_bare = is_bare_cookie(k, verdict->name);
+	if (field.len == 0 && !is_bare && !has_secret_name(k, verdict->name) && !(hit && is_of_secret(k, hit)))
+		return;
+	if (is_bare)
+		verdict->name = SPAN("[a cookie without a name]");
+	if (verdict->evidence.len > 0)
+		verdict->evidence = cut_to(verdict->name.len > 0 ? verdict->name : field, NAME_ROOM);
+}
+
+static void keep(struct keeping *k)
+{
+	struct exchange *x = k->x;
 	struct front *f = x->front;
 	const struct evidence_settings *settings = &f->settings->evidence;
 	uint64_t key = evidence_key((unsigned)x->verdict.reason, span_from_str(x->verdict.rule));
@@ -323,13 +375,19 @@ void evidence_keep(struct exchange *x)
 		stat_add(&f->stats->evidence_skipped, 1);
 		return;
 	}
-	struct keeping keeping = {.x = x, .more = &settings->secrets};
 	struct evidence_head head;
 	describe(x, skipped, &head);
-	evidence_begin(&keeping.writer, &head, f->record, sizeof(f->record));
-	add_line(&keeping);
-	add_verdict(&keeping);
-	add_hits(&keeping, tally_of(x));
-	add_fields(&keeping);
-	put(f, evidence_end(&keeping.writer));
+	evidence_begin(&k->writer, &head, f->record, sizeof(f->record));
+	add_line(k);
+	add_verdict(k);
+	add_hits(k, tally_of(x));
+	add_fields(k);
+	put(f, evidence_end(&k->writer));
+}
+
+void evidence_keep(struct exchange *x)
+{
+	struct keeping keeping = {.x = x, .more = &x->front->settings->evidence.secrets};
+	keep(&keeping);
+	hide_secret(&keeping);
 }

@@ -56,7 +56,8 @@ bool evidence_rate_take(struct evidence_rate *rate, uint64_t key, uint64_t secon
 
 /* ---- evidence.c ---- */
 
-/* x->verdict is final: a refusal, or what monitor mode notes. Into the ring, if it has room. */
+/* x->verdict is final: a refusal, or what monitor mode notes. Into the ring, if it has room. Afterwards
+ * the verdict is what the log may say: bytes of a secret are its name alone. */
 void evidence_keep(struct exchange *x);
 
 #endif

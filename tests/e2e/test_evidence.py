@@ -215,6 +215,36 @@ def what_is_not_even_a_request_is_masked_where_it_was_not_understood(t):
 
 
 @test
+def the_log_has_of_a_secret_its_name_alone(t):
+    """Whatever refuses it: a limit, a byte that no field has, a rule, a finding in content."""
+    rules = [*RULES, {"id": "t.bare", "where": "cookie-name", "pattern": "evilcookie", "message": "a name"}]
+    server = t.server({**POLICY, "rules": rules, "limits": {"field": "2 KiB", "head": "8 KiB"}, "evidence": {"size": 0, "secrets": ["member-no"]}})
+    form, start = [("Content-Type", "application/x-www-form-urlencoded")], b"GET / HTTP/1.1\r\nHost: site.example\r\n"
+    many = (SECRET * 200).encode()
+    cases = [
+        *((start + name + b": " + many + b"\r\n\r\n", name) for name in (b"Authorization", b"Cookie", b"proxy-authorization", b"Member-No")),
+        *((start + name + b": " + SECRET.encode() + b"\x01\r\n\r\n", name) for name in (b"Authorization", b"COOKIE", b"Set-Cookie")),
+        (start + b"Authorization : Basic " + SECRET.encode() + b"\r\n\r\n", b"Authorization"),
+        (start + b"Cookie: a=b\r\n sid=" + SECRET.encode() + b"\r\n\r\n", b"Cookie"),
+        (start + (b"Cookie: " + SECRET.encode() * 40 + b"\r\n") * 10, b"Cookie"),
+        (request("/", fields=[("Cookie", f"theme=evilcookie{SECRET}")]), b"theme"),
+        (request("/", fields=[("Cookie", f"{SECRET}evilcookie")]), None),
+        (request("/", fields=[("X-Auth-Token", f"{SECRET}evilfield")]), b"X-Auth-Token"),
+        (request("/", method="POST", fields=form, body=f"new-password={SECRET}+evil+word".encode()), b"new-password"),
+    ]
+    for data, name in cases:
+        mark = server.mark()
+        t.client(server).send(data).read_response()
+        line = server.next_line(mark)
+        t.check(SECRET not in line.raw and line.action == "reject", f"{data[-80:]}: {line.raw}")
+        if name:
+            t.equal(line.evidence.encode(), name, f"evidence of {data[-80:]}")
+    mark = server.mark()
+    t.client(server).send(start + b"X-Plain: seen\x01\r\n\r\n").read_response()
+    t.check("seen" in server.next_line(mark).evidence, "what is no secret is told")
+
+
+@test
 def what_monitor_mode_lets_pass_is_kept_too(t):
     server = t.server(POLICY)
     mark = server.mark()
