@@ -192,7 +192,7 @@ enum step_result step_connect(struct exchange *x)
 /* Content that was collected whole is sent with its length, however it came. */
 static void frame_content(struct exchange *x, struct http_forward_request *forward)
 {
-	bool has_content = x->request.framing != HTTP_FRAMING_NONE;
+	bool has_content = x->request.framing != HTTP_FRAMING_NONE && !x->upgrade;
 	if (!has_content) {
 		forward->framing = HTTP_FRAMING_NONE;
 		forward->say_length = false;

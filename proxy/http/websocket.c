@@ -52,12 +52,19 @@ static bool is_key(struct span key)
 	return memchr("AQgw", key.ptr[KEY_LEN - 3], 4) != NULL;
 }
 
+/* A length of zero is none: Java's client says it. */
+static bool has_content(const struct http_head *head)
+{
+	return head->framing != HTTP_FRAMING_NONE &&
+	       (head->framing != HTTP_FRAMING_LENGTH || head->content_length != 0);
+}
+
 enum websocket_ask websocket_request(const struct http_head *head)
 {
 	struct span key, version;
 	if (!upgrades_to_websocket(head))
 		return WEBSOCKET_NOT_ASKED;
-	if (head->method != HTTP_GET || head->framing != HTTP_FRAMING_NONE ||
+	if (head->method != HTTP_GET || has_content(head) ||
 	    find(head, SPAN("sec-websocket-version"), &version) != 1 || !span_eq(version, SPAN("13")) ||
 	    find(head, SPAN("sec-websocket-key"), &key) != 1 || !is_key(key))
 		return WEBSOCKET_MALFORMED;

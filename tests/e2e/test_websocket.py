@@ -228,9 +228,29 @@ def a_route_may_allow_it_alone(t):
 
 
 @test(each={"no key": {"Sec_WebSocket_Key": None}, "a short key": {"Sec_WebSocket_Key": "abc="},
-            "version 8": {"Sec_WebSocket_Version": "8"}, "content": {"Content_Length": "0"}})
+            "version 8": {"Sec_WebSocket_Version": "8"}, "content": {"Content_Length": "1"}, "chunks": {"Transfer_Encoding": "chunked"}})
 def a_malformed_request_for_it_is_refused(t, changes):
     t.refused(t.server(ALLOWED), asks(**changes), "upgrade-invalid")
+
+
+@test
+def a_length_of_zero_is_no_content(t):
+    """As the client of Java's library says."""
+    server = t.server(ALLOWED)
+    server.origin.on("/ws", echoes)
+    client = t.client(server).send(asks(Content_Length="0"))
+    t.equal(client.read_response().status, 101, "status")
+    got = server.origin.requests_for("/ws")[-1]
+    t.equal((got.field("Content-Length"), got.field("Transfer-Encoding")), (None, None), "what the origin is told of content")
+    client.send(b"GET / HTTP/1.1\r\n")
+    t.equal(receive(client, 16), b"GET / HTTP/1.1\r\n", "echo")
+
+
+@test(each={"two": ("Content-Length: 0\r\nContent-Length: 0\r\n", "content-length-repeated"), "a list": ("Content-Length: 0, 0\r\n", "content-length-invalid"),
+            "chunks, too": ("Content-Length: 0\r\nTransfer-Encoding: chunked\r\n", "length-and-coding")})
+def any_other_length_is_refused(t, row):
+    fields, reason = row
+    t.refused(t.server(ALLOWED), asks()[:-2] + f"{fields}\r\n".encode(), reason)
 
 
 @test(each={"another key": switching("AAAAAAAAAAAAAAAAAAAAAA=="), "another protocol": switching(upgrade="h2c"),
