@@ -2,6 +2,7 @@
 #define SALLYPORT_JUDGE_H
 
 #include "sallyport/settings.h"
+#include "sallyport/websocket.h"
 
 /* From a request's head to what it is about and what is thought of it: the same
  * code for a request that came over a connection and for one that an operator
@@ -40,6 +41,9 @@ enum reason judge_locate(const struct settings *settings, struct http_head *head
 /* The verdict of the subject's site. buf: head->target_len + 1 bytes. */
 void judge_verdict(const struct http_head *head, const struct subject *subject,
 		   struct shield_scratch *scratch, char *buf, struct verdict *verdict);
+
+/* Whether it asks for a WebSocket where the route lets it: what is malformed is refused, whatever the shield thinks. */
+enum websocket_ask judge_upgrade(const struct http_head *head, const struct subject *subject);
 
 /* The setting behind a limit that holds before a site is known, or for all of them, and its value:
  * bytes, a count, milliseconds or bytes a second. NULL, and *limit untouched: the reason is no such limit. */

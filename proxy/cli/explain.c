@@ -266,6 +266,13 @@ static bool judge_address(struct explain *e, const struct subject *s, struct ver
 	return verdict->action != VERDICT_ALLOW;
 }
 
+/* Asked of what passes, and is not sent to https first. */
+static bool is_malformed_upgrade(const struct http_head *head, const struct subject *s, const struct verdict *verdict)
+{
+	bool passes = verdict->action == VERDICT_ALLOW || !verdict->enforced;
+	return passes && (s->is_tls || !s->site->tls.redirect) && judge_upgrade(head, s) == WEBSOCKET_MALFORMED;
+}
+
 static bool judge_head(struct explain *e, const struct http_head *head, const struct subject *s,
 		       struct shield_scratch *scratch, struct rule_story *story, struct verdict *verdict)
 {
@@ -276,6 +283,10 @@ static bool judge_head(struct explain *e, const struct http_head *head, const st
 	judge_verdict(head, s, scratch, buf, verdict);
 	explain_rules(e, s, story, shield_tally(scratch));
 	bool ok = true;
+	if (is_malformed_upgrade(head, s, verdict)) {
+		*verdict = refusal(e->settings, REASON_UPGRADE_INVALID, (struct span){0});
+		shield_answer(s->site->shield, verdict);
+	}
 	if (verdict->action == VERDICT_ALLOW)
 		ok = explain_content(e, head, s, scratch, story, verdict, say_verdict);
 	else

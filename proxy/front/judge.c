@@ -146,6 +146,11 @@ void judge_verdict(const struct http_head *head, const struct subject *s, struct
 	shield_judge(s->site->shield, scratch, &request, verdict);
 }
 
+enum websocket_ask judge_upgrade(const struct http_head *head, const struct subject *subject)
+{
+	return subject->route->websocket ? websocket_request(head) : WEBSOCKET_NOT_ASKED; /* Upgrade is not passed on */
+}
+
 const char *judge_limit(const struct settings *s, enum reason reason, uint64_t *limit)
 {
 	const struct {

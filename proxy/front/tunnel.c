@@ -10,13 +10,9 @@ enum { READS_PER_TURN = 16 };
 
 bool tunnel_judge(struct exchange *x)
 {
-	if (!x->subject.route->websocket)
-		return true; /* Upgrade is not passed on */
-	switch (websocket_request(&x->request)) {
-	case WEBSOCKET_MALFORMED: return false;
-	case WEBSOCKET_ASKED: x->upgrade = true; return true;
-	default: return true;
-	}
+	enum websocket_ask ask = judge_upgrade(&x->request, &x->subject);
+	x->upgrade = ask == WEBSOCKET_ASKED;
+	return ask != WEBSOCKET_MALFORMED;
 }
 
 static bool refuse(enum reason *reason, enum reason what)

@@ -6,6 +6,7 @@ import urllib.parse
 
 from harness import test
 from harness.server import run_command
+from harness.wire import request
 
 
 def explained(t, url, *arguments):
@@ -133,6 +134,28 @@ def method_and_fields_are_judged(t):
     t.equal(explained(t, "/", "-X", "TRACE")["reason"], "method-trace", "TRACE")
     t.equal(explained(t, "/", "-H", "Content-Length: 5, 5")["reason"], "content-length-invalid", "a bad length")
     t.equal(explained(t, "/", "-H", "Host: a@b")["reason"], "host-userinfo", "a bad Host")
+
+
+HANDSHAKE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
+
+
+@test(each={"as it should be": {}, "no key": {"Sec-WebSocket-Key": None}, "version 8": {"Sec-WebSocket-Version": "8"}, "content": {"Content-Length": "1"}})
+def a_request_for_a_websocket_fares_as_explained(t, changes):
+    server = t.server({"site": {"upgrade": ["websocket"]}})
+    fields = {name: value for name, value in {**HANDSHAKE, **changes}.items() if value}
+    options = [text for name, value in fields.items() for text in ("-H", f"{name}: {value}")]
+    answer = explained(t, "/ws", "-c", str(server.file), *options)
+    t.equal((answer["allowed"], answer["reason"]), (False, "upgrade-invalid") if changes else (True, "-"), "the verdict")
+    t.equal(explained(t, "/ws", *options[:2], *options[4:])["allowed"], True, "where nothing is asked for")
+    if not changes:
+        return
+    mark = server.mark()
+    response = t.client(server).send(request("/ws", fields=[*fields.items()])).read_response()
+    t.equal(response.status, answer["status"], "status")
+    line = server.next_line(mark)
+    t.reason(line, "upgrade-invalid")
+    t.eventually(lambda: "judges it alike" in server.command("explain", "--request-id", line.id, "-c", str(server.file)).stdout,
+                 "what was kept of it is judged alike", 3.0)
 
 
 @test

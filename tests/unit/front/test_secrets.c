@@ -45,6 +45,7 @@ static void names_of_secrets_are_known(void **state)
 			fail_msg("%s is none", others[i]);
 	assert_true(secret_is_field(&MORE, SPAN("Cookie")) && secret_is_field(&MORE, SPAN("DPoP")));
 	assert_false(secret_is_field(&MORE, SPAN("Accept")));
+	assert_false(secret_is_field(&MORE, SPAN("sec-websocket-key")));
 	assert_false(secret_is_named(NULL, SPAN("memberNo")));
 }
 
