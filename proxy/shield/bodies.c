@@ -23,11 +23,27 @@ static bool is_skipped_type(const struct shield *shield, const struct http_head 
 					   span_trim_ows(span_of(value.ptr, span_find(value, ';'))));
 }
 
+/* Where nothing narrower does, looking away lets it pass. */
+static const char *setting_of(const struct body_fault *fault)
+{
+	if (fault->setting)
+		return fault->setting;
+	switch (fault->reason) {
+	case REASON_BODY_TYPE:
+	case REASON_BODY_CHARSET:
+	case REASON_BODY_CODING:
+	case REASON_BODY_MALFORMED:
+	case REASON_BODY_AMBIGUOUS:
+	case REASON_BODY_DOCTYPE: return "sites[].shield.bodies.skip_paths";
+	default: return NULL;
+	}
+}
+
 void shield_refuse_body(const struct shield *shield, enum shield_mode mode, const struct body_fault *fault,
 			struct verdict *verdict)
 {
 	struct judging judging = {.shield = shield, .verdict = verdict, .mode = mode};
-	refuse_by(&judging, fault->reason, fault->evidence, fault->setting);
+	refuse_by(&judging, fault->reason, fault->evidence, setting_of(fault));
 	verdict->limit = fault->limit;
 	verdict->value = fault->value;
 }

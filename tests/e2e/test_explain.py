@@ -192,6 +192,12 @@ CONTENTS = {
     "no such type": (["-H", "Content-Type: x", "-d", "a"], "body-type", []),
     "text": (["-H", "Content-Type: text/plain", "-d", "a"], "-", ["raw, not looked into"]),
     "no content": (["-X", "POST"], "-", []),
+    "a number of 63 bits": (["-H", "Content-Type: application/json", "-d", "[9223372036854775807]"], "-",
+                            ["value [] = 9223372036854775807", "json, well-formed: 1 values"]),
+    "a number of 64 bits": (["-H", "Content-Type: application/json", "-d", "[9223372036854775808]"], "body-malformed", []),
+    "XML in windows-1251": (["-H", "Content-Type: text/xml", "-d", "<?xml version='1.0' encoding='windows-1251'?><a/>"], "body-charset", []),
+    "XML in ISO-8859-2": (["-H", "Content-Type: text/xml; charset=iso-8859-2", "-d", "<a/>"], "body-charset", []),
+    "XML in ISO-8859-1": (["-H", "Content-Type: text/xml; charset=iso-8859-1", "-d", "<a>x</a>"], "-", ["text a = x", "xml, well-formed: 2 values"]),
 }
 
 
@@ -201,6 +207,42 @@ def content_is_taken_apart(t, row):
     answer = explained(t, "/", *arguments)
     t.equal((answer["reason"], step(answer, "content")), (reason, said), "the answer")
     t.equal(len(step(answer, "verdict")), 1, "verdicts")
+
+
+REFUSED = {
+    "malformed": ("application/json", '{"a":', "body-malformed"),
+    "ambiguous": ("application/json", '{"a":1,"a":2}', "body-ambiguous"),
+    "a document type": ("text/xml", "<!DOCTYPE a><a/>", "body-doctype"),
+    "a charset": ("text/xml", "<?xml version='1.0' encoding='windows-1251'?><a/>", "body-charset"),
+    "a charset of the type": ("text/xml; charset=windows-1252", "<a/>", "body-charset"),
+    "no type": ("x", "a", "body-type"),
+    "a coding": ("application/json", "[]", "body-coding", ("Content-Encoding", "x-unknown")),
+}
+
+
+@test(each=REFUSED)
+def content_that_is_refused_names_what_lets_it_pass(t, row):
+    kind, content, reason, *more = row
+    fields = [("Content-Type", kind), *more]
+    setting = "sites[].shield.bodies.skip_paths"
+    server = t.server({"site": {"shield": {"bodies": {"skip_paths": ["/skipped"]}}}})
+    answer = explained(t, "/", "-c", str(server.file), "-d", content, *(text for name, value in fields for text in ("-H", f"{name}: {value}")))
+    t.equal((answer["reason"], [s.get("setting") for s in answer["steps"] if s["step"] == "verdict"]), (reason, [setting]), "explained")
+    mark = server.mark()
+    t.client(server).send(request("/", method="POST", fields=fields, body=content.encode())).read_response()
+    line = server.next_line(mark)
+    t.reason(line, reason)
+    t.equal(line.setting, setting, "the setting that the log names")
+    skipped = t.client(server).send(request("/skipped", method="POST", fields=fields, body=content.encode()))
+    t.equal(skipped.read_response().status, 200, "status where it is set")
+
+
+@test
+def a_charset_of_xml_passes_where_its_type_is_skipped(t):
+    server = t.server({"site": {"shield": {"bodies": {"skip_types": ["text/xml"]}}}})
+    for kind, content in (("text/xml", "<?xml version='1.0' encoding='windows-1251'?><a/>"), ("text/xml; charset=iso-8859-2", "<a/>")):
+        data = request("/", method="POST", fields=[("Content-Type", kind)], body=content.encode())
+        t.equal(t.client(server).send(data).read_response().status, 200, f"status of {kind}")
 
 
 @test
