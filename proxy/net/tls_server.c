@@ -39,7 +39,7 @@ struct tls_server {
 };
 
 /* What we speak over TLS, the best first: length and name each (RFC 7301). */
-static const unsigned char protocols[] = "\x08http/1.1";
+static const unsigned char protocols[] = "\x08http/1.1\x08http/1.0";
 
 static int kind_of(const struct tls_certificate *c)
 {

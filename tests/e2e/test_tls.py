@@ -230,10 +230,15 @@ def an_unknown_name_is_refused_by_setting(t):
 # ---- protocols and versions
 
 @test
-def the_protocol_is_http_1_1_or_an_alert(t):
+def the_protocol_is_http_1_or_an_alert(t):
     server = tls_server(t)
     client = t.tls_client(server, using=context(protocols=["h2", "http/1.1"]))
     t.equal(client.socket.selected_alpn_protocol(), "http/1.1", "protocol")
+    client = t.tls_client(server, using=context(protocols=["http/1.0", "http/1.1"]))
+    t.equal(client.socket.selected_alpn_protocol(), "http/1.1", "protocol where both are offered")
+    old = t.tls_client(server, using=context(protocols=["http/1.0"]))
+    t.equal(old.socket.selected_alpn_protocol(), "http/1.0", "protocol where it is all there is")
+    t.equal(old.send(b"GET / HTTP/1.0\r\nHost: site.example\r\n\r\n").read_response().status, 200, "status in HTTP/1.0")
     mark = server.mark()
     alert = refused(lambda: TlsClient(server.tls_address, using=context(protocols=["h2"])))
     t.check("no application protocol" in alert.lower().replace("_", " "), f"the alert for h2 alone: {alert}")
