@@ -3,12 +3,12 @@
 
 #include <getopt.h>
 #include <inttypes.h>
-#include <malloc.h>
 #include <stdlib.h>
 
 #include "cli/print.h"
 #include "sallyport/cli.h"
 #include "sallyport/clock.h"
+#include "sallyport/secret_heap.h"
 #include "sallyport/small_file.h"
 #include "sallyport/units.h"
 
@@ -161,9 +161,9 @@ struct settings *rules_cli_load(struct rules_use *use, enum rules_wanted wanted,
 	overrides.rules_wanted = (int)wanted;
 	overrides.pack = pack;
 	/* What is freed keeps nothing of the policy's secrets, which a child that fetches would take along. */
-	mallopt(M_PERTURB, 1);
+	secret_heap_begin();
 	struct settings *settings = errors ? settings_load(use->policy, &overrides, errors) : NULL;
-	mallopt(M_PERTURB, 0);
+	secret_heap_end();
 	if (!errors && !is_quiet)
 		rules_cli_fail(use, &err);
 	else if (!settings && !is_quiet)

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <sched.h>
 #include <stddef.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include "proc/plan_write.h"
 #include "proc/roles.h"
 #include "sallyport/log.h"
+#include "sallyport/secret_heap.h"
 #include "sallyport/shm.h"
 #include "sallyport/vault_path.h"
 #include "sallyport/warden_plan.h"
@@ -379,9 +379,9 @@ static struct settings *compile(const struct compile_order *order)
 		return NULL;
 	}
 	/* What is freed keeps nothing of the policy's secrets, which the gate's fork would take along. */
-	mallopt(M_PERTURB, 1);
+	secret_heap_begin();
 	struct settings *settings = settings_load(given(order->policy), &overrides, errors);
-	mallopt(M_PERTURB, 0);
+	secret_heap_end();
 	if (!settings) {
 		report_errors(errors);
 	} else if (!describe(settings, errors)) {
