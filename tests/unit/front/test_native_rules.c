@@ -62,6 +62,9 @@ static bool is_content(const struct vector_file *row)
 	return row->n > 4 && span_ends(row->columns[3], SPAN("="));
 }
 
+/* Of the row that was judged last. */
+static const struct rule_tally *found;
+
 static const char *judge_content(const struct vector_file *row)
 {
 	struct rule_scratch *memory = rule_scratch_new();
@@ -74,6 +77,7 @@ static const char *judge_content(const struct vector_file *row)
 	    .target = rule_target_of(word), .value = row->columns[4], .raw = row->columns[4]};
 	assert_int_not_equal(value.target, TARGET_UNSET);
 	assert_true(rule_scratch_fit(memory, settings->rule_set, &err));
+	found = &tally;
 	rule_tally_begin(&tally);
 	rule_scan_begin(&scan, settings->rule_set, memory, &tally, NULL);
 	rule_scan_add(&scan, &value);
@@ -95,7 +99,8 @@ static const char *judge_row(const struct vector_file *row, struct verdict *verd
 	if (is_content(row))
 		return judge_content(row);
 	size_t len = write_head(row, text, sizeof(text));
-	rule_tally_begin((struct rule_tally *)(uintptr_t)shield_tally(scratch));
+	found = shield_tally(scratch);
+	rule_tally_begin((struct rule_tally *)(uintptr_t)found);
 	if (http_parse_request(text, len, 0, &limits, &head, &reason, &evidence) != HTTP_PARSE_DONE)
 		return reason_name(reason);
 	reason = judge_locate(settings, &head, false, room, &subject);
@@ -109,9 +114,8 @@ static const char *judge_row(const struct vector_file *row, struct verdict *verd
 
 static bool has_hit(struct span id)
 {
-	const struct rule_tally *tally = shield_tally(scratch);
-	for (uint32_t i = 0; i < tally->hit_count; i++) {
-		if (span_eq(span_from_str(settings->rule_specs[tally->hits[i].rule].id), id))
+	for (uint32_t i = 0; i < found->hit_count; i++) {
+		if (span_eq(span_from_str(settings->rule_specs[found->hits[i].rule].id), id))
 			return true;
 	}
 	return false;
