@@ -161,8 +161,17 @@ def dns_tunnel(resolver, name, seconds=3.0, most=20000):
     code came."""
     sock = socket.socket(socket.AF_INET6 if ":" in resolver[0] else socket.AF_INET, socket.SOCK_DGRAM)
     sock.connect(resolver)
-    sock.settimeout(0.005)
     sent, codes, end = 0, {}, time.monotonic() + seconds
+
+    def count_responses(silence):
+        sock.settimeout(silence)
+        try:
+            while True:
+                code = sock.recv(4096)[3] & 15
+                codes[code] = codes.get(code, 0) + 1
+        except OSError:
+            pass
+
     while sent < most and time.monotonic() < end:
         for _ in range(64):
             try:
@@ -170,12 +179,8 @@ def dns_tunnel(resolver, name, seconds=3.0, most=20000):
             except OSError:
                 pass
             sent += 1
-        try:
-            while True:
-                code = sock.recv(4096)[3] & 15
-                codes[code] = codes.get(code, 0) + 1
-        except OSError:
-            pass
+        count_responses(0.005)
+    count_responses(1.0)
     return {"sent": sent, **{str(code): count for code, count in codes.items()}}
 
 
