@@ -51,8 +51,8 @@ extern const struct stream_ops stream_plain;
 
 /* fd: a connected or connecting non-blocking socket, owned from here on. */
 void stream_init_plain(struct stream *stream, int fd);
-/* Bytes that were written and the peer has not acknowledged, with those of the layers between: at most so many, and
- * less by no more than a segment for each write. 0: there are none, or it is no TCP connection. */
+/* Bytes that were written and the peer has not acknowledged; what is under way counts in whole segments, so it may be
+ * fewer. 0: there are none, or it is no TCP connection. */
 size_t stream_unacknowledged(const struct stream *stream);
 /* Notes what the loop said. */
 void stream_note(struct stream *stream, unsigned loop_events);

@@ -111,19 +111,13 @@ static bool has_room(struct expressions *expressions)
 	return true;
 }
 
-static bool write_for_all(struct strbuf *out, const struct rule_condition *condition, const char *text)
-{
-	write_expression(out, condition, text, true);
-	return true;
-}
-
-/* False: no plain value matches it. */
-static bool write_for_plain(struct strbuf *out, const struct rule_condition *condition, const char *text)
+/* False: it is for plain values, and none of them matches it. */
+static bool write_source(struct strbuf *out, const struct rule_condition *condition, const char *text, bool for_plain)
 {
 	struct strbuf plain;
-	if (condition->op != OPERATOR_PATTERN) {
+	if (!for_plain || condition->op != OPERATOR_PATTERN) {
 		write_expression(out, condition, text, true);
-		return !text_has_mark(text);
+		return !for_plain || !text_has_mark(text);
 	}
 	strbuf_init(&plain, EXPRESSION_MAX);
 	bool may_match = pattern_write_plain(text, &plain);
@@ -146,7 +140,7 @@ void expressions_add(struct expressions *expressions, const struct rule_conditio
 	for (const char *const *text = condition->texts; *text && !expressions->failed; text++) {
 		struct strbuf out;
 		strbuf_init(&out, EXPRESSION_MAX);
-		const bool is_wanted = plain ? write_for_plain(&out, condition, *text) : write_for_all(&out, condition, *text);
+		const bool is_wanted = write_source(&out, condition, *text, plain);
 		const struct pattern_source source = {.text = out.data, .id = id, .cased = condition->cased, .kind = kind};
 		expressions->failed = out.truncated || !out.data || (is_wanted && !add_source(expressions, &source));
 		if (!is_wanted || expressions->failed)

@@ -237,23 +237,14 @@ def what_a_network_needs_goes_on(t, layout):
     t.equal(arrivals["adverts"] == 0, is_known, "advertisements of routers are refused")
 
 
-@test(seconds=20.0)
-def who_tries_is_told_and_struck_where_it_is_known(t):
-    place = guarded(t, LAYOUTS["bound to an interface"])
+@test(seconds=20.0, each={"by interface": ("bound to an interface", "10.11.0.2"), "not at all": (None, "unknown")})
+def who_tries_is_told_as_far_as_it_is_known(t, known):
+    layout, who = known
+    place = guarded(t, LAYOUTS[layout]) if layout else guarded(t)
     network = place.network
     here = link_local(network.gateway, inner_interface(place))
     t.check(not reaches(network.origin, here, SERVICE), "a service was reached")
-    t.eventually(lambda: told(place, news="strike", rule="forbidden", egress="10.11.0.2"),
-                 lambda: f"it is told: {place.server.events()}", 3.0)
-
-
-@test(seconds=20.0)
-def who_tries_is_told_where_it_is_not_known(t):
-    place = guarded(t)
-    network = place.network
-    here = link_local(network.gateway, inner_interface(place))
-    t.check(not reaches(network.origin, here, SERVICE), "a service was reached")
-    t.eventually(lambda: told(place, news="strike", rule="forbidden", egress="unknown"),
+    t.eventually(lambda: told(place, news="strike", rule="forbidden", egress=who),
                  lambda: f"it is told: {place.server.events()}", 3.0)
 
 
