@@ -131,6 +131,8 @@ class Layout:
         self.outside.ip(f"link add eth0 type veth peer name eth1 netns {self.machines['sallyport'].path}\n"
                         "addr add 45.0.0.1/16 dev eth0\nlink set eth0 up\n")
         self.machines["sallyport"].ip("addr add 45.0.0.2/16 dev eth1\nlink set eth1 up\nroute add default via 45.0.0.1\n")
+        for machine in self.machines.values():
+            machine.until_up()
         with self.outside.inside():
             self.internet = Origin(host="45.0.0.1", port=80)
             t.later(self.internet.close)

@@ -22,7 +22,7 @@ import pathlib
 import signal
 import subprocess
 
-from .check import Failure, Skip
+from .check import Failure, Skip, eventually
 from .server import die_with_parent
 
 CLONE_NEWNET = 0x40000000
@@ -95,6 +95,13 @@ class Namespace:
                                        **options)
         self._processes.append(process)
         return process
+
+    def until_up(self):
+        """Returns when every interface carries. A new one loses what is sent, for tenths of a second on a busy
+        machine, until the kernel has come to attach its queue, which it then tells as this state."""
+        shown = ("ip", "-brief", "link", "show", "up")
+        eventually(lambda: all(line.split()[1] in ("UP", "UNKNOWN") for line in self.run(*shown).splitlines()),
+                   lambda: f"the interfaces of {self.name} carry: {self.run(*shown)}", 10.0)
 
     def set(self, values):
         """Settings of the kernel by their paths below /proc/sys/net."""
@@ -183,6 +190,8 @@ class Network:
         for machine in (self.origin, self.neighbour):
             self._number(machine)
         self._number_world()
+        for machine in self._made:
+            machine.until_up()
 
     def _number_gateway(self):
         networks, lines = {"lan0": "11", "lan1": "12"}, []
