@@ -43,18 +43,21 @@ static void look(struct oldest *oldest, const struct evidence_note *note, size_t
 
 size_t evidence_place(const struct evidence_note *notes, size_t n, uint64_t key, uint64_t client)
 {
-	struct oldest all = {0}, alike = {0}, own = {0};
+	struct oldest all = {0}, alike = {0}, own = {0}, repeated = {0};
 	for (size_t i = 0; i < n; i++) {
 		if (notes[i].sequence == 0)
 			return i;
 		look(&all, &notes[i], i);
 		if (notes[i].key == key)
 			look(&alike, &notes[i], i);
-		if (notes[i].client == client)
-			look(&own, &notes[i], i);
+		if (notes[i].client != client)
+			continue;
+		look(&own, &notes[i], i);
+		if (notes[i].key == key)
+			look(&repeated, &notes[i], i);
 	}
 	if (own.n > 0 && own.n >= n / CLIENT_SHARE)
-		return own.at;
+		return repeated.n > 0 ? repeated.at : own.at;
 	return alike.n > 0 && alike.n >= n / KEY_SHARE ? alike.at : all.at;
 }
 

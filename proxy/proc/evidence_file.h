@@ -28,7 +28,8 @@ struct evidence_note {
 };
 /* The slot for a record of that key and client. An empty one where there is one, else the oldest; but
  * one client has an eighth of the slots at most, and alike records a quarter, or the
- * oldest of theirs makes way: so a flood doesn't throw out what came before it. Pure. n > 0. */
+ * oldest of theirs makes way; of a client's the oldest alike, where there is one: so a flood doesn't throw out
+ * what came before it, nor what else that client was refused for. Pure. n > 0. */
 size_t evidence_place(const struct evidence_note *notes, size_t n, uint64_t key, uint64_t client);
 
 #endif

@@ -255,6 +255,17 @@ static void a_flood_takes_its_share_and_no_more(void **state)
 	evidence_file_close(file);
 }
 
+static void a_client_repeating_itself_keeps_what_else_it_did(void **state)
+{
+	struct evidence_file *file = opened(BYTES);
+	(void)state;
+	put(file, 1, REASON_SCORE, 4711);
+	for (uint64_t id = 2; id < 5 * SLOTS; id++)
+		put(file, id, REASON_RULE, 4711);
+	assert_true(has(1) && has(5 * SLOTS - 1));
+	evidence_file_close(file);
+}
+
 static void a_file_of_one_slot_has_the_newest(void **state)
 {
 	struct evidence_file *file = opened(1);
@@ -277,6 +288,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(what_is_no_record_is_left_out, setup, teardown),
 	    cmocka_unit_test_setup_teardown(what_cannot_be_written_is_counted, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_flood_takes_its_share_and_no_more, setup, teardown),
+	    cmocka_unit_test_setup_teardown(a_client_repeating_itself_keeps_what_else_it_did, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_file_of_one_slot_has_the_newest, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
