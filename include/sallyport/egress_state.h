@@ -70,7 +70,7 @@ enum egress_offence {
 	COUNT(kernel_dropped, "packets dropped")                                                   \
 	COUNT(kernel_spoofed, "packets with a source that is not its own")
 
-enum { EGRESS_STATES = 128, EGRESS_NAME_SIZE = 64, EGRESS_TARGET_SIZE = 72 };
+enum { EGRESS_STATES = 128, EGRESS_NAME_SIZE = 64 };
 
 struct egress_state {
 	_Alignas(64) _Atomic uint64_t id;   /* egress_id() of the name; 0: free */

@@ -16,7 +16,6 @@
 enum {
 	RULESET_BYTES_MAX = 16 << 20,
 	RULESET_LOG_GROUP = 8355,      /* of NFLOG */
-	RULESET_STAGES_MAX = 256,      /* origins in quarantine */
 	RULESET_KNOWN_MAX = 4096,      /* destinations of one origin at a time, IPv4 and IPv6 each */
 	RULESET_STRUCK_MAX = 512,      /* destinations of it that count as one offence each within a minute */
 	RULESET_BUSY_MAX = 1024,       /* destinations of it with a budget in use; the kernel keeps room for each set in advance */

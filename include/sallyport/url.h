@@ -110,9 +110,7 @@ void url_canon_path(struct span path, char *buf, struct url_canon *out);
 /* Those of `heeded` that a raw query has, and where the first of the
  * most severe kind stands: evidence.ptr is NULL where there is none. NAME_CONTROL is
  * not found here: it takes splitting. */
-unsigned url_scan_query_for(struct span query, unsigned heeded, struct span *evidence);
-/* The same for URL_FINDINGS_SPELLING. */
-unsigned url_scan_query(struct span query, struct span *evidence);
+unsigned url_scan_query(struct span query, unsigned heeded, struct span *evidence);
 /* Those of `heeded` that a text has which is neither path nor query: a cookie, the value of a field.
  * Any byte of it is ordinary but "%" and those from 0x80 on, which are RAW_BYTE there. evidence
  * is the first of the most severe kind, of those that are `weighty` before all others; ptr NULL

@@ -76,8 +76,6 @@ MUST_CHECK enum vault_opened vault_open(const struct vault_options *options, str
 					struct err *err);
 void vault_close(struct vault *vault);
 void vault_public_key(const struct vault *vault, uint8_t out[SIGN_PUBLIC_SIZE]);
-/* A directory descriptor of DIRECTORY/content, the vault's own: to be handed to the lifeboat. */
-int vault_content_directory(const struct vault *vault);
 
 /* Several changes as one; may be nested, then only the outermost counts. After vault_abort, or
  * where vault_commit says false, nothing of it happened. */
@@ -105,8 +103,6 @@ bool vault_site_get(struct vault *vault, uint64_t id, struct vault_site *out);
 /* Each gives what is listed, in order, until the callback says false. */
 typedef bool vault_on_site(void *context, const struct vault_site *site);
 void vault_sites(struct vault *vault, vault_on_site *on_site, void *context);
-/* With all its pages and versions. */
-MUST_CHECK bool vault_site_forget(struct vault *vault, uint64_t id, struct err *err);
 
 /* ---- pages ---- */
 
@@ -129,9 +125,6 @@ bool vault_page_of(struct vault *vault, int64_t id, struct vault_page *out);
 typedef bool vault_on_page(void *context, const struct vault_page *page);
 /* By key. */
 void vault_pages(struct vault *vault, uint64_t site, vault_on_page *on_page, void *context);
-/* Only the times that are not signed: cheap. */
-MUST_CHECK bool vault_page_touch(struct vault *vault, int64_t page, uint64_t last_seen_s,
-				 uint64_t due_s, struct err *err);
 uint64_t vault_page_count(struct vault *vault, uint64_t site);
 MUST_CHECK bool vault_page_forget(struct vault *vault, int64_t page, struct err *err);
 
@@ -193,8 +186,6 @@ MUST_CHECK bool vault_pin(struct vault *vault, int64_t id, bool pinned, uint64_t
 
 MUST_CHECK bool vault_host_add(struct vault *vault, uint64_t site, const char *host,
 			       const char *who, uint64_t now_s, struct err *err);
-MUST_CHECK bool vault_host_remove(struct vault *vault, uint64_t site, const char *host,
-				  struct err *err);
 typedef bool vault_on_host(void *context, const char *host, const char *who, uint64_t since_s);
 void vault_hosts(struct vault *vault, uint64_t site, vault_on_host *on_host, void *context);
 

@@ -66,7 +66,7 @@ static void say_arguments(struct explain *e, const struct subject *s, struct exc
 	for (struct span rest = query; room && rest.len > 0;) {
 		struct span argument = span_of(rest.ptr, span_find(rest, '&')), evidence;
 		struct span name = span_of(argument.ptr, span_find(argument, '='));
-		if (url_scan_query_for(argument, 1u << rank, &evidence))
+		if (url_scan_query(argument, 1u << rank, &evidence))
 			say_exception(e, s, asked, rank, TARGET_ARG, url_decode_query(name, room));
 		rest = span_from(rest, argument.len + 1);
 	}
@@ -109,7 +109,7 @@ void explain_findings(struct explain *e, const struct http_head *head, const str
 		url_canon_path_as(s->target.path, &options, room, &canon);
 		if (canon.findings)
 			say_finding(e, s->site, rank, PLACE_PATH, none, canon.evidence);
-		if (!query.ptr || !url_scan_query_for(query, 1u << i, &evidence))
+		if (!query.ptr || !url_scan_query(query, 1u << i, &evidence))
 			continue;
 		say_finding(e, s->site, rank, PLACE_QUERY, none, evidence);
 		if (is_objected(s->site, rank, PLACE_QUERY))

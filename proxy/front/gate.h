@@ -159,8 +159,6 @@ void gate_found_name(struct gate_names *names, struct span host, const struct ad
 /* gate_admit.c */
 enum step_result step_admit(struct exchange *x);
 enum step_result step_resolve(struct exchange *x);
-/* The next address of its name is to be tried. False: there is none. */
-bool gate_try_next(struct exchange *x);
 /* Leaves the queue and the look-up. */
 void gate_end_search(struct visit *visit);
 void gate_turn(struct timer *timer);

@@ -353,12 +353,3 @@ enum step_result step_resolve(struct exchange *x)
 	}
 	return choose_address(x);
 }
-
-bool gate_try_next(struct exchange *x)
-{
-	struct gate_search *search = x->visit->search;
-	if (!search || search->next_addr >= search->count)
-		return false;
-	x->step = STEP_ADMIT;
-	return true;
-}

@@ -77,7 +77,7 @@ static void rewrite_query(struct subject *s, char *room)
 	unsigned rewrite = shield_canon_options(s->site->shield)->query_rewrite;
 	struct span query = s->target.query, evidence;
 	if (!rewrite || s->mode != SHIELD_ENFORCE || !query.ptr ||
-	    !url_scan_query_for(query, rewrite, &evidence))
+	    !url_scan_query(query, rewrite, &evidence))
 		return;
 	s->raw_query = query;
 	s->target.query = url_rewrite_query(query, rewrite, room);

@@ -24,11 +24,6 @@ void vault_content_path(const uint8_t content[DIGEST_SIZE], char out[VAULT_CONTE
 	out[2] = '/';
 }
 
-int vault_content_directory(const struct vault *vault)
-{
-	return vault->content;
-}
-
 bool content_exists(struct vault *vault, const uint8_t content[DIGEST_SIZE], uint64_t bytes)
 {
 	char path[VAULT_CONTENT_PATH_SIZE];

@@ -95,18 +95,6 @@ void vault_pages(struct vault *vault, uint64_t site, vault_on_page *on_page, voi
 	sqlite3_finalize(stmt);
 }
 
-bool vault_page_touch(struct vault *vault, int64_t page, uint64_t last_seen_s, uint64_t due_s,
-		      struct err *err)
-{
-	if (!vault->writes)
-		return err_set(err, "the vault is open for reading only");
-	sqlite3_stmt *stmt = sql(vault, SQL_PAGE_TOUCH);
-	sql_int(stmt, 1, (uint64_t)page);
-	sql_int(stmt, 2, last_seen_s);
-	sql_int(stmt, 3, due_s);
-	return sql_run(vault, stmt, err);
-}
-
 uint64_t vault_page_count(struct vault *vault, uint64_t site)
 {
 	sqlite3_stmt *stmt = sql(vault, SQL_PAGE_COUNT);

@@ -76,18 +76,6 @@ void vault_sites(struct vault *vault, vault_on_site *on_site, void *context)
 	sqlite3_finalize(stmt);
 }
 
-bool vault_site_forget(struct vault *vault, uint64_t id, struct err *err)
-{
-	if (!vault_begin(vault, err))
-		return false;
-	sqlite3_stmt *stmt = sql(vault, SQL_SITE_FORGET);
-	sql_int(stmt, 1, id);
-	if (sql_run(vault, stmt, err) && vault_held_clear(vault, id, NULL, NULL, err))
-		return vault_commit(vault, err);
-	vault_abort(vault);
-	return false;
-}
-
 /* ---- hosts ---- */
 
 static void record_host(struct vault *vault, uint64_t site, const char *host, const char *who,
@@ -113,16 +101,6 @@ bool vault_host_add(struct vault *vault, uint64_t site, const char *host, const 
 	sql_text(stmt, 3, who);
 	sql_int(stmt, 4, now_s);
 	sql_blob(stmt, 5, signature, SIGNATURE_SIZE);
-	return sql_run(vault, stmt, err);
-}
-
-bool vault_host_remove(struct vault *vault, uint64_t site, const char *host, struct err *err)
-{
-	sqlite3_stmt *stmt = sql(vault, SQL_HOST_REMOVE);
-	if (!vault->writes)
-		return err_set(err, "the vault is open for reading only");
-	sql_int(stmt, 1, site);
-	sql_text(stmt, 2, host);
 	return sql_run(vault, stmt, err);
 }
 

@@ -79,7 +79,6 @@
 	    "INSERT INTO sites(" SITE_COLUMNS ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"           \
 	    " ON CONFLICT(site) DO UPDATE SET name = ?2, state = ?3, reason = ?4, since_s = ?5,"   \
 	    " confirmed = ?6, publish_until_s = ?7, signature = ?8")                               \
-	ROW(SITE_FORGET, "DELETE FROM sites WHERE site = ?1")                                      \
 	ROW(PAGES, "SELECT " PAGE_COLUMNS " FROM pages WHERE site = ?1 ORDER BY key")              \
 	ROW(PAGE_GET, "SELECT " PAGE_COLUMNS " FROM pages WHERE site = ?1 AND key = ?2")           \
 	ROW(PAGE_OF, "SELECT " PAGE_COLUMNS " FROM pages WHERE page = ?1")                         \
@@ -88,7 +87,6 @@
 	    " due_s, signature) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"                        \
 	    " ON CONFLICT(site, key) DO UPDATE SET policy = ?3, depth = ?4, source = ?5,"          \
 	    " first_seen_s = ?6, last_seen_s = ?7, due_s = ?8, signature = ?9 RETURNING page")     \
-	ROW(PAGE_TOUCH, "UPDATE pages SET last_seen_s = ?2, due_s = ?3 WHERE page = ?1")           \
 	ROW(PAGE_COUNT, "SELECT count(*) FROM pages WHERE site = ?1")                              \
 	ROW(PAGE_FORGET, "DELETE FROM pages WHERE page = ?1")                                      \
 	ROW(PAGE_NUMBER,                                                                           \
@@ -143,7 +141,6 @@
 	ROW(HOST_PUT,                                                                              \
 	    "INSERT OR REPLACE INTO hosts(site, host, who, since_s, signature)"                    \
 	    " VALUES(?1, ?2, ?3, ?4, ?5)")                                                         \
-	ROW(HOST_REMOVE, "DELETE FROM hosts WHERE site = ?1 AND host = ?2")                        \
 	ROW(HELD_FIND,                                                                             \
 	    "SELECT held, first_s FROM held WHERE site = ?1 AND key = ?2 AND digest = ?3")         \
 	ROW(HELD_ADD,                                                                              \

@@ -35,12 +35,12 @@ unsigned query_findings_left(struct judging *judging, unsigned found, struct spa
 	while (next_argument(&arguments)) {
 		const struct span argument =
 		    span_of(arguments.name.ptr, (size_t)(arguments.rest.ptr - arguments.name.ptr));
-		unsigned here = url_scan_query_for(argument, found, &where);
+		unsigned here = url_scan_query(argument, found, &where);
 		seen |= here;
 		if (here)
 			here &= ~excepted_in(judging, here, TARGET_ARG, url_decode_query(arguments.name, request->buf));
 		if (here)
-			url_scan_query_for(argument, here, &where);
+			url_scan_query(argument, here, &where);
 		take_worst(&left, here, evidence, where);
 	}
 	take_worst(&left, found & ~seen, evidence, whole);

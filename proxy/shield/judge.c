@@ -134,13 +134,13 @@ static bool judge_query(struct judging *judging)
 	struct span query = judging->request->target->query, evidence;
 	if (!query.ptr)
 		return false;
-	unsigned found = url_scan_query_for(query, masks->rejected, &evidence);
+	unsigned found = url_scan_query(query, masks->rejected, &evidence);
 	unsigned worst = url_worst_finding(query_findings_left(judging, found, &evidence));
 	if (worst)
 		return refuse_by(judging, finding_reason(worst), evidence,
 				 finding_setting(worst, PLACE_QUERY));
 	if (masks->scored) {
-		found = url_scan_query_for(query, masks->scored, &evidence);
+		found = url_scan_query(query, masks->scored, &evidence);
 		judging->verdict->score += findings_weight(query_findings_left(judging, found, &evidence));
 	}
 	return false;

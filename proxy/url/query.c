@@ -15,7 +15,7 @@ static void take_odd(struct spelling *spelling, unsigned char byte)
 	spelling_note(spelling, unsafe ? URL_RAW_UNSAFE : URL_RAW_BYTE, from);
 }
 
-unsigned url_scan_query_for(struct span query, unsigned heeded, struct span *evidence)
+unsigned url_scan_query(struct span query, unsigned heeded, struct span *evidence)
 {
 	struct spelling spelling = {.text = query, .notes = {.heeded = heeded}};
 	while (spelling.at < query.len) {
@@ -32,11 +32,6 @@ unsigned url_scan_query_for(struct span query, unsigned heeded, struct span *evi
 	spelling_end_run(&spelling, query.len);
 	*evidence = spelling.notes.evidence;
 	return spelling.notes.findings;
-}
-
-unsigned url_scan_query(struct span query, struct span *evidence)
-{
-	return url_scan_query_for(query, URL_FINDINGS_SPELLING, evidence);
 }
 
 static size_t plain_prefix(struct span query)

@@ -79,7 +79,7 @@ static void run_canon(const struct work *work)
 static void run_query(const struct work *work)
 {
 	struct span evidence;
-	sink += url_scan_query(span_from_str(work->text), &evidence);
+	sink += url_scan_query(span_from_str(work->text), URL_FINDINGS_SPELLING, &evidence);
 }
 
 static void run_parse(const struct work *work)

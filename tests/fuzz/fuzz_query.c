@@ -46,8 +46,8 @@ static void check_rewriting(struct span query, unsigned which)
 {
 	struct span evidence, once = rewrite(query, which), twice = rewrite(once, which);
 	must(span_eq(once, twice));
-	must(url_scan_query_for(once, which, &evidence) == 0);
-	if (url_scan_query_for(query, which | URL_RAW_UNSAFE, &evidence) == 0)
+	must(url_scan_query(once, which, &evidence) == 0);
+	if (url_scan_query(query, which | URL_RAW_UNSAFE, &evidence) == 0)
 		must(span_eq(once, query));
 	free((char *)(uintptr_t)once.ptr);
 	free((char *)(uintptr_t)twice.ptr);
@@ -91,7 +91,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size > 0)
 		memcpy(text, data, size);
 	struct span query = span_of(text, size);
-	unsigned findings = url_scan_query(query, &evidence);
+	unsigned findings = url_scan_query(query, URL_FINDINGS_SPELLING, &evidence);
 	must((findings == 0) == (evidence.ptr == NULL));
 	if (findings)
 		must(evidence.len > 0 && evidence.ptr >= query.ptr &&

@@ -116,9 +116,7 @@ static void one_writes_and_many_read(void **state)
 	/* and may not change a thing */
 	assert_false(vault_begin(other.vault, &other.err));
 	assert_false(vault_page_put(other.vault, &page, &other.err));
-	assert_false(vault_page_touch(other.vault, page.id, 1, 1, &other.err));
 	assert_false(vault_page_forget(other.vault, page.id, &other.err));
-	assert_false(vault_host_remove(other.vault, page.site, "x", &other.err));
 	assert_false(vault_held_clear(other.vault, page.site, NULL, NULL, &other.err));
 	assert_false(vault_hold(other.vault, &held, &is_new, &other.err));
 	assert_false(vault_evict(other.vault, 1, 1, &eviction, &other.err));

@@ -14,7 +14,7 @@ static void check_query_row(const struct vector_file *row)
 	size_t len = row->columns[1].len;
 	char *raw = guarded_copy(row->columns[1].ptr, len), *buf = guarded_copy(raw, len);
 	struct span query = span_of(raw, len);
-	unsigned findings = url_scan_query(query, &evidence);
+	unsigned findings = url_scan_query(query, URL_FINDINGS_SPELLING, &evidence);
 	expect_findings(row, findings, row->columns[3]);
 	expect_span(row, "decoded query", url_decode_query(query, buf),
 		    or_else(row->columns[2], query));
@@ -52,7 +52,7 @@ static void query_names_the_place(void **state)
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct span evidence;
-		assert_true(url_scan_query(span_from_str(rows[i].query), &evidence));
+		assert_true(url_scan_query(span_from_str(rows[i].query), URL_FINDINGS_SPELLING, &evidence));
 		if (!span_eq(evidence, span_from_str(rows[i].evidence)))
 			fail_msg("%s: '%.*s'", rows[i].query, SPAN_ARG(evidence));
 	}
@@ -62,7 +62,7 @@ static void query_of_nothing_is_nothing(void **state)
 {
 	(void)state;
 	struct span evidence;
-	assert_int_equal(url_scan_query(span_of("", 0), &evidence), 0);
+	assert_int_equal(url_scan_query(span_of("", 0), URL_FINDINGS_SPELLING, &evidence), 0);
 	assert_int_equal(url_decode_query(span_of("", 0), NULL).len, 0);
 }
 
@@ -138,7 +138,7 @@ static void query_cut_anywhere_reads_nothing_past_its_end(void **state)
 	for (size_t len = 0; len < sizeof(text); len++) {
 		struct span evidence = {0};
 		char *raw = guarded_copy(text, len), *buf = guarded_copy(text, len);
-		unsigned findings = url_scan_query(span_of(raw, len), &evidence);
+		unsigned findings = url_scan_query(span_of(raw, len), URL_FINDINGS_SPELLING, &evidence);
 		if (findings)
 			assert_true(evidence.ptr >= raw &&
 				    evidence.ptr + evidence.len <= raw + len);
