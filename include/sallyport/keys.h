@@ -3,7 +3,7 @@
 
 #include "sallyport/crypto.h"
 #include "sallyport/err.h"
-#include "sallyport/span.h"
+#include "sallyport/hex.h"
 
 /* Key files, the vault's and those that sign rules: one line of hexadecimal digits behind a line that says what it is. */
 
@@ -25,9 +25,7 @@ MUST_CHECK bool keys_save(int directory, const char *name, const struct sign_key
 MUST_CHECK bool keys_save_public(int directory, const uint8_t public_part[SIGN_PUBLIC_SIZE],
 				 struct err *err);
 
-/* Lower-case digits and a NUL; and back: exactly that many digits, nothing else. */
-enum { KEY_HEX_SIZE = 2 * SIGN_PUBLIC_SIZE + 1 };
-void keys_hex(const uint8_t bytes[SIGN_PUBLIC_SIZE], char out[KEY_HEX_SIZE]);
-MUST_CHECK bool keys_from_hex(struct span hex, uint8_t out[SIGN_PUBLIC_SIZE]);
+/* A key as text (hex.h). */
+enum { KEY_HEX_SIZE = HEX_SIZE(SIGN_PUBLIC_SIZE) };
 
 #endif

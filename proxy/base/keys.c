@@ -15,35 +15,12 @@ enum { KEY_FILE_MAX = 256 };
 #define PRIVATE_TITLE "sallyport private key 1\n"
 #define PUBLIC_TITLE "sallyport public key 1\n"
 
-void keys_hex(const uint8_t bytes[SIGN_PUBLIC_SIZE], char out[KEY_HEX_SIZE])
-{
-	static const char digits[] = "0123456789abcdef";
-	for (size_t i = 0; i < SIGN_PUBLIC_SIZE; i++) {
-		out[2 * i] = digits[bytes[i] >> 4];
-		out[2 * i + 1] = digits[bytes[i] & 15];
-	}
-	out[KEY_HEX_SIZE - 1] = '\0';
-}
-
-bool keys_from_hex(struct span hex, uint8_t out[SIGN_PUBLIC_SIZE])
-{
-	if (hex.len != 2 * SIGN_PUBLIC_SIZE)
-		return false;
-	for (size_t i = 0; i < SIGN_PUBLIC_SIZE; i++) {
-		int high = ascii_hex(hex.ptr[2 * i]), low = ascii_hex(hex.ptr[2 * i + 1]);
-		if (high < 0 || low < 0)
-			return false;
-		out[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
-}
-
 static bool parse(struct span text, struct span title, uint8_t out[SIGN_PUBLIC_SIZE])
 {
 	if (!span_starts(text, title) || !span_ends(text, SPAN("\n")))
 		return false;
 	text = span_from(text, title.len);
-	return text.len > 0 && keys_from_hex(span_of(text.ptr, text.len - 1), out);
+	return text.len > 0 && hex_read(span_of(text.ptr, text.len - 1), out, SIGN_PUBLIC_SIZE);
 }
 
 static bool is_private(int directory, const char *name, struct err *err)
@@ -99,7 +76,7 @@ static bool save(int directory, const char *name, const char *title,
 	char text[KEY_FILE_MAX];
 	size_t len = strlen(title);
 	memcpy(text, title, len);
-	keys_hex(bytes, text + len);
+	hex_write(bytes, SIGN_PUBLIC_SIZE, text + len);
 	len += KEY_HEX_SIZE - 1;
 	text[len++] = '\n';
 	bool ok = file_replace(directory, name, text, len, err);

@@ -67,8 +67,7 @@ int rules_cli_key(struct rules_use *use)
 	bool ok = read == KEYS_READ || (read == KEYS_ABSENT && make_key(use->operand, &key, &err));
 	if (ok) {
 		sign_key_public(key, public_part);
-		keys_hex(public_part, hex);
-		puts(hex);
+		puts(hex_write(public_part, SIGN_PUBLIC_SIZE, hex));
 		if (read == KEYS_ABSENT)
 			fprintf(stderr, "%s is the private key: who has it decides what counts as an attack wherever the "
 				"public key, above, is in rule_pack.keys.\n", use->operand);
@@ -166,7 +165,7 @@ static bool compiles(struct span bytes, const uint8_t key[SIGN_PUBLIC_SIZE])
 	char text[128 + KEY_HEX_SIZE], hex[KEY_HEX_SIZE];
 	struct policy_errors *errors = policy_errors_new();
 	struct strbuf said;
-	keys_hex(key, hex);
+	hex_write(key, SIGN_PUBLIC_SIZE, hex);
 	snprintf(text, sizeof(text), "rule_pack = { keys = \"%s\"; max_size = \"%d B\"; };", hex, RULE_PACK_BYTES_MAX);
 	struct settings *settings = errors ? settings_load_text(text, &overrides, errors) : NULL;
 	bool ok = settings != NULL;
@@ -232,7 +231,7 @@ static int print_pack(const struct rules_use *use, const struct rule_pack *pack,
 {
 	char hex[KEY_HEX_SIZE], time[CLI_TIME_SIZE];
 	struct json_writer json;
-	keys_hex(pack->key, hex);
+	hex_write(pack->key, SIGN_PUBLIC_SIZE, hex);
 	cli_time(pack->created_s, time);
 	if (!use->as_json) {
 		printf("%s %" PRIu64 ", made %s, signed by %s, %s\n", pack->name, pack->version, time, hex, trusted);
@@ -281,7 +280,7 @@ int rules_cli_verify(struct rules_use *use)
 	static const struct rule_pack_trust anybody = {.anybody = true};
 	uint8_t key[1][SIGN_PUBLIC_SIZE];
 	const struct rule_pack_trust one = {.keys = (const uint8_t (*)[SIGN_PUBLIC_SIZE])key, .n = 1};
-	if (use->key && !keys_from_hex(span_from_str(use->key), key[0]))
+	if (use->key && !hex_read(span_from_str(use->key), key[0], SIGN_PUBLIC_SIZE))
 		return cli_wrong_use("rules", "verify --key takes a public key of 64 hexadecimal digits");
 	if (use->key)
 		return verify_by(use, &one, "as --key says");

@@ -10,6 +10,7 @@
 #include "cli/control.h"
 #include "cli/text_diff.h"
 #include "sallyport/cli.h"
+#include "sallyport/hex.h"
 
 enum { TEXT_MAX = 16 << 20, CONTEXT_LINES = 3, LINE_SHOWN = 2000 };
 
@@ -161,11 +162,11 @@ static bool is_text(struct span content)
 
 static void print_sizes(const struct pair *pair)
 {
-	char hex[VAULT_HEX_SIZE];
+	char hex[HEX_SIZE(DIGEST_SIZE)];
 	printf("-content: %" PRIu64 " bytes, sha256 %s\n", pair->a.content_bytes,
-	       vault_cli_hex(pair->a.content, hex));
+	       hex_write(pair->a.content, DIGEST_SIZE, hex));
 	printf("+content: %" PRIu64 " bytes, sha256 %s\n", pair->b.content_bytes,
-	       vault_cli_hex(pair->b.content, hex));
+	       hex_write(pair->b.content, DIGEST_SIZE, hex));
 }
 
 static int print_contents(struct vault_use *use, struct pair *pair)

@@ -6,6 +6,7 @@
 
 #include "cli/print.h"
 #include "sallyport/cli.h"
+#include "sallyport/hex.h"
 #include "sallyport/nomination.h"
 
 struct listing {
@@ -145,7 +146,7 @@ static bool list_held(void *context, const struct vault_held *held)
 {
 	struct listing *listing = context;
 	struct vault_site site;
-	char hex[VAULT_HEX_SIZE];
+	char hex[HEX_SIZE(DIGEST_SIZE)];
 	const char *name = site_name(listing->use, held->site, &site);
 	listing->rows++;
 	if (!listing->as_json) {
@@ -158,7 +159,7 @@ static bool list_held(void *context, const struct vault_held *held)
 	json_add_text(&listing->json, "severity", span_from_str(severity_name(held->severity)));
 	json_add_text(&listing->json, "reason", span_from_str(held->reason));
 	json_add_text(&listing->json, "host", span_from_str(held->host));
-	json_add_text(&listing->json, "digest", span_from_str(vault_cli_hex(held->digest, hex)));
+	json_add_text(&listing->json, "digest", span_from_str(hex_write(held->digest, DIGEST_SIZE, hex)));
 	json_add_number(&listing->json, "times", held->times);
 	json_add_number(&listing->json, "first_s", held->first_s);
 	json_add_number(&listing->json, "last_s", held->last_s);

@@ -282,13 +282,6 @@ int vault_cli_print_json(const struct vault_use *use, struct json_writer *json)
 	return cli_print_json(json, OUTPUT_MAX, &err) ? CLI_DONE : vault_cli_fail(use, &err);
 }
 
-const char *vault_cli_hex(const uint8_t bytes[DIGEST_SIZE], char out[VAULT_HEX_SIZE])
-{
-	for (size_t i = 0; i < DIGEST_SIZE; i++)
-		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
-	return out;
-}
-
 void vault_cli_print(const char *text)
 {
 	control_print(stdout, span_from_str(text));

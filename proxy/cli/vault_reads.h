@@ -56,8 +56,6 @@ bool vault_cli_version(struct vault_use *use, int64_t page, const char *number,
 		       struct vault_version *out);
 /* Prints a document and frees it. Returns CLI_DONE, or CLI_NO where it failed. */
 int vault_cli_print_json(const struct vault_use *use, struct json_writer *json);
-enum { VAULT_HEX_SIZE = 2 * DIGEST_SIZE + 1 };
-const char *vault_cli_hex(const uint8_t bytes[DIGEST_SIZE], char out[VAULT_HEX_SIZE]);
 /* Text from the vault: an origin may have chosen it. */
 void vault_cli_print(const char *text);
 

@@ -7,6 +7,7 @@
 
 #include "cli/print.h"
 #include "sallyport/cli.h"
+#include "sallyport/hex.h"
 
 enum { CONTENT_MAX = 1 << 30 };
 
@@ -34,7 +35,7 @@ static void print_fields(const struct vault_version *version)
 
 static bool print_version(void *context, const struct vault_version *version)
 {
-	char time[CLI_TIME_SIZE], hex[VAULT_HEX_SIZE];
+	char time[CLI_TIME_SIZE], hex[HEX_SIZE(DIGEST_SIZE)];
 	(void)context;
 	printf("version %u: %s%s\n", version->number, vault_state_name(version->state),
 	       version->pinned ? ", pinned" : "");
@@ -43,8 +44,8 @@ static bool print_version(void *context, const struct vault_version *version)
 	printf("  %-20s %u\n", "status", version->head.status);
 	print_fields(version);
 	printf("  %-20s %" PRIu64 " bytes, sha256 %s\n", "content", version->content_bytes,
-	       vault_cli_hex(version->content, hex));
-	print_line("page digest", vault_cli_hex(version->digest, hex));
+	       hex_write(version->content, DIGEST_SIZE, hex));
+	print_line("page digest", hex_write(version->digest, DIGEST_SIZE, hex));
 	printf("  %-20s %u times, from ", "fetched", version->samples);
 	vault_cli_print(version->origin);
 	puts("");
@@ -59,7 +60,7 @@ static bool print_version(void *context, const struct vault_version *version)
 static bool add_version(void *context, const struct vault_version *version)
 {
 	struct json_writer *json = context;
-	char hex[VAULT_HEX_SIZE];
+	char hex[HEX_SIZE(DIGEST_SIZE)];
 	json_open_object(json, NULL);
 	json_add_number(json, "version", version->number);
 	json_add_text(json, "state", span_from_str(vault_state_name(version->state)));
@@ -73,8 +74,8 @@ static bool add_version(void *context, const struct vault_version *version)
 				      version->head.fields[i]);
 	json_close(json);
 	json_add_number(json, "bytes", version->content_bytes);
-	json_add_text(json, "content", span_from_str(vault_cli_hex(version->content, hex)));
-	json_add_text(json, "digest", span_from_str(vault_cli_hex(version->digest, hex)));
+	json_add_text(json, "content", span_from_str(hex_write(version->content, DIGEST_SIZE, hex)));
+	json_add_text(json, "digest", span_from_str(hex_write(version->digest, DIGEST_SIZE, hex)));
 	json_add_number(json, "samples", version->samples);
 	json_add_text(json, "origin", span_from_str(version->origin));
 	json_add_number(json, "first_seen_s", version->first_seen_s);

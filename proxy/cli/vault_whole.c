@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "sallyport/cli.h"
+#include "sallyport/hex.h"
 
 static uint64_t now_s(void)
 {
@@ -126,13 +127,13 @@ int vault_cli_rotate_key(struct vault_use *use)
 {
 	struct err err = {""};
 	uint8_t key[SIGN_PUBLIC_SIZE];
-	char hex[VAULT_HEX_SIZE];
+	char hex[HEX_SIZE(SIGN_PUBLIC_SIZE)];
 	if (!vault_cli_open(use, true))
 		return CLI_NO;
 	if (!vault_rotate_key(use->vault, now_s(), &err))
 		return vault_cli_fail(use, &err);
 	vault_public_key(use->vault, key);
-	printf("All records are signed with the new key %s.\n", vault_cli_hex(key, hex));
+	printf("All records are signed with the new key %s.\n", hex_write(key, SIGN_PUBLIC_SIZE, hex));
 	return CLI_DONE;
 }
 

@@ -10,6 +10,7 @@
 #include <uthash.h>
 
 #include "front/guard.h"
+#include "sallyport/hex.h"
 #include "sallyport/log.h"
 
 enum { LOAD_MS = 5000, WARN_EVERY_MS = 10000, HEAD_STEP = 1024, KEY_SIZE = DIGEST_SIZE + 1, LARGEST_PART = 4 };
@@ -202,11 +203,9 @@ static void load_done(struct copy *copy)
 
 static bool send_request(struct copy *copy)
 {
-	char text[2 * DIGEST_SIZE + 64];
-	int n = snprintf(text, sizeof(text), "GET /");
-	for (size_t i = 0; i < DIGEST_SIZE; i++)
-		n += snprintf(text + n, sizeof(text) - (size_t)n, "%02x", copy->key[i]);
-	n += snprintf(text + n, sizeof(text) - (size_t)n, " HTTP/1.1\r\nHost: lifeboat\r\n\r\n");
+	char digest[HEX_SIZE(DIGEST_SIZE)], text[sizeof(digest) + 64];
+	int n = snprintf(text, sizeof(text), "GET /%s HTTP/1.1\r\nHost: lifeboat\r\n\r\n",
+			 hex_write(copy->key, DIGEST_SIZE, digest));
 	struct iovec iov = {text, (size_t)n};
 	return stream_writev(&copy->claim.conn->stream, &iov, 1) == n;
 }

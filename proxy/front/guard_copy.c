@@ -11,6 +11,8 @@
 
 #include "front/guard.h"
 
+#include "sallyport/hex.h"
+
 /* How long others may keep a copy: it is good, but the page may be better tomorrow. */
 enum { FRESH_S = 30, ETAG_SIZE = 2 * DIGEST_SIZE + 8, HEAD_ROOM = PAGE_FIELD_COUNT * (PAGE_FIELD_MAX + 64) + 1024 };
 
@@ -39,17 +41,9 @@ static bool wants_banner(const struct exchange *x)
 
 static size_t write_etag(const struct exchange *x, char out[ETAG_SIZE])
 {
-	static const char digits[] = "0123456789abcdef";
-	size_t len = 0;
-	out[len++] = '"';
-	for (size_t i = 0; i < DIGEST_SIZE / 2; i++) {
-		out[len++] = digits[x->page->version.page[i] >> 4];
-		out[len++] = digits[x->page->version.page[i] & 15];
-	}
-	if (wants_banner(x))
-		out[len++] = 'b';
-	out[len++] = '"';
-	return len;
+	char digits[HEX_SIZE(DIGEST_SIZE / 2)];
+	hex_write(x->page->version.page, DIGEST_SIZE / 2, digits);
+	return (size_t)snprintf(out, ETAG_SIZE, "\"%s%s\"", digits, wants_banner(x) ? "b" : "");
 }
 
 /* RFC 9110 section 13.1.2, by the weak comparison. */
@@ -386,10 +380,9 @@ bool guard_takes_over(struct exchange *x, enum reason reason)
 size_t guard_copy_request(const struct exchange *x, char *out, size_t room)
 {
 	const struct page *page = x->page;
-	char digest[2 * DIGEST_SIZE + 1];
-	for (size_t i = 0; i < DIGEST_SIZE; i++)
-		snprintf(digest + 2 * i, 3, "%02x", page->version.content[i]);
-	int n = snprintf(out, room, "GET /%s HTTP/1.1\r\nHost: lifeboat\r\n", digest);
+	char digest[HEX_SIZE(DIGEST_SIZE)];
+	int n = snprintf(out, room, "GET /%s HTTP/1.1\r\nHost: lifeboat\r\n",
+			 hex_write(page->version.content, DIGEST_SIZE, digest));
 	if (n > 0 && (size_t)n < room && page->part.is_given)
 		n += snprintf(out + n, room - (size_t)n, "Range: bytes=%llu-%llu\r\n",
 			      (unsigned long long)page->part.first, (unsigned long long)page->part.last);

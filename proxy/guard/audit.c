@@ -60,10 +60,9 @@ void audit_release(struct audit *audit)
 
 static size_t line_prefix(const struct audit_head *before, char out[PREFIX_SIZE])
 {
-	char last[KEY_HEX_SIZE];
-	keys_hex(before->last, last);
+	char last[HEX_SIZE(DIGEST_SIZE)];
 	return (size_t)snprintf(out, PREFIX_SIZE, "{\"n\":%" PRIu64 ",\"last\":\"%s\",",
-				before->lines + 1, last);
+				before->lines + 1, hex_write(before->last, DIGEST_SIZE, last));
 }
 
 static void advance(struct audit_head *head, struct span line)

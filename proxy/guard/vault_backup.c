@@ -15,7 +15,7 @@
 
 /* ---- the list ---- */
 
-static bool digest_file(int directory, const char *name, char out[KEY_HEX_SIZE], struct err *err)
+static bool digest_file(int directory, const char *name, char out[HEX_SIZE(DIGEST_SIZE)], struct err *err)
 {
 	struct strbuf bytes;
 	uint8_t seen[DIGEST_SIZE] = {0};
@@ -24,7 +24,7 @@ static bool digest_file(int directory, const char *name, char out[KEY_HEX_SIZE],
 	if (read == FILE_READ)
 		digest(bytes.data ? bytes.data : "", bytes.len, seen);
 	strbuf_release(&bytes);
-	keys_hex(seen, out); /* zeros: it is not there */
+	hex_write(seen, DIGEST_SIZE, out); /* zeros: it is not there */
 	return read != FILE_FAILED;
 }
 
@@ -33,7 +33,8 @@ bool backup_list(int directory, const uint8_t key[SIGN_PUBLIC_SIZE], uint64_t no
 {
 	static const char *const names[] = {VAULT_CATALOGUE, AUDIT_FILE, VAULT_BASELINE_FILE};
 	char hex[KEY_HEX_SIZE];
-	keys_hex(key, hex);
+	_Static_assert(KEY_HEX_SIZE == HEX_SIZE(DIGEST_SIZE), "one buffer for both");
+	hex_write(key, SIGN_PUBLIC_SIZE, hex);
 	strbuf_addf(out, BACKUP_TITLE "made %llu\nkey %s\n", (unsigned long long)now_s, hex);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (!digest_file(directory, names[i], hex, err))
@@ -47,16 +48,13 @@ static bool write_list(struct vault *vault, int directory, const struct sign_key
 		       struct err *err)
 {
 	uint8_t signature[SIGNATURE_SIZE];
-	char hex[KEY_HEX_SIZE];
+	char hex[HEX_SIZE(SIGNATURE_SIZE)];
 	struct strbuf list;
 	strbuf_init(&list, BACKUP_LIST_MAX);
 	bool ok = backup_list(directory, vault->public_part, now_s, &list, err) &&
 		  sign(key, list.data, list.len, signature, err);
 	if (ok) {
-		keys_hex(signature, hex);
-		strbuf_addf(&list, "signature %s", hex);
-		keys_hex(signature + SIGN_PUBLIC_SIZE, hex);
-		strbuf_addf(&list, "%s\n", hex);
+		strbuf_addf(&list, "signature %s\n", hex_write(signature, SIGNATURE_SIZE, hex));
 		ok = file_replace(directory, BACKUP_LIST, list.data, list.len, err);
 	}
 	strbuf_release(&list);

@@ -12,13 +12,13 @@
 
 #include "guard/vault_inner.h"
 #include "sallyport/files.h"
-#include "sallyport/keys.h"
+#include "sallyport/hex.h"
 
 #define UNFINISHED "unfinished" /* one writer, one name */
 
 void vault_content_path(const uint8_t content[DIGEST_SIZE], char out[VAULT_CONTENT_PATH_SIZE])
 {
-	keys_hex(content, out + 3);
+	hex_write(content, DIGEST_SIZE, out + 3);
 	out[0] = out[3];
 	out[1] = out[4];
 	out[2] = '/';
@@ -142,7 +142,7 @@ bool content_is_named(struct vault *vault, const uint8_t content[DIGEST_SIZE])
 static bool is_stray(struct vault *vault, const char *name)
 {
 	uint8_t content[DIGEST_SIZE];
-	return !keys_from_hex(span_from_str(name), content) || !content_is_named(vault, content);
+	return !hex_read(span_from_str(name), content, DIGEST_SIZE) || !content_is_named(vault, content);
 }
 
 static DIR *open_directory(int directory, const char *name)

@@ -124,7 +124,7 @@ bool vault_key_settle(struct vault *vault, struct err *err)
 		return false;
 	if (memcmp(has, vault->public_part, SIGN_PUBLIC_SIZE) == 0)
 		return true;
-	keys_hex(has, hex);
+	hex_write(has, SIGN_PUBLIC_SIZE, hex);
 	vault_tell(vault, VAULT_KEY_LOST,
 		   "the records in the vault %s were signed with the key %s, which is not there any more: "
 		   "they count as absent (see: sallyport help vault adopt)",

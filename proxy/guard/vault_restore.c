@@ -31,13 +31,6 @@ static bool take_line(struct span *text, struct span name, struct span *value)
 	return true;
 }
 
-static bool read_signature(struct span hex, uint8_t out[SIGNATURE_SIZE])
-{
-	return hex.len == 4 * SIGN_PUBLIC_SIZE &&
-	       keys_from_hex(span_of(hex.ptr, 2 * SIGN_PUBLIC_SIZE), out) &&
-	       keys_from_hex(span_from(hex, 2 * SIGN_PUBLIC_SIZE), out + SIGN_PUBLIC_SIZE);
-}
-
 struct list {
 	struct span signed_part;
 	uint64_t made_s;
@@ -54,7 +47,7 @@ static bool parse_list(struct span text, struct list *out)
 		return false;
 	out->signed_part = span_of(text.ptr, (size_t)(rest.ptr - text.ptr));
 	return take_line(&rest, SPAN("signature "), &value) && rest.len == 0 &&
-	       read_signature(value, out->signature) && keys_from_hex(key, out->key) &&
+	       hex_read(value, out->signature, SIGNATURE_SIZE) && hex_read(key, out->key, SIGN_PUBLIC_SIZE) &&
 	       span_to_u64(made, UINT64_MAX, &out->made_s);
 }
 
@@ -73,7 +66,7 @@ static bool check_parsed(const struct restoring *r, const struct list *list, str
 {
 	char hex[KEY_HEX_SIZE];
 	struct strbuf now;
-	keys_hex(list->key, hex);
+	hex_write(list->key, SIGN_PUBLIC_SIZE, hex);
 	if (!is_ours(r->vault, list->key))
 		return err_set(err, "the backup was signed with the key %s, which this vault never had; "
 				    "where you trust it, give --trust-key %s", hex, hex);

@@ -10,6 +10,7 @@
 #include "proc/helper_role.h"
 #include "sallyport/clock.h"
 #include "sallyport/fetch.h"
+#include "sallyport/hex.h"
 #include "sallyport/json.h"
 #include "sallyport/log.h"
 #include "sallyport/url.h"
@@ -84,8 +85,7 @@ static bool sign_body(struct err *err)
 {
 	uint8_t sum[DIGEST_SIZE];
 	struct strbuf signed_text;
-	char seconds[24];
-	size_t at;
+	char seconds[24], hex[HEX_SIZE(DIGEST_SIZE)];
 	snprintf(seconds, sizeof(seconds), "%" PRIu64, clock_wall_us() / 1000000);
 	snprintf(herald.timestamp, sizeof(herald.timestamp), "Sallyport-Timestamp: %s", seconds);
 	herald.signature[0] = '\0';
@@ -98,9 +98,7 @@ static bool sign_body(struct err *err)
 	bool made = !signed_text.truncated && crypto_hmac(secret, strlen(secret), signed_text.data,
 							  signed_text.len, sum, err);
 	strbuf_release(&signed_text);
-	at = (size_t)snprintf(herald.signature, sizeof(herald.signature), "Sallyport-Signature: sha256=");
-	for (unsigned i = 0; i < DIGEST_SIZE; i++, at += 2)
-		snprintf(herald.signature + at, sizeof(herald.signature) - at, "%02x", sum[i]);
+	snprintf(herald.signature, sizeof(herald.signature), "Sallyport-Signature: sha256=%s", hex_write(sum, DIGEST_SIZE, hex));
 	return made;
 }
 

@@ -8,6 +8,7 @@
 #include "proc/keeper.h"
 #include "sallyport/clock.h"
 #include "sallyport/crypto.h"
+#include "sallyport/hex.h"
 #include "sallyport/log.h"
 #include "sallyport/redirect.h"
 #include "sallyport/suggest.h"
@@ -398,9 +399,8 @@ static bool publish(struct carrying *c, struct err *err)
 
 static bool make_token(struct carrying *c, struct err *err)
 {
-	static const char hex[] = "0123456789abcdef";
 	uint8_t random[TOKEN_BYTES];
-	char text[2 * TOKEN_BYTES + 1];
+	char text[HEX_SIZE(TOKEN_BYTES)];
 	struct vault_token token = {
 	    .site = c->site->plan->id,
 	    .made_s = keeper_now_s(),
@@ -410,11 +410,7 @@ static bool make_token(struct carrying *c, struct err *err)
 	token.expires_s = token.made_s + (valid_ms + 999) / 1000;
 	if (!crypto_random(random, sizeof(random), err))
 		return false;
-	for (size_t i = 0; i < TOKEN_BYTES; i++) {
-		text[2 * i] = hex[random[i] >> 4];
-		text[2 * i + 1] = hex[random[i] & 15];
-	}
-	text[2 * TOKEN_BYTES] = '\0';
+	hex_write(random, TOKEN_BYTES, text);
 	digest(text, 2 * TOKEN_BYTES, token.token);
 	if (!keeper_begin() || !vault_token_add(keeper.vault, &token, err)) {
 		(void)keeper_failed(err);

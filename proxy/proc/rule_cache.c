@@ -9,11 +9,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sallyport/hex.h"
 #include "sallyport/small_file.h"
 
-enum { FILE_MAX = 256 << 20, FILES_MAX = 96, NAME_SIZE = 2 * RULE_KEY_SIZE + 4, PATH_SIZE = 4096 };
+enum { FILE_MAX = 256 << 20, FILES_MAX = 96, PATH_SIZE = 4096 };
 
-static const char suffix[] = ".db";
+#define SUFFIX ".db"
 static char folder[PATH_SIZE];
 
 static bool is_ours(const char *path)
@@ -25,10 +26,8 @@ static bool is_ours(const char *path)
 
 static bool name_of(const uint8_t key[RULE_KEY_SIZE], char path[PATH_SIZE])
 {
-	char name[NAME_SIZE];
-	for (size_t i = 0; i < RULE_KEY_SIZE; i++)
-		snprintf(name + 2 * i, sizeof(name) - 2 * i, "%02x", key[i]);
-	int len = snprintf(path, PATH_SIZE, "%s/%s%s", folder, name, suffix);
+	char name[HEX_SIZE(RULE_KEY_SIZE)];
+	int len = snprintf(path, PATH_SIZE, "%s/%s" SUFFIX, folder, hex_write(key, RULE_KEY_SIZE, name));
 	return len > 0 && len < PATH_SIZE;
 }
 
@@ -41,7 +40,7 @@ static char *load(const uint8_t key[RULE_KEY_SIZE], size_t *len)
 
 static int is_entry(const struct dirent *entry)
 {
-	return span_ends(span_from_str(entry->d_name), SPAN(".db"));
+	return span_ends(span_from_str(entry->d_name), SPAN(SUFFIX));
 }
 
 /* Takes the oldest away where there are too many. */

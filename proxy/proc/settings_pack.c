@@ -54,7 +54,7 @@ static void read_keys(struct rule_pack_settings *pack, struct policy_where where
 		return;
 	}
 	for (size_t i = 0; i < pack->keys.n; i++) {
-		if (keys_from_hex(span_from_str(pack->keys.items[i]), pack->trusted[pack->trusted_count]))
+		if (hex_read(span_from_str(pack->keys.items[i]), pack->trusted[pack->trusted_count], SIGN_PUBLIC_SIZE))
 			pack->trusted_count++;
 		else
 			policy_error_in(context, where, "keys",

@@ -43,15 +43,10 @@ bool rule_pack_is_file_name(struct span name)
 /* Upper case would be a second way to write the same. */
 static bool read_hex(struct span digits, uint8_t *out, size_t n)
 {
-	if (digits.len != 2 * n)
-		return false;
-	for (size_t i = 0; i < 2 * n; i++) {
-		int value = ascii_hex(digits.ptr[i]);
-		if (value < 0 || (digits.ptr[i] >= 'A' && digits.ptr[i] <= 'F'))
+	for (size_t i = 0; i < digits.len; i++)
+		if (digits.ptr[i] >= 'A' && digits.ptr[i] <= 'F')
 			return false;
-		out[i / 2] = (uint8_t)(i % 2 ? out[i / 2] | value : value << 4);
-	}
-	return true;
+	return hex_read(digits, out, n);
 }
 
 static bool read_number(struct span digits, uint64_t max, uint64_t *out)
@@ -188,7 +183,7 @@ bool rule_pack_open(struct span bytes, const struct rule_pack_trust *trust, stru
 	struct span body = span_of(bytes.ptr, bytes.len - SIGNATURE_LINE), rest = body;
 	if (!read_head(&rest, out, &files, err))
 		return false;
-	keys_hex(out->key, hex);
+	hex_write(out->key, SIGN_PUBLIC_SIZE, hex);
 	if (!is_trusted(out->key, trust))
 		return err_set(err, "it is signed by the key %s, which is not one of rule_pack.keys", hex);
 	if (!read_signature(span_from(bytes, body.len), signature))
@@ -218,7 +213,7 @@ static bool may_be_written(const struct rule_pack *pack, struct err *err)
 static void write_body(const struct rule_pack *pack, const uint8_t key[SIGN_PUBLIC_SIZE], struct strbuf *out)
 {
 	char hex[KEY_HEX_SIZE], iso[CLOCK_ISO_SIZE];
-	keys_hex(key, hex);
+	hex_write(key, SIGN_PUBLIC_SIZE, hex);
 	clock_format_iso(pack->created_s * 1000000, iso);
 	strbuf_addf(out, "%s\nname %s\nversion %" PRIu64 "\ncreated %.19sZ\nkey %s\nfiles %zu\n", title, pack->name,
 		    pack->version, iso, hex, pack->file_count);
@@ -232,6 +227,7 @@ static void write_body(const struct rule_pack *pack, const uint8_t key[SIGN_PUBL
 bool rule_pack_write(const struct rule_pack *pack, const struct sign_key *key, struct strbuf *out, struct err *err)
 {
 	uint8_t public_part[SIGN_PUBLIC_SIZE], signature[SIGNATURE_SIZE];
+	char hex[HEX_SIZE(SIGNATURE_SIZE)];
 	const size_t before = out->len;
 	if (!may_be_written(pack, err))
 		return false;
@@ -241,9 +237,6 @@ bool rule_pack_write(const struct rule_pack *pack, const struct sign_key *key, s
 		return err_set(err, "its files have more than %d bytes together", RULE_PACK_BYTES_MAX);
 	if (!sign(key, out->data + before, out->len - before, signature, err))
 		return false;
-	strbuf_add_str(out, signature_word);
-	for (size_t i = 0; i < SIGNATURE_SIZE; i++)
-		strbuf_addf(out, "%02x", signature[i]);
-	strbuf_add_char(out, '\n');
+	strbuf_addf(out, "%s%s\n", signature_word, hex_write(signature, SIGNATURE_SIZE, hex));
 	return !out->truncated || err_set(err, "out of memory");
 }

@@ -297,7 +297,7 @@ static void write_trusting(const struct sign_key *key, char path[256])
 	FILE *file = create("trusting.cfg", path);
 
 	sign_key_public(key, public_part);
-	keys_hex(public_part, hex);
+	hex_write(public_part, SIGN_PUBLIC_SIZE, hex);
 	fprintf(file, "listen = ( { address = \":8080\"; } ); rules = ( );\n"
 		      "sites = ( { name = \"a\"; hosts = ( \"a\" ); origins = ( \"http://10.0.0.5\" ); } );\n"
 		      "rule_pack = { keys = \"%s\"; directory = \"packs\"; };\n", hex);

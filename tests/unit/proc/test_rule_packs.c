@@ -280,7 +280,7 @@ static int set_up(void **state)
 	if (!signer)
 		return 1;
 	sign_key_public(signer, public_part);
-	keys_hex(public_part, public_hex);
+	hex_write(public_part, SIGN_PUBLIC_SIZE, public_hex);
 	return setenv("SALLYPORT_DATADIR", ".", 1);
 }
 
