@@ -5,6 +5,7 @@
 #include <assert.h>
 
 #include "sallyport/crypto.h"
+#include "sallyport/hash.h"
 #include "sallyport/log_record.h"
 
 /* "SPe1", as bytes in the order of the machine: a file is read where it was written. */
@@ -139,13 +140,9 @@ struct evidence_piece evidence_find(struct evidence_reader reader, enum evidence
 	return (struct evidence_piece){0};
 }
 
-/* FNV-1a. */
 uint64_t evidence_key(unsigned reason, struct span rule)
 {
-	uint64_t key = (UINT64_C(0xcbf29ce484222325) ^ reason) * UINT64_C(0x100000001b3);
-	for (size_t i = 0; i < rule.len; i++)
-		key = (key ^ (uint8_t)rule.ptr[i]) * UINT64_C(0x100000001b3);
-	return key;
+	return hash_add_span(hash_add(HASH_START, reason), rule);
 }
 
 /* ---- slots ---- */

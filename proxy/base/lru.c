@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sallyport/crypto.h"
+#include "sallyport/hash.h"
 
 bool lru_init(struct lru *lru, size_t bucket_count, struct err *err)
 {
@@ -21,13 +22,6 @@ void lru_release(struct lru *lru)
 	*lru = (struct lru){0};
 }
 
-/* Both halves of the product: every bit of the input reaches every bit of the result. */
-static uint64_t fold(uint64_t a, uint64_t b)
-{
-	__uint128_t product = (__uint128_t)a * b;
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
 uint64_t lru_hash(uint64_t h, const void *bytes, size_t len)
 {
 	const unsigned char *at = bytes;
@@ -36,7 +30,7 @@ uint64_t lru_hash(uint64_t h, const void *bytes, size_t len)
 		size_t n = len < sizeof(uint64_t) ? len : sizeof(uint64_t);
 		uint64_t word = 0;
 		memcpy(&word, at, n);
-		h = fold(h ^ word, 0xd6e8feb86659fd93u) + 0xa0761d6478bd642fu;
+		h = hash_fold(h ^ word, 0xd6e8feb86659fd93u) + 0xa0761d6478bd642fu;
 		len -= n;
 	}
 	return h;

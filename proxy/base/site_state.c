@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "sallyport/hash.h"
+
 _Static_assert((int)LEG_COUNT <= (int)SITE_LEGS_ROOM, "every leg has its room");
 
 static const char *const names[LEG_COUNT] = {[LEG_SHIELD] = "shield", [LEG_GUARD] = "guard",
@@ -36,10 +38,7 @@ enum leg leg_lookup(const char *name)
 
 uint64_t site_id(const char *name)
 {
-	uint64_t id = UINT64_C(0xcbf29ce484222325);
-	for (; *name; name++)
-		id = (id ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
-	return id ? id : 1;
+	return hash_name(name);
 }
 
 static uint64_t id_of(const struct site_state *state)
@@ -47,7 +46,6 @@ static uint64_t id_of(const struct site_state *state)
 	return atomic_load_explicit(&state->id, memory_order_relaxed);
 }
 
-/* Low bits of FNV-1a depend on low bits of the bytes only. */
 static unsigned nth_slot(uint64_t id, unsigned n)
 {
 	return (unsigned)((id ^ id >> 32) + n) % SITE_STATES;

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "sallyport/hash.h"
+
 static const char *const stages[EGRESS_STAGE_COUNT] = {
     [EGRESS_FREE] = "free",
     [EGRESS_LISTED_ONLY] = "listed-only",
@@ -49,10 +51,7 @@ const char *egress_kernel_why_text(uint32_t why)
 
 uint64_t egress_id(const char *name)
 {
-	uint64_t id = UINT64_C(0xcbf29ce484222325);
-	for (; *name; name++)
-		id = (id ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
-	return id ? id : 1;
+	return hash_name(name);
 }
 
 static uint64_t id_of(const struct egress_state *state)

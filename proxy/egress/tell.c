@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "sallyport/clock.h"
+#include "sallyport/hash.h"
 #include "sallyport/units.h"
 
 enum { LAST_SIZE = 264 };
@@ -144,9 +145,9 @@ static void put(struct egress_teller *teller, const struct egress_like *like, ui
 static uint64_t hash_of(const struct egress_event *event)
 {
 	uint64_t hash = egress_id(event->origin);
-	hash = (hash ^ (uint64_t)event->news) * UINT64_C(0x100000001b3);
-	hash = (hash ^ (uint64_t)event->reason) * UINT64_C(0x100000001b3);
-	hash = (hash ^ (uint64_t)event->offence ^ (uint64_t)event->stage << 8) * UINT64_C(0x100000001b3);
+	hash = hash_add(hash, (uint64_t)event->news);
+	hash = hash_add(hash, (uint64_t)event->reason);
+	hash = hash_add(hash, (uint64_t)event->offence ^ (uint64_t)event->stage << 8);
 	return hash ? hash : 1;
 }
 

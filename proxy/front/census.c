@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include "sallyport/crypto.h"
+#include "sallyport/hash.h"
 #include "sallyport/stats.h"
 
 enum {
@@ -86,10 +87,7 @@ static void set_entry(struct entry *entry, uint64_t key, uint32_t count)
 static uint64_t hash(const struct table *table, uint64_t key)
 {
 	uint64_t seed = get(&table->seed);
-	unsigned __int128 product = (unsigned __int128)(key ^ seed) * 0x9e3779b97f4a7c15u;
-	uint64_t folded = (uint64_t)product ^ (uint64_t)(product >> 64);
-	product = (unsigned __int128)(folded + seed) * (seed | 1);
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
+	return hash_fold(hash_fold(key ^ seed, 0x9e3779b97f4a7c15u) + seed, seed | 1);
 }
 
 static unsigned home_of(const struct table *table, uint64_t key)

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "front/guard.h"
+#include "sallyport/hash.h"
 #include "sallyport/nomination.h"
 
 enum { TELL_EVERY_MS = 60000, NOMINATE_EVERY_MS = 600000, EVIDENCE_MAX = 256, KEY_TOLD_MAX = 1024 };
@@ -18,10 +19,7 @@ void guard_keep_evidence(struct exchange *x, struct span evidence)
 
 static uint64_t hash_of(const struct page *page, unsigned what)
 {
-	uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ page->site ^ what;
-	for (size_t i = 0; i < page->key_len; i++)
-		hash = (hash ^ (unsigned char)page->key[i]) * UINT64_C(0x100000001b3);
-	return hash;
+	return hash_add_span(HASH_START ^ page->site ^ what, span_of(page->key, page->key_len));
 }
 
 /* True where it was not told lately; *folded: how often it was not since. */

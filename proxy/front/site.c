@@ -9,6 +9,8 @@
 
 #include "sallyport/site.h"
 
+#include "sallyport/hash.h"
+
 struct slot {
 	uint64_t hash;
 	const char *name; /* NULL: free */
@@ -23,16 +25,12 @@ struct site_table {
 	const struct site *fallback;
 };
 
-/* FNV-1a, 64 bits. */
-#define HASH_START UINT64_C(0xcbf29ce484222325)
-#define HASH_PRIME UINT64_C(0x100000001b3)
-
 static uint64_t hash_step(uint64_t hash, char c)
 {
-	return (hash ^ (unsigned char)ascii_lower(c)) * HASH_PRIME;
+	return hash_add(hash, (unsigned char)ascii_lower(c));
 }
 
-static uint64_t hash_name(const char *name, size_t len)
+static uint64_t hash_host(const char *name, size_t len)
 {
 	uint64_t hash = HASH_START;
 
@@ -41,7 +39,6 @@ static uint64_t hash_name(const char *name, size_t len)
 	return hash;
 }
 
-/* The low bits of FNV-1a depend on the low bits of the bytes only. */
 static size_t hash_index(const struct site_table *table, uint64_t hash)
 {
 	return (size_t)(hash ^ (hash >> 32)) & table->mask;
@@ -67,7 +64,7 @@ const struct site *site_table_add(struct site_table *table, const char *host,
 	const bool is_wildcard = host[0] == '*';
 	const char *name = is_wildcard ? host + 1 : host;
 	const size_t len = strlen(name);
-	const uint64_t hash = hash_name(name, len);
+	const uint64_t hash = hash_host(name, len);
 	size_t i = hash_index(table, hash);
 
 	for (; table->slots[i].name; i = (i + 1) & table->mask) {

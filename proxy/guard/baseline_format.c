@@ -2,26 +2,22 @@
  * stand in one. Pure. */
 #include "guard/baseline_format.h"
 
-static uint64_t fold(uint64_t a, uint64_t b)
-{
-	unsigned __int128 product = (unsigned __int128)a * b;
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
+#include "sallyport/hash.h"
 
 /* Sixteen bytes a step, each multiplied with what only the maker of the baseline chose; the
  * rest is filled up with zeros, which the length keeps apart from zeros that are there. */
 uint64_t baseline_hash(const uint64_t seed[2], uint64_t site, struct span key)
 {
-	uint64_t hash = fold(site ^ seed[0], key.len ^ seed[1]);
+	uint64_t hash = hash_fold(site ^ seed[0], key.len ^ seed[1]);
 	const char *at = key.ptr;
 	size_t left = key.len;
 	for (; left >= 16; at += 16, left -= 16)
-		hash = fold(load64(at) ^ seed[0] ^ hash, load64(at + 8) ^ seed[1]);
+		hash = hash_fold(load64(at) ^ seed[0] ^ hash, load64(at + 8) ^ seed[1]);
 	char rest[16] = {0};
 	if (left > 0)
 		memcpy(rest, at, left);
-	hash = fold(load64(rest) ^ seed[0] ^ hash, load64(rest + 8) ^ seed[1]);
-	return fold(hash ^ seed[1], seed[0] | 1);
+	hash = hash_fold(load64(rest) ^ seed[0] ^ hash, load64(rest + 8) ^ seed[1]);
+	return hash_fold(hash ^ seed[1], seed[0] | 1);
 }
 
 int baseline_compare(uint64_t site, struct span text, uint64_t other_site, struct span other_text)

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sallyport/hash.h"
+
 enum { FIRST_BUCKETS = 1024, FIRST_HEAP = 64 };
 
 /* ---- the table ---- */
@@ -13,9 +15,7 @@ enum { FIRST_BUCKETS = 1024, FIRST_HEAP = 64 };
 /* FNV-1a from a secret start, its bits mixed: who cannot see collisions cannot make many. */
 static uint64_t hash_of(const struct ledger *ledger, uint64_t site, struct span key)
 {
-	uint64_t hash = ledger->seed ^ site;
-	for (size_t i = 0; i < key.len; i++)
-		hash = (hash ^ (unsigned char)key.ptr[i]) * UINT64_C(0x100000001b3);
+	uint64_t hash = hash_add_span(ledger->seed ^ site, key);
 	hash = (hash ^ hash >> 32) * UINT64_C(0xd6e8feb86659fd93);
 	return hash ^ hash >> 32;
 }
@@ -317,7 +317,7 @@ void page_learn_anew(struct page *page, uint64_t now_s)
 
 bool ledger_init(struct ledger *ledger, uint64_t seed)
 {
-	*ledger = (struct ledger){.seed = seed ^ UINT64_C(0xcbf29ce484222325)};
+	*ledger = (struct ledger){.seed = seed ^ HASH_START};
 	ledger->buckets = calloc(FIRST_BUCKETS, sizeof(*ledger->buckets));
 	ledger->n_buckets = FIRST_BUCKETS;
 	return ledger->buckets != NULL;

@@ -2,6 +2,8 @@
  * hours: neither costs more than this structure, and what is left out is counted and told. */
 #include "proc/alert_queue.h"
 
+#include "sallyport/hash.h"
+
 void alert_queue_init(struct alert_queue *queue, uint64_t window_ms, uint64_t first_number)
 {
 	memset(queue, 0, sizeof(*queue));
@@ -11,15 +13,13 @@ void alert_queue_init(struct alert_queue *queue, uint64_t window_ms, uint64_t fi
 
 static uint64_t hash_text(uint64_t hash, const char *text)
 {
-	for (; *text; text++)
-		hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-	return (hash ^ 0xff) * UINT64_C(0x100000001b3);
+	return hash_add(hash_add_span(hash, span_from_str(text)), 0xff); /* which is in no text */
 }
 
 /* Never 0. */
 static uint64_t key_of(const struct alert *alert)
 {
-	uint64_t hash = hash_text(UINT64_C(0xcbf29ce484222325), alert->site);
+	uint64_t hash = hash_text(HASH_START, alert->site);
 	if (alert->kind == ALERT_EGRESS) /* the text names a destination, and there are thousands */
 		hash = hash_text(hash_text(hash, alert->egress), alert->reason);
 	else if (alert->url[0] == '\0')

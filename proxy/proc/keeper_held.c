@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "proc/keeper.h"
+#include "sallyport/hash.h"
 #include "sallyport/log.h"
 
 enum {
@@ -19,9 +20,7 @@ enum {
 
 static uint64_t hash_of(const struct ledger_site *site, struct span key)
 {
-	uint64_t hash = site->plan->id ^ keeper.ledger.seed;
-	for (size_t i = 0; i < key.len; i++)
-		hash = (hash ^ (unsigned char)key.ptr[i]) * UINT64_C(0x100000001b3);
+	uint64_t hash = hash_add_span(site->plan->id ^ keeper.ledger.seed, key);
 	hash ^= hash >> 29;
 	return hash ? hash : 1;
 }

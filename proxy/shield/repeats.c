@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "sallyport/hash.h"
+
 enum { TRIES = 16 };
 
 void repeats_init(struct repeats *repeats)
@@ -27,32 +29,22 @@ static uint64_t count(struct repeats *repeats, uint64_t hash)
 	return repeats->times[at];
 }
 
-/* FNV-1a of 64 bits, and a last step that makes each bit depend on each. */
-static uint64_t hash_add(uint64_t hash, char c)
-{
-	return (hash ^ (unsigned char)c) * UINT64_C(0x100000001b3);
-}
-
+/* A last step that makes each bit depend on each. */
 static uint64_t hash_end(uint64_t hash)
 {
 	hash = (hash ^ hash >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
 	return hash ^ hash >> 31;
 }
 
-#define HASH_START UINT64_C(0xcbf29ce484222325)
-
 uint64_t repeats_add(struct repeats *repeats, struct span name)
 {
-	uint64_t hash = HASH_START;
-	for (size_t i = 0; i < name.len; i++)
-		hash = hash_add(hash, name.ptr[i]);
-	return count(repeats, hash_end(hash));
+	return count(repeats, hash_end(hash_add_span(HASH_START, name)));
 }
 
 uint64_t repeats_add_caseless(struct repeats *repeats, struct span name)
 {
 	uint64_t hash = HASH_START;
 	for (size_t i = 0; i < name.len; i++)
-		hash = hash_add(hash, ascii_lower(name.ptr[i]));
+		hash = hash_add(hash, (unsigned char)ascii_lower(name.ptr[i]));
 	return count(repeats, hash_end(hash));
 }

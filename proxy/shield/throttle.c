@@ -6,6 +6,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "sallyport/hash.h"
+
 enum {
 	CELLS = 8, /* to a bucket: a line of the cache */
 	BUCKET_BITS = 18,
@@ -102,40 +104,31 @@ static uint64_t pack(uint64_t tag, uint64_t limited, uint64_t tat_us)
 
 /* ---- keys ---- */
 
-static uint64_t fold(uint64_t a, uint64_t b)
-{
-	unsigned __int128 product = (unsigned __int128)a * b;
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
 static uint64_t hash(const uint64_t seed[2], uint64_t site, uint64_t key)
 {
 	unsigned __int128 product = (unsigned __int128)(key ^ seed[0]) * (site ^ seed[1]);
-	return fold((uint64_t)product ^ seed[1], (uint64_t)(product >> 64) ^ seed[0]);
+	return hash_fold((uint64_t)product ^ seed[1], (uint64_t)(product >> 64) ^ seed[0]);
 }
 
 static uint64_t tag_of(const struct throttle_client *client, uint64_t id)
 {
-	return fold(client->hash ^ id, client->table->seed[1] | 1) & TAG_MASK;
+	return hash_fold(client->hash ^ id, client->table->seed[1] | 1) & TAG_MASK;
 }
 
 uint64_t throttle_key_of(const struct throttle_table *table, const char *bytes, size_t len)
 {
-	uint64_t key = fold(len ^ table->seed[0], table->seed[1] | 1);
+	uint64_t key = hash_fold(len ^ table->seed[0], table->seed[1] | 1);
 	for (size_t at = 0; at < len; at += sizeof(uint64_t)) {
 		uint64_t word = 0;
 		memcpy(&word, bytes + at, len - at < sizeof(word) ? len - at : sizeof(word));
-		key = fold(key ^ word ^ table->seed[1], table->seed[0] | 1) + key;
+		key = hash_fold(key ^ word ^ table->seed[1], table->seed[0] | 1) + key;
 	}
 	return key ? key : 1;
 }
 
 uint64_t throttle_id(const char *name)
 {
-	uint64_t id = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
-	for (; *name; name++)
-		id = (id ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
-	return id;
+	return hash_name(name);
 }
 
 /* ---- sweeping ---- */
@@ -210,7 +203,7 @@ bool throttle_rate_of(uint64_t count, uint64_t per_ms, uint64_t burst, uint64_t 
 	if (burst > THROTTLE_HORIZON_US / interval_us)
 		return false;
 	*out = (struct throttle_rate){
-	    .id = fold(salt ^ UINT64_C(0x9e3779b97f4a7c15), interval_us * 2 + 1) + burst,
+	    .id = hash_fold(salt ^ UINT64_C(0x9e3779b97f4a7c15), interval_us * 2 + 1) + burst,
 	    .interval_us = interval_us,
 	    .tolerance_us = (burst - 1) * interval_us,
 	};
@@ -383,7 +376,7 @@ bool throttle_byte_rate_of(uint64_t per_s, uint64_t burst, struct throttle_byte_
 	    takes_us(burst, per_s) > THROTTLE_HORIZON_US)
 		return false;
 	*out = (struct throttle_byte_rate){
-	    .id = fold(BYTES_ID, per_s * 2 + 1) + burst,
+	    .id = hash_fold(BYTES_ID, per_s * 2 + 1) + burst,
 	    .per_s = per_s,
 	    .burst_us = takes_us(burst, per_s),
 	    .piece_us = takes_us(piece_of(per_s, burst), per_s),
