@@ -162,6 +162,8 @@ struct url_host {
  * is none.
  * False: *reason is HOST_USERINFO or HOST_INVALID. */
 bool url_parse_host(struct span host, struct url_host *out, enum reason *reason);
+/* Its name as resolvers and certificates have it: an IPv6 literal without brackets. host is a parsed one. */
+struct span url_host_bare(const struct url_host *host);
 
 /* The authority-form of CONNECT (RFC 9110 section 9.3.6, RFC 9112 section 3.2.3): uri-host ":" port, both
  * there, and nothing else; the port of plain digits without a leading zero. False: *reason is TARGET_BYTE,

@@ -12,11 +12,6 @@ void egress_destination_text(const struct egress_destination *destination, char 
 		 destination->port);
 }
 
-static struct span without_brackets(struct span name)
-{
-	return name.len > 2 && name.ptr[0] == '[' ? span_of(name.ptr + 1, name.len - 2) : name;
-}
-
 bool egress_destination_read(struct span text, char out[EGRESS_DESTINATION_SIZE], struct err *err)
 {
 	char address[ADDR_TEXT_SIZE];
@@ -26,7 +21,7 @@ bool egress_destination_read(struct span text, char out[EGRESS_DESTINATION_SIZE]
 		return err_set(err, "\"%.*s\" is no host with a port, such as packages.example:443", SPAN_ARG(text));
 	if (host.port == 0)
 		return err_set(err, "\"%.*s\" has no port: write %.*s:443", SPAN_ARG(text), SPAN_ARG(host.name));
-	struct egress_destination destination = {.host = without_brackets(host.name), .port = host.port};
+	struct egress_destination destination = {.host = url_host_bare(&host), .port = host.port};
 	destination.is_literal = addr_parse_ip(destination.host, host.port, &destination.addr);
 	if (destination.is_literal)
 		destination.host = span_of(address, addr_format_ip(&destination.addr, address));

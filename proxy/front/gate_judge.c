@@ -126,11 +126,6 @@ static enum reason locate(struct exchange *x)
 
 /* ---- the destination ---- */
 
-static struct span without_brackets(struct span name)
-{
-	return name.len > 2 && name.ptr[0] == '[' ? span_of(name.ptr + 1, name.len - 2) : name;
-}
-
 /* Logins that a server ties to the connection, not to the request (RFC 4559): whoever comes next on it would
  * come as the same user. */
 static bool is_tied(const struct http_head *head)
@@ -146,7 +141,7 @@ static struct visit *begin_visit(struct exchange *x, struct gate_origin *origin)
 	uint16_t port = host->port ? host->port : 80;
 	char text[ADDR_TEXT_SIZE];
 	struct addr addr;
-	struct span name = without_brackets(host->name);
+	struct span name = url_host_bare(host);
 	bool is_literal = addr_parse_ip(name, port, &addr);
 	if (is_literal)
 		name = span_of(text, addr_format_ip(&addr, text));

@@ -2,18 +2,13 @@
  * does what it says. An exact page has no tolerance: one byte is as different as all of them. */
 #include "sallyport/guard.h"
 
-static bool is_under(struct span path, struct span prefix)
-{
-	if (!span_starts(path, prefix))
-		return false;
-	return path.len == prefix.len || prefix.ptr[prefix.len - 1] == '/' || path.ptr[prefix.len] == '/';
-}
+#include "sallyport/url.h"
 
 static bool is_excluded(const struct guard_case *c)
 {
 	struct span path = span_of(c->key.ptr, c->path_len);
 	for (size_t i = 0; i < c->policy->exclude.n; i++)
-		if (is_under(path, span_from_str(c->policy->exclude.items[i])))
+		if (url_is_under(path, span_from_str(c->policy->exclude.items[i]), 0))
 			return true;
 	return false;
 }

@@ -34,6 +34,7 @@ struct span markup_raw_text(struct markup *markup, struct span element);
  * URLs; into buf, of at least value.len bytes. The value itself where there are none. */
 struct span markup_decode(struct span value, char *buf);
 
+/* ASCII whitespace of the WHATWG Infra Standard. */
 bool markup_is_space(char c);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "sallyport/json.h"
+#include "sallyport/url.h"
 
 enum { PLAN_ARENA_MAX = 64 << 20 };
 
@@ -156,19 +157,10 @@ void plan_free(struct plan *plan)
 
 /* ---- looking things up ---- */
 
-/* On a segment boundary. */
-static bool is_under(struct span path, struct span prefix)
-{
-	if (!span_starts(path, prefix))
-		return false;
-	return path.len == prefix.len || prefix.ptr[prefix.len - 1] == '/' ||
-	       path.ptr[prefix.len] == '/';
-}
-
 const struct plan_route *plan_route(const struct plan_site *site, struct span path)
 {
 	for (size_t i = 0; i + 1 < site->n; i++)
-		if (is_under(path, site->routes[i].prefix))
+		if (url_is_under(path, site->routes[i].prefix, 0))
 			return &site->routes[i];
 	return &site->routes[site->n - 1];
 }
@@ -177,7 +169,7 @@ bool plan_excludes(const struct plan_site *site, struct span key)
 {
 	struct span path = span_of(key.ptr, span_find(key, '?'));
 	for (size_t i = 0; i < site->policy.exclude.n; i++)
-		if (is_under(path, span_from_str(site->policy.exclude.items[i])))
+		if (url_is_under(path, span_from_str(site->policy.exclude.items[i]), 0))
 			return true;
 	return false;
 }

@@ -6,6 +6,8 @@
  * can say where it leads, so it leads nowhere good. No allocation; the bytes are hostile. */
 #include "sallyport/redirect.h"
 
+#include "guard/markup.h"
+
 enum { SCHEME_MAX = 8, PORT_MAX = 65535 };
 
 /* Reads past what browsers take out of a URL before they look at it. */
@@ -170,14 +172,9 @@ void redirect_read(struct span value, bool from_https, struct redirect *out)
 		out->kind = REDIRECT_HOST;
 }
 
-static bool is_space(char c)
-{
-	return c == ' ' || c == '\t' || c == '\n' || c == '\f' || c == '\r';
-}
-
 static struct span skip_spaces(struct span s)
 {
-	while (s.len > 0 && is_space(s.ptr[0]))
+	while (s.len > 0 && markup_is_space(s.ptr[0]))
 		s = span_from(s, 1);
 	return s;
 }
@@ -207,7 +204,7 @@ enum refresh refresh_read(struct span value, struct span *url)
 	s = number;
 	if (s.len == 0)
 		return REFRESH_STAYS;
-	if (s.ptr[0] != ';' && s.ptr[0] != ',' && !is_space(s.ptr[0]))
+	if (s.ptr[0] != ';' && s.ptr[0] != ',' && !markup_is_space(s.ptr[0]))
 		return REFRESH_ODD;
 	s = skip_spaces(s);
 	if (s.len > 0 && (s.ptr[0] == ';' || s.ptr[0] == ','))

@@ -258,9 +258,7 @@ static bool read_webhook(const char *url, struct err *err)
 	    !url_parse_host(target.authority, &herald.host, &reason) ||
 	    target.authority.len >= sizeof(herald.authority))
 		return err_set(err, "herald: the webhook is no URL");
-	struct span name = herald.host.name;
-	if (name.ptr[0] == '[')
-		name = span_of(name.ptr + 1, name.len - 2);
+	struct span name = url_host_bare(&herald.host);
 	herald.tls = span_istarts(span_from_str(url), SPAN("https:"));
 	if (herald.host.port == 0)
 		herald.host.port = herald.tls ? 443 : 80;

@@ -32,11 +32,8 @@ static bool read_place(const char *url, struct place *out, struct err *err)
 	if (!url_split(span_from_str(url), &target, &reason) || !url_parse_host(target.authority, &host, &reason) ||
 	    strlen(url) >= NAME_SIZE)
 		return err_set(err, "rule_pack.url is no URL");
-	struct span name = host.name;
-	if (name.ptr[0] == '[')
-		name = span_of(name.ptr + 1, name.len - 2);
 	out->port = host.port ? host.port : PORT_HTTPS;
-	snprintf(out->origin, NAME_SIZE, "%.*s", SPAN_ARG(name));
+	snprintf(out->origin, NAME_SIZE, "%.*s", SPAN_ARG(url_host_bare(&host)));
 	snprintf(out->authority, NAME_SIZE, "%.*s", SPAN_ARG(target.authority));
 	snprintf(out->target, NAME_SIZE, "%.*s%s%.*s", SPAN_ARG(target.path), target.query.ptr ? "?" : "",
 		 (int)target.query.len, target.query.ptr ? target.query.ptr : "");

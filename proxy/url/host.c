@@ -91,6 +91,12 @@ bool url_parse_host(struct span host, struct url_host *out, enum reason *reason)
 	return true;
 }
 
+struct span url_host_bare(const struct url_host *host)
+{
+	struct span name = host->name;
+	return name.len > 0 && name.ptr[0] == '[' ? span_of(name.ptr + 1, name.len - 2) : name;
+}
+
 static bool bad_origin(struct err *err, struct span text, const char *what)
 {
 	return err_set(err,
@@ -114,9 +120,8 @@ bool url_parse_origin(struct span text, struct url_origin *out, struct err *err)
 		return bad_origin(err, text,
 				  reason == REASON_HOST_USERINFO ? "carries user information"
 								 : "has no valid host and port");
-	bool literal = host.name.ptr[0] == '[';
 	out->tls = tls;
-	out->host = literal ? span_of(host.name.ptr + 1, host.name.len - 2) : host.name;
+	out->host = url_host_bare(&host);
 	out->port = host.port ? host.port : tls ? 443 : 80;
 	return true;
 }
