@@ -13,7 +13,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "fetch_parts.h"
+#include "guard/fetch_parts.h"
 
 enum {
 	SOCKETS_PER_ROUND = 16,

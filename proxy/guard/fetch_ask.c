@@ -1,7 +1,7 @@
 /* What the scout asks, and by which rules libcurl is to ask it: who it claims to be, what it accepts, and
  * everything that libcurl would do of its own accord (proxies, cookies, redirects, reuse) switched
  * off. */
-#include "fetch_parts.h"
+#include "guard/fetch_parts.h"
 
 #include "sallyport/small_file.h"
 

@@ -3,7 +3,7 @@
 
 #include <curl/curl.h>
 
-#include "fetch_reply.h"
+#include "guard/fetch_reply.h"
 
 /* A fetch and its fetcher, for the files that make them up: fetch.c, their lives; fetch_ask.c, what is
  * asked and where the answer goes. */

@@ -1,7 +1,7 @@
 /* Reads a response for the scout as a worker would read it for a visitor: by the same parsers,
  * with the same strictness, so that both see the same page or none. The bytes are a hostile
  * origin's. */
-#include "fetch_reply.h"
+#include "guard/fetch_reply.h"
 
 #include <stdarg.h>
 

@@ -3,7 +3,7 @@
  * found: workers nominate what visitors ask for. */
 #include "sallyport/links.h"
 
-#include "markup.h"
+#include "guard/markup.h"
 #include "sallyport/redirect.h"
 
 const char *link_place_name(enum link_place place)

@@ -2,7 +2,7 @@
  * infected server is seldom valid, and is shown all the same. Not followed: scripts that write
  * markup, "<!--" within scripts that hides an end tag, and elements of SVG and MathML, in which a browser
  * reads "<![CDATA[" and raw text otherwise. */
-#include "markup.h"
+#include "guard/markup.h"
 
 bool markup_is_space(char c)
 {

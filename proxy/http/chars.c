@@ -1,5 +1,5 @@
 /* The table of byte classes that names and methods are checked by. */
-#include "chars.h"
+#include "http/chars.h"
 
 #define T HTTP_CLASS_TOKEN
 #define P (HTTP_CLASS_TOKEN | HTTP_CLASS_PLAIN)

@@ -21,7 +21,7 @@
  *              +-- VALUE <-+
  */
 #include "sallyport/http_chunk.h"
-#include "chars.h"
+#include "http/chars.h"
 
 enum http_chunked_state {
 	CHUNKED_SIZE = 0, /* so that zeroed is ready */

@@ -10,7 +10,7 @@
  * how they were cut. */
 #include "sallyport/coding.h"
 
-#include "coding_stage.h"
+#include "http/coding_stage.h"
 
 enum { CODING_SLICE = 1024 };
 

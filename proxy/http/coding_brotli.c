@@ -2,7 +2,7 @@
  * know) stay switched off. */
 #include <brotli/decode.h>
 
-#include "coding_stage.h"
+#include "http/coding_stage.h"
 
 static void release(struct coding_stage *stage)
 {

@@ -3,7 +3,7 @@
 #define ZLIB_CONST
 #include <zlib.h>
 
-#include "coding_stage.h"
+#include "http/coding_stage.h"
 
 enum { WINDOW_BITS = 15, WITH_GZIP_HEAD = 16 };
 

@@ -4,7 +4,7 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
-#include "coding_stage.h"
+#include "http/coding_stage.h"
 
 enum { WINDOW_LOG_MAX = 23 }; /* RFC 9659 section 3 */
 

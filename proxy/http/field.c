@@ -2,8 +2,8 @@
  * the only row of fields.def it could be, so a lookup is one comparison. Names
  * come from the network: every function takes any bytes of any length, except
  * where its contract says token. */
-#include "field.h"
-#include "chars.h"
+#include "http/field.h"
+#include "http/chars.h"
 
 enum { NAME_MAX_BYTES = 32 };
 

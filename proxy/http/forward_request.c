@@ -3,7 +3,7 @@
  * believed, and so passed on, only from a trusted peer. Trusts its caller for
  * path, query and host; nothing else reaches the first line. */
 #include "sallyport/http_forward.h"
-#include "writer.h"
+#include "http/writer.h"
 
 /* Fields passed on as they came. The others are written by us, or not at all. */
 static bool is_kept(const struct http_field *field, const void *context)

@@ -2,7 +2,7 @@
  * phrase, its fields but those that belong to its connection, and the framing
  * that we use towards the visitor. */
 #include "sallyport/http_forward.h"
-#include "writer.h"
+#include "http/writer.h"
 
 static bool is_kept(const struct http_field *field, const void *context)
 {

@@ -2,7 +2,7 @@
  * head they stand in may come from either side, and neither is believed beyond
  * what has one meaning only. What a field like that looks like is judged here;
  * what follows for a request or a response is theirs. */
-#include "framing.h"
+#include "http/framing.h"
 
 enum { LENGTH_DIGITS_MAX = 19 };
 

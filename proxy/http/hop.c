@@ -1,7 +1,7 @@
 /* What belongs to one connection only (RFC 9110 section 7.6.1), and loops. The
  * Connection field is a way to make a proxy drop fields that somebody further on
  * relies on; so it may name hop-by-hop fields and names that mean nothing to us. */
-#include "field.h"
+#include "http/field.h"
 #include "sallyport/http_forward.h"
 
 /* More names than anybody needs, and few enough that looking each up among the

@@ -9,9 +9,9 @@
  * earlier ones); Host, Content-Length and Transfer-Encoding depend on earlier
  * lines, and stand at most once each in a head that is not refused. So a head
  * sent byte by byte costs a few passes, not one for each byte. */
-#include "framing.h"
-#include "field.h"
-#include "scan.h"
+#include "http/framing.h"
+#include "http/field.h"
+#include "http/scan.h"
 
 /* The longest registered method has 17 letters; what goes on for longer without a
  * space is another protocol. */

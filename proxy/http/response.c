@@ -4,9 +4,9 @@
  * RFC 9112 asks: even two equal Content-Length fields are refused. It knows no
  * leniency but two that real servers need: a status line without the space
  * before an absent phrase, and Content-Length: 0 with 204. */
-#include "framing.h"
-#include "field.h"
-#include "scan.h"
+#include "http/framing.h"
+#include "http/field.h"
+#include "http/scan.h"
 
 /* "HTTP/1.1 200" */
 enum { STATUS_AT = 9, STATUS_LINE_MIN = 12 };

@@ -1,7 +1,7 @@
 /* The lines of a head. Trusts nothing but that buf has `end` readable bytes.
  * Knows what a field line looks like (RFC 9112 section 5), not what it means. */
-#include "scan.h"
-#include "field.h"
+#include "http/scan.h"
+#include "http/field.h"
 
 enum { EVIDENCE_BYTES = 64 };
 

@@ -1,7 +1,7 @@
 #ifndef HTTP_SCAN_H
 #define HTTP_SCAN_H
 
-#include "chars.h"
+#include "http/chars.h"
 #include "sallyport/http_head.h"
 
 /* One pass over the lines of a head, for requests and responses alike. What is

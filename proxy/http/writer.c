@@ -1,6 +1,6 @@
 /* Heads as bytes. Trusts that names and values come from a parsed head or from
  * us, and so have no line end in them; never trusts that they fit. */
-#include "writer.h"
+#include "http/writer.h"
 
 enum { U64_DIGITS_MAX = 20 };
 
