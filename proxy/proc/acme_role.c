@@ -6,16 +6,9 @@
 
 static struct helper_life life;
 
-static void on_message(struct helper_life *self, struct ipc_message *message)
-{
-	if (message->type == ORDER_STOP)
-		loop_stop(self->loop);
-}
-
 int acme_role(void)
 {
 	struct err err = {{0}};
-	life.on_message = on_message;
 	if (!helper_begin(&life, ROLE_ACME, &err))
 		return helper_fail(&err);
 	const char *webroot = life.order.acme_webroot;

@@ -142,16 +142,9 @@ static void on_alerts(struct watch *watch, unsigned events)
 
 /* ---- life ---- */
 
-static void on_message(struct helper_life *self, struct ipc_message *message)
-{
-	if (message->type == ORDER_STOP)
-		loop_stop(self->loop);
-}
-
 int crier_role(void)
 {
 	struct err err = {{0}};
-	crier.life.on_message = on_message;
 	if (!helper_begin(&crier.life, ROLE_CRIER, &err))
 		return helper_fail(&err);
 	crier.channel = (struct watch){.on_event = on_alerts,

@@ -40,10 +40,18 @@ static bool are_texts(const char texts[SCOUT_CAS_MAX][PATH_SIZE])
 	return true;
 }
 
+static void stop_when_told(struct helper_life *life, struct ipc_message *message)
+{
+	if (message->type == ORDER_STOP)
+		loop_stop(life->loop);
+}
+
 bool helper_begin(struct helper_life *life, enum role_id role, struct err *err)
 {
 	life->role = role_get(role);
 	life->master = getppid();
+	if (!life->on_message)
+		life->on_message = stop_when_told;
 	enum ipc_result got = ipc_wait(ROLE_CHANNEL_FD, &life->message, FIRST_ORDER_MS);
 	const struct helper_order *order = ipc_payload(&life->message, sizeof(*order));
 	if (got != IPC_GOT || life->message.type != ORDER_HELP || !order ||

@@ -16,7 +16,7 @@ struct helper_life {
 	struct watch channel;
 	struct ipc_message message;
 	pid_t master;
-	/* Called for every message; may take its descriptors. */
+	/* Called for every message; may take its descriptors. NULL, before helper_begin: it is only ever told to stop. */
 	void (*on_message)(struct helper_life *life, struct ipc_message *message);
 };
 

@@ -242,12 +242,6 @@ static void on_alerts(struct watch *watch, unsigned events)
 
 /* ---- life ---- */
 
-static void on_message(struct helper_life *self, struct ipc_message *message)
-{
-	if (message->type == ORDER_STOP)
-		loop_stop(self->loop);
-}
-
 static bool read_webhook(const char *url, struct err *err)
 {
 	struct url_target target;
@@ -305,7 +299,6 @@ static bool prepare(struct err *err)
 int herald_role(void)
 {
 	struct err err = {{0}};
-	herald.life.on_message = on_message;
 	if (!helper_begin(&herald.life, ROLE_HERALD, &err) || !prepare(&err) ||
 	    !helper_close_ports(&herald.life, &herald.host.port, herald.host.port != 0, &err))
 		return helper_fail(&err);

@@ -11,12 +11,6 @@
 
 static struct helper_life life;
 
-static void on_message(struct helper_life *self, struct ipc_message *message)
-{
-	if (message->type == ORDER_STOP)
-		loop_stop(self->loop);
-}
-
 static struct lifeboat *open_lifeboat(int channel, const char *path, struct err *err)
 {
 	int contents = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -31,7 +25,6 @@ int lifeboat_role(void)
 {
 	struct err err = {{0}};
 	char contents[VAULT_PATH_SIZE];
-	life.on_message = on_message;
 	if (!helper_begin(&life, ROLE_LIFEBOAT, &err) ||
 	    !vault_path_contents(life.order.vault, contents, &err))
 		return helper_fail(&err);

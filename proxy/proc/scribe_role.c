@@ -21,12 +21,6 @@ static struct scribe *scribe;
 static int alerts = -1; /* to the herald, whether there is one or not */
 static struct evidence_file *evidence; /* NULL: none is kept */
 
-static void on_message(struct helper_life *self, struct ipc_message *message)
-{
-	if (message->type == ORDER_STOP)
-		loop_stop(self->loop);
-}
-
 static enum alert_kind alert_kind_of(const struct log_record *record, bool is_about_page)
 {
 	if (record->reason >= REASON_GUARD_CHANGED && record->reason <= REASON_GUARD_FULL)
@@ -127,7 +121,6 @@ static bool await_start(void)
 int scribe_role(void)
 {
 	struct err err = {{0}};
-	life.on_message = on_message;
 	tzset(); /* reads its file now */
 	if (!helper_begin(&life, ROLE_SCRIBE, &err) || !open_scribe(&err) ||
 	    !helper_close_sandbox(&life, NULL, false, &err))
