@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sallyport/files.h"
+
 enum { SHM_SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL };
 
 static int create_unsealed(const char *name, size_t size, struct err *err)
@@ -53,25 +55,11 @@ int shm_publish(const char *name, size_t size, void **memory, struct err *err)
 	return -1;
 }
 
-static bool write_all(int fd, const char *data, size_t size)
-{
-	while (size > 0) {
-		ssize_t n = write(fd, data, size);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		data += n;
-		size -= (size_t)n;
-	}
-	return true;
-}
-
 int shm_constant(const char *name, const void *data, size_t size, struct err *err)
 {
 	int fd = create_unsealed(name, size, err);
 	if (fd < 0 ||
-	    (write_all(fd, data, size) && fcntl(fd, F_ADD_SEALS, SHM_SEALS | F_SEAL_WRITE) == 0))
+	    (file_write_all(fd, data, size) && fcntl(fd, F_ADD_SEALS, SHM_SEALS | F_SEAL_WRITE) == 0))
 		return fd;
 	err_set(err, "shared memory '%s' of %zu bytes: %s", name, size, strerror(errno));
 	close(fd);

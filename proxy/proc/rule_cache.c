@@ -4,11 +4,11 @@
 #include "proc/rule_cache.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sallyport/files.h"
 #include "sallyport/hex.h"
 #include "sallyport/small_file.h"
 
@@ -67,20 +67,6 @@ static void make_room(void)
 		(void)unlink(oldest); /* another may have been faster */
 }
 
-static bool write_all(int fd, const char *bytes, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, bytes, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		bytes += n;
-		len -= (size_t)n;
-	}
-	return true;
-}
-
 /* Under its name only once it is whole. */
 static void store(const uint8_t key[RULE_KEY_SIZE], const char *bytes, size_t len)
 {
@@ -92,7 +78,7 @@ static void store(const uint8_t key[RULE_KEY_SIZE], const char *bytes, size_t le
 	int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return;
-	bool whole = write_all(fd, bytes, len);
+	bool whole = file_write_all(fd, bytes, len);
 	whole &= close(fd) == 0;
 	if (!whole || rename(temporary, path) != 0)
 		(void)unlink(temporary);
