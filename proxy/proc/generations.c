@@ -144,7 +144,7 @@ static void coming_failed(const char *text)
 		plan_recovery(loop_now_ms(master.loop));
 }
 
-void generations_scribe_failed(const char *text)
+void generations_part_failed(const char *text)
 {
 	if (master.coming && master.coming->state == GEN_PREPARING)
 		coming_failed(text);
@@ -203,7 +203,7 @@ static bool scribe_is_pending(void)
 	return master.scribe_next && master.scribe_next->state != HELPER_READY;
 }
 
-static void try_start(void)
+void generations_part_ready(void)
 {
 	struct gen *gen = master.coming;
 	if (!gen || gen->state != GEN_PREPARING || !gen->is_ready || scribe_is_pending() ||
@@ -213,27 +213,6 @@ static void try_start(void)
 	arm(gen, READY_MS);
 	if (!order(gen, ORDER_START, NULL, 0))
 		coming_failed("the new generation does not listen");
-}
-
-void generations_guards_ready(void)
-{
-	try_start();
-}
-
-void generations_rules_ready(void)
-{
-	try_start();
-}
-
-void generations_rules_failed(const char *text)
-{
-	if (master.coming && master.coming->state == GEN_PREPARING)
-		coming_failed(text);
-}
-
-void generations_scribe_ready(void)
-{
-	try_start();
 }
 
 /* ---- the change ---- */
@@ -365,7 +344,7 @@ static void gen_said(struct gen *gen, struct ipc_message *message)
 			coming_failed("the new generation's egress origins make no sense");
 	} else if (message->type == REPORT_READY && gen->state == GEN_PREPARING) {
 		gen->is_ready = true;
-		try_start();
+		generations_part_ready();
 	} else if (message->type == REPORT_STARTED && gen->state == GEN_STARTING) {
 		commit(gen);
 	} else if (message->type == REPORT_DRAINING && gen->state == GEN_DRAINING) {

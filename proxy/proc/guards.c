@@ -166,7 +166,7 @@ static void on_wait(struct timer *timer)
 {
 	(void)timer;
 	log_warn("the keeper says nothing of what is known: sites are served without");
-	generations_guards_ready();
+	generations_part_ready();
 }
 
 void guards_prepare(struct gen *gen)
@@ -269,7 +269,7 @@ static void take_baseline(struct ipc_message *message)
 	if (master.baseline_spreads)
 		loop_arm(master.loop, &master.baseline_wait,
 			 loop_now_ms(master.loop) + SPREAD_MS);
-	generations_guards_ready();
+	generations_part_ready();
 }
 
 /* ---- what they say ---- */

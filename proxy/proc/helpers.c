@@ -26,7 +26,7 @@ static bool is_of_guard(const struct helper *helper)
 	       helper->role == ROLE_LIFEBOAT;
 }
 
-static void kill_helper(const struct helper *helper)
+void helpers_kill_one(const struct helper *helper)
 {
 	if (helper->pid > 0)
 		kill(helper->pid, SIGKILL);
@@ -40,7 +40,7 @@ static bool send_order(struct helper *helper, enum order order)
 	/* of one that has ended, SIGCHLD will tell more */
 	if (errno != EPIPE)
 		log_warn("%s does not listen: %s", role_name(helper), err.text);
-	kill_helper(helper);
+	helpers_kill_one(helper);
 	return false;
 }
 
@@ -54,7 +54,8 @@ static void stop(struct helper *helper)
 		return;
 	helper->state = HELPER_STOPPING;
 	loop_arm(master.loop, &helper->timer, loop_now_ms(master.loop) + STOP_MS);
-	send_order(helper, helper->leaves_work || (helper->starts_again && helper->role == ROLE_WARDEN) ? ORDER_LEAVE : ORDER_STOP);
+	bool leaves_work = helper->leaves_work || (helper->starts_again && helper->role == ROLE_WARDEN);
+	send_order(helper, leaves_work ? ORDER_LEAVE : ORDER_STOP);
 }
 
 /* ---- starting ---- */
@@ -141,9 +142,8 @@ static bool start(struct helper *helper, const struct compiled_report *policy, s
 	       send_help_order(helper, policy, err);
 }
 
-/* NULL on failure; what was started by then ends by itself, its channel being closed. */
-static struct helper *start_new(enum role_id role, const struct compiled_report *policy,
-				struct err *err)
+/* What was started by the time that it fails is told to stop. */
+struct helper *helpers_start(enum role_id role, const struct compiled_report *policy, struct err *err)
 {
 	for (unsigned i = 0; i < HELPERS_MAX; i++) {
 		struct helper *helper = &master.helpers[i];
@@ -176,7 +176,7 @@ static void restart(struct helper *helper)
 		return;
 	log_error("cannot start the %s again: %s", role_name(helper), err.text);
 	if (helper->state == HELPER_STARTING)
-		kill_helper(helper);
+		helpers_kill_one(helper);
 	else
 		plan_restart(helper);
 }
@@ -189,13 +189,8 @@ static void on_helper_timer(struct timer *timer)
 		restart(helper);
 	} else if (helper->state == HELPER_STOPPING) {
 		log_warn("%s %d does not end and is killed", role_name(helper), (int)helper->pid);
-		kill_helper(helper);
+		helpers_kill_one(helper);
 	}
-}
-
-struct helper *helpers_start(enum role_id role, const struct compiled_report *policy, struct err *err)
-{
-	return start_new(role, policy, err);
 }
 
 void helpers_end(struct helper *helper, bool again)
@@ -203,11 +198,6 @@ void helpers_end(struct helper *helper, bool again)
 	helper->starts_again = again && helper->state != HELPER_DEAD;
 	if (!again || helper->state != HELPER_DEAD)
 		stop(helper);
-}
-
-void helpers_kill_one(const struct helper *helper)
-{
-	kill_helper(helper);
 }
 
 /* ---- the scribe and its successor ---- */
@@ -253,7 +243,7 @@ bool helpers_prepare_scribe(const struct compiled_report *policy, struct err *er
 		stop(master.scribe_next);
 		master.scribe_next = NULL;
 	}
-	master.scribe_next = start_new(ROLE_SCRIBE, policy, err);
+	master.scribe_next = helpers_start(ROLE_SCRIBE, policy, err);
 	master.scribe_next_is_for_reload = true;
 	return master.scribe_next != NULL;
 }
@@ -276,7 +266,7 @@ void helpers_reopen_logs(void)
 		return;
 	}
 	master.scribe_next_is_for_reload = false;
-	master.scribe_next = start_new(ROLE_SCRIBE, &master.policy, &err);
+	master.scribe_next = helpers_start(ROLE_SCRIBE, &master.policy, &err);
 	if (!master.scribe_next)
 		log_error("the log files are not opened anew: %s", err.text);
 }
@@ -287,7 +277,7 @@ static void scribe_is_ready(struct helper *helper)
 	if (helper == master.scribe)
 		start_scribe_once_alone();
 	else if (helper == master.scribe_next && master.scribe_next_is_for_reload)
-		generations_scribe_ready();
+		generations_part_ready();
 	else if (helper == master.scribe_next)
 		succeed_scribe();
 	master_step();
@@ -301,7 +291,7 @@ static void replace_console(void)
 	if (master.console)
 		stop(master.console);
 	control_forget();
-	master.console = start_new(ROLE_CONSOLE, &master.policy, &err);
+	master.console = helpers_start(ROLE_CONSOLE, &master.policy, &err);
 	if (!master.console)
 		log_error("no console: %s", err.text);
 }
@@ -316,7 +306,7 @@ static void follow_webroot(void)
 	memcpy(served, master.policy.acme_webroot, sizeof(served));
 	if (master.acme)
 		stop(master.acme);
-	master.acme = served[0] ? start_new(ROLE_ACME, &master.policy, &err) : NULL;
+	master.acme = served[0] ? helpers_start(ROLE_ACME, &master.policy, &err) : NULL;
 	if (served[0] && !master.acme)
 		log_error("no ACME challenges: %s", err.text);
 }
@@ -330,7 +320,7 @@ void helpers_commit(bool console_changed)
 		replace_console();
 	follow_webroot();
 	if (master.options.demo && !master.demo) {
-		master.demo = start_new(ROLE_DEMO, &master.policy, &err);
+		master.demo = helpers_start(ROLE_DEMO, &master.policy, &err);
 		if (!master.demo)
 			log_error("no demo origin: %s", err.text);
 	}
@@ -341,7 +331,7 @@ void helpers_commit(bool console_changed)
 static void helper_failed(struct helper *helper, const char *text)
 {
 	if (helper == master.scribe_next && master.scribe_next_is_for_reload)
-		generations_scribe_failed(text);
+		generations_part_failed(text);
 	else if (helper == master.warden)
 		wardens_failed(text);
 	else
@@ -386,7 +376,7 @@ static bool hear(struct helper *helper)
 		if (result == IPC_NONE)
 			return true;
 		if (result == IPC_BROKEN)
-			kill_helper(helper);
+			helpers_kill_one(helper);
 		if (result != IPC_GOT)
 			return false;
 	}
@@ -434,7 +424,7 @@ static void successor_died(struct helper *helper, const char *how)
 	helper->state = HELPER_NONE;
 	master.scribe_next = NULL;
 	if (master.scribe_next_is_for_reload)
-		generations_scribe_failed(err.text);
+		generations_part_failed(err.text);
 	else
 		log_error("the log files are not opened anew: %s", err.text);
 }
@@ -520,6 +510,6 @@ void helpers_kill(void)
 		bool has_process = helper->state != HELPER_NONE && helper->state != HELPER_DEAD;
 		/* the scribe ends by itself, once it has written what there is */
 		if (has_process && helper->role != ROLE_SCRIBE)
-			kill_helper(helper);
+			helpers_kill_one(helper);
 	}
 }

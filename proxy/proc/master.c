@@ -237,7 +237,6 @@ static struct addr loopback(uint16_t port)
 	return addr;
 }
 
-/* The demo's port is a habit, not a promise: another one does as well. */
 /* Without a policy, nobody has said where pages of value are kept: these are of none. Where only a folder for
  * state can be written to, as in a container, they lie in there. */
 static bool name_demo_vault(unsigned port, struct err *err)
@@ -253,6 +252,7 @@ static bool name_demo_vault(unsigned port, struct err *err)
 	return (len > 0 && (size_t)len < room) || err_set(err, "XDG_STATE_HOME: the path is too long");
 }
 
+/* The demo's port is a habit, not a promise: another one does as well. */
 static bool open_demo(struct err *err)
 {
 	struct addr wanted = loopback(DEMO_PORT), bound;

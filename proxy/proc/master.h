@@ -187,14 +187,11 @@ void generations_kill(void);
 bool generations_all_gone(void);
 /* True where the process was one. */
 bool generations_reap(pid_t pid, int wait_status);
-/* The scribe that the coming generation waits for. */
-void generations_scribe_ready(void);
-/* The baseline that the coming generation waits for is there, or was waited for long enough. */
-void generations_guards_ready(void);
-void generations_scribe_failed(const char *text);
-/* The kernel takes the rules of the coming generation, or goes without; or it cannot come. */
-void generations_rules_ready(void);
-void generations_rules_failed(const char *text);
+/* A part that the coming generation may be waiting for is there, or it goes without: its scribe, the first baseline,
+ * the kernel's rules. It starts with the last of them. */
+void generations_part_ready(void);
+/* Such a part cannot be had: nor can the generation. */
+void generations_part_failed(const char *text);
 
 /* preparing.c */
 /* Everything that the coming generation needs is made and handed to it. */

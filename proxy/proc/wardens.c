@@ -206,7 +206,7 @@ static void coming_can_come(void)
 {
 	is_answered = true;
 	loop_disarm(master.loop, &master.rules_wait);
-	generations_rules_ready();
+	generations_part_ready();
 }
 
 static void said_of_coming(const struct rules_report *report)
@@ -256,12 +256,12 @@ void wardens_failed(const char *text)
 	}
 	if (stands()) {
 		err_set(&err, "egress: %s", text);
-		generations_rules_failed(err.text);
+		generations_part_failed(err.text);
 	} else if (go_without(gen, EGRESS_KERNEL_WHY_REFUSED, text, &err)) {
 		end_warden(true);
-		generations_rules_ready();
+		generations_part_ready();
 	} else {
-		generations_rules_failed(err.text);
+		generations_part_failed(err.text);
 	}
 }
 
