@@ -108,6 +108,8 @@ MUST_CHECK bool keeper_mark(int64_t version, enum vault_state state, const char 
 /* Marks the versions of a page with these digests. */
 MUST_CHECK bool keeper_retire(struct page *page, uint8_t digests[][DIGEST_SIZE], unsigned n,
 			      const char *reason);
+/* What the ledger keeps of a version. */
+struct page_mark keeper_mark_of(const struct vault_version *version);
 /* Everything about the pages of a site, from the vault. */
 MUST_CHECK bool keeper_reload_site(struct ledger_site *site);
 MUST_CHECK bool keeper_audit(const char *who, const char *what, const struct ledger_site *site,
@@ -115,7 +117,6 @@ MUST_CHECK bool keeper_audit(const char *who, const char *what, const struct led
 
 /* keeper_fetch.c */
 void keeper_meet_scout(int fd);
-void keeper_lose_scout(void);
 /* Sends what is due and may be under way. Call it after whatever changes what is due. */
 void keeper_schedule(void);
 /* Jobs without an answer come to an end. */

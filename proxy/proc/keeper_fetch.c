@@ -200,6 +200,19 @@ static void take_links(const struct ipc_message *message)
 		keeper_take_links(job, links);
 }
 
+static void lose_scout(void)
+{
+	if (keeper.partner.fd < 0)
+		return;
+	loop_unwatch(keeper.life.loop, &keeper.partner);
+	close(keeper.partner.fd);
+	keeper.partner.fd = -1;
+	keeper.figures.scout_ok = 0;
+	for (size_t i = 0; i < JOBS_MAX; i++)
+		if (keeper.jobs[i].id != 0)
+			end_job(&keeper.jobs[i]);
+}
+
 static void on_scout(struct watch *watch, unsigned events)
 {
 	(void)events;
@@ -215,32 +228,19 @@ static void on_scout(struct watch *watch, unsigned events)
 			break;
 	}
 	if (result == IPC_EOF || result == IPC_BROKEN)
-		keeper_lose_scout();
+		lose_scout();
 	else
 		keeper_schedule();
 }
 
-/* ---- meeting and losing it ---- */
-
-void keeper_lose_scout(void)
-{
-	if (keeper.partner.fd < 0)
-		return;
-	loop_unwatch(keeper.life.loop, &keeper.partner);
-	close(keeper.partner.fd);
-	keeper.partner.fd = -1;
-	keeper.figures.scout_ok = 0;
-	for (size_t i = 0; i < JOBS_MAX; i++)
-		if (keeper.jobs[i].id != 0)
-			end_job(&keeper.jobs[i]);
-}
+/* ---- meeting it ---- */
 
 void keeper_meet_scout(int fd)
 {
 	struct err err = {{0}};
 	if (fd < 0)
 		return;
-	keeper_lose_scout();
+	lose_scout();
 	keeper.partner = (struct watch){.on_event = on_scout, .fd = fd};
 	keeper.schedule.on_expiry = on_schedule;
 	if (!loop_watch_input(keeper.life.loop, &keeper.partner, &err)) {

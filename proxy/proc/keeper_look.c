@@ -186,16 +186,6 @@ static void accept_page(struct page *page)
 	keeper_baseline_due("pages were learned");
 }
 
-static struct page_mark mark_of(const struct vault_version *version)
-{
-	struct page_mark mark = {.first_s = version->first_seen_s,
-				 .last_s = keeper_now_s(),
-				 .samples = version->samples,
-				 .pinned = version->pinned};
-	memcpy(mark.digest, version->digest, DIGEST_SIZE);
-	return mark;
-}
-
 static void publish(struct page *page, const struct job *job, const struct answer *answer)
 {
 	static struct vault_version version;
@@ -203,7 +193,8 @@ static void publish(struct page *page, const struct job *job, const struct answe
 	uint8_t retired[PAGE_GOOD_MAX][DIGEST_SIZE];
 	if (!keep(page, job, answer, VAULT_GOOD, why, &version) || version.state == VAULT_REJECTED)
 		return;
-	const struct page_mark mark = mark_of(&version);
+	struct page_mark mark = keeper_mark_of(&version);
+	mark.last_s = keeper_now_s();
 	unsigned n = learn_publish(page, &mark, retired);
 	if (keeper_retire(page, retired, n, why) && keeper_put_page(page) &&
 	    keeper_audit("keeper", "publish", page->site, page->key, version.number, why) &&

@@ -91,16 +91,6 @@ static bool learn_host(struct page *page, const struct vault_version *version)
 	       keeper_failed(&err);
 }
 
-static struct page_mark mark_of(const struct vault_version *version)
-{
-	struct page_mark mark = {.first_s = version->first_seen_s,
-				 .last_s = version->last_seen_s,
-				 .samples = version->samples,
-				 .pinned = version->pinned};
-	memcpy(mark.digest, version->digest, DIGEST_SIZE);
-	return mark;
-}
-
 /* A page that is gone, and whose going is approved, is known no more. */
 static bool let_go(struct page *page)
 {
@@ -126,7 +116,7 @@ static bool approve_version(struct carrying *c, struct page *page, const struct 
 {
 	static const char why[] = "another version was approved";
 	uint8_t retired[PAGE_GOOD_MAX][DIGEST_SIZE];
-	struct page_mark mark = mark_of(version);
+	struct page_mark mark = keeper_mark_of(version);
 	mark.first_s = came_up_s(page, version);
 	if (version->head.status == 404 || version->head.status == 410)
 		return keeper_audit("operator", "forget", c->site, page->key, version->number,

@@ -311,7 +311,7 @@ struct loading {
 	uint64_t last_s, held_first_s, held_last_s;
 };
 
-static struct page_mark mark_of(const struct vault_version *version)
+struct page_mark keeper_mark_of(const struct vault_version *version)
 {
 	struct page_mark mark = {.first_s = version->first_seen_s,
 				 .last_s = version->last_seen_s,
@@ -332,7 +332,7 @@ static void load_good(struct loading *loading, const struct vault_version *versi
 		at--;
 	}
 	if (at < PAGE_GOOD_MAX)
-		loading->good[at] = (struct ranked){mark_of(version), rank};
+		loading->good[at] = (struct ranked){keeper_mark_of(version), rank};
 }
 
 /* Its samples are those that were taken since anything else was seen, as far as that can be told. */
@@ -340,7 +340,7 @@ static void load_candidate(struct page *page, const struct vault_version *versio
 {
 	if (page->n_seen == PAGE_SEEN_MAX)
 		return;
-	page->seen[page->n_seen++] = mark_of(version);
+	page->seen[page->n_seen++] = keeper_mark_of(version);
 	if (version->first_seen_s > page->quiet_since_s)
 		page->quiet_since_s = version->first_seen_s;
 	page->quiet = page->n_seen == 1 ? version->samples : 1;
