@@ -211,6 +211,8 @@ struct rule_scan {
 };
 
 void rule_tally_begin(struct rule_tally *tally);
+/* A match of that rule counts in it. */
+bool rule_tally_has(const struct rule_tally *tally, uint32_t rule);
 /* What was found so far goes on in another tally: all but excerpts, of which there are none where the bytes of all
  * values outlive the verdict, as those of a head. */
 void rule_tally_carry(struct rule_tally *to, const struct rule_tally *from);

@@ -240,22 +240,13 @@ static void say_rule(struct explain *e, const struct subject *s, const struct ru
 		explain_sayf(e, "  where", NULL, "… and %u others", shown - MATCHES_SHOWN);
 }
 
-static bool is_hit(const struct rule_tally *tally, uint32_t rule)
-{
-	for (uint32_t i = 0; i < tally->hit_count; i++) {
-		if (tally->hits[i].rule == rule)
-			return true;
-	}
-	return false;
-}
-
 void explain_rules(struct explain *e, const struct subject *s, struct rule_story *story,
 		   const struct rule_tally *tally)
 {
 	for (; story->hits < tally->hit_count; story->hits++)
 		say_rule(e, s, story, tally->hits[story->hits].rule, &tally->hits[story->hits]);
 	for (; story->waivers < tally->waiver_count; story->waivers++) {
-		if (!is_hit(tally, tally->waivers[story->waivers].rule))
+		if (!rule_tally_has(tally, tally->waivers[story->waivers].rule))
 			say_rule(e, s, story, tally->waivers[story->waivers].rule, NULL);
 	}
 }

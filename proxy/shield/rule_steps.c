@@ -242,15 +242,6 @@ bool judge_score(struct judging *judging)
 
 /* ---- what was excepted ---- */
 
-static bool is_hit(const struct rule_tally *tally, uint32_t rule)
-{
-	for (uint32_t i = 0; i < tally->hit_count; i++) {
-		if (tally->hits[i].rule == rule)
-			return true;
-	}
-	return false;
-}
-
 /* The first that refuses by itself, else the first whose score would be too much with that of the others. */
 static const struct rule_waiver *deciding_waiver(const struct judging *judging)
 {
@@ -261,7 +252,7 @@ static const struct rule_waiver *deciding_waiver(const struct judging *judging)
 	for (uint32_t i = 0; i < tally->waiver_count; i++) {
 		const struct rule_waiver *waiver = &tally->waivers[i];
 		const uint32_t weight = rule_set_get(shield->settings.rules, waiver->rule)->score;
-		if (mode_at(shield, waiver->rule) != SHIELD_ENFORCE || is_hit(tally, waiver->rule))
+		if (mode_at(shield, waiver->rule) != SHIELD_ENFORCE || rule_tally_has(tally, waiver->rule))
 			continue;
 		if (weight == 0)
 			return waiver;

@@ -188,7 +188,7 @@ static bool all_met(const struct rule_set *set, const struct condition *conditio
 	return true;
 }
 
-static bool is_noted(const struct rule_tally *tally, uint32_t rule)
+bool rule_tally_has(const struct rule_tally *tally, uint32_t rule)
 {
 	for (uint32_t i = 0; i < tally->hit_count; i++) {
 		if (tally->hits[i].rule == rule)
@@ -265,7 +265,7 @@ static void note(const struct look *look, const struct condition *condition, siz
 	struct rule_tally *tally = scan->tally;
 	const int mode = mode_of(scan, condition->rule);
 	if (mode == SHIELD_OFF || is_waived(look, condition, end) || (condition->met != NOT_MET && !all_met(scan->set, condition, tally)) ||
-	    is_noted(tally, condition->rule))
+	    rule_tally_has(tally, condition->rule))
 		return;
 	scan->refused |= rank_of(scan, condition->rule) == 0;
 	struct rule_hit hit = {
@@ -286,7 +286,7 @@ static void on_pattern(void *context, unsigned id, size_t end)
 	struct rule_scratch *scratch = look->scan->scratch;
 	const struct condition *condition = &look->scan->set->conditions[id];
 	bool is_known = !look->scan->watch && !condition->spec->negated && condition->met == NOT_MET &&
-			is_noted(look->scan->tally, condition->rule);
+			rule_tally_has(look->scan->tally, condition->rule);
 	if (is_known || !(look->lanes >> condition->lanes[look->group] & 1) || !selects(condition, look->value) ||
 	    (condition->confirm &&
 	     !confirm_match(condition->confirm, scratch->confirm, look->text, &end)))
