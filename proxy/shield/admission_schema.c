@@ -2,12 +2,13 @@
  * as intervals, paths longest first. */
 #include "sallyport/admission.h"
 
-#include "shield/answers_schema.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/param.h>
+
+#include "shield/answers_schema.h"
+#include "shield/rate_schema.h"
 
 #define THROTTLE(member) offsetof(struct throttle_policy, member)
 #define PATH(member)     offsetof(struct throttle_path, member)
@@ -56,16 +57,6 @@ void admission_link(struct address_policy *addresses, struct throttle_policy *po
 }
 
 /* ---- rates ---- */
-
-static void compile_rate(const struct policy_rate *rate, uint64_t burst, uint64_t salt,
-			 struct throttle_rate *out, struct policy_where where,
-			 struct policy_context *context)
-{
-	if (!throttle_rate_of(rate->count, rate->per_ms, burst, salt, out))
-		policy_error_in(context, where, "burst",
-				"at this rate a burst of %llu takes more than 7 d to be forgotten",
-				(unsigned long long)burst);
-}
 
 static void compile_reply_rate(struct throttle_policy *policy, struct policy_where where,
 			       struct policy_context *context)
@@ -128,9 +119,7 @@ static void finish_path(void *structure, struct policy_where where, struct polic
 	/* what is there and wrong was reported */
 	if (rule->concurrent == 0 && policy_where_of(context, "per_client", nowhere).line == 0)
 		policy_error(context, where, "neither per_client nor concurrent is set");
-	if (rule->per_client.count > 0)
-		compile_rate(&rule->per_client, rule->burst, throttle_id(rule->path), &rule->rate,
-			     where, context);
+	rate_compile(&rule->per_client, rule->burst, "burst", throttle_id(rule->path), &rule->rate, where, context);
 }
 
 static const struct schema path_schema = {
@@ -233,8 +222,7 @@ static void finish_throttle(void *structure, struct policy_where where,
 		policy->has_concurrent |= policy->paths[i]->concurrent > 0;
 	policy->is_on = policy->has_rate || policy->path_count > 0 || policy->logins.n > 0 ||
 			policy->sessions.per_session.count > 0;
-	if (policy->has_rate)
-		compile_rate(&policy->per_client, policy->burst, 0, &policy->rate, where, context);
+	rate_compile(&policy->per_client, policy->burst, "burst", 0, &policy->rate, where, context);
 	compile_reply_rate(policy, where, context);
 	/* always possible: the ranges of both are smaller than those of rates */
 	if (strikes.count > 0)

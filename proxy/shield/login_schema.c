@@ -5,6 +5,7 @@
 
 #include "sallyport/url.h"
 #include "shield/body_schema.h"
+#include "shield/rate_schema.h"
 
 #define LOGIN(member) offsetof(struct login_rule, member)
 
@@ -36,14 +37,6 @@ static bool is_failure(const char *text)
 	       (text[3] == '\0' || (text[3] == ' ' && text[4] == '/'));
 }
 
-static void compile_rate(const struct policy_rate *rate, uint64_t burst, const char *setting, uint64_t salt,
-			 struct throttle_rate *out, struct policy_where where, struct policy_context *context)
-{
-	if (rate->count > 0 && !throttle_rate_of(rate->count, rate->per_ms, burst, salt, out))
-		policy_error_in(context, where, setting, "at this rate a burst of %llu takes more than 7 d to be forgotten",
-				(unsigned long long)burst);
-}
-
 static void check_rates(const struct login_rule *rule, struct policy_where where, struct policy_context *context)
 {
 	const struct policy_where nowhere = {0};
@@ -65,8 +58,8 @@ static void finish_login(void *structure, struct policy_where where, struct poli
 	check_rates(rule, where, context);
 	rule->path_len = strlen(rule->path);
 	rule->id = throttle_id(rule->path) ^ throttle_id("login");
-	compile_rate(&rule->per_client, rule->burst, "burst", rule->id, &rule->client_rate, where, context);
-	compile_rate(&rule->per_user, rule->user_burst, "user_burst", rule->id, &rule->user_rate, where, context);
+	rate_compile(&rule->per_client, rule->burst, "burst", rule->id, &rule->client_rate, where, context);
+	rate_compile(&rule->per_user, rule->user_burst, "user_burst", rule->id, &rule->user_rate, where, context);
 	for (size_t i = 0; i < rule->failed.n; i++) {
 		if (!is_failure(rule->failed.items[i]))
 			policy_error_in(context, where, "failed",

@@ -6,6 +6,7 @@
 #include "sallyport/admission.h"
 #include "sallyport/shield.h"
 #include "shield/lenient_name.h"
+#include "shield/rate_schema.h"
 
 #define SESSIONS(member) offsetof(struct throttle_sessions, member)
 
@@ -34,14 +35,6 @@ static const struct setting session_rows[] = {
     {0},
 };
 
-static void compile_rate(const struct policy_rate *rate, uint64_t burst, const char *setting, uint64_t salt,
-			 struct throttle_rate *out, struct policy_where where, struct policy_context *context)
-{
-	if (rate->count > 0 && !throttle_rate_of(rate->count, rate->per_ms, burst, salt, out))
-		policy_error_in(context, where, setting, "at this rate a burst of %llu takes more than 7 d to be forgotten",
-				(unsigned long long)burst);
-}
-
 static void finish_sessions(void *structure, struct policy_where where, struct policy_context *context)
 {
 	struct throttle_sessions *sessions = structure;
@@ -50,8 +43,8 @@ static void finish_sessions(void *structure, struct policy_where where, struct p
 		policy_error_in(context, where, "cookie", "it is not set: there is no session without it");
 	if (sessions->where.line > 0 && policy_where_of(context, "per_session", nowhere).line == 0)
 		policy_error_in(context, where, "per_session", "it is not set");
-	compile_rate(&sessions->per_session, sessions->burst, "burst", SESSION_ID, &sessions->rate, where, context);
-	compile_rate(&sessions->new_per_client, sessions->new_burst, "new_burst", SEEN_ID, &sessions->new_rate, where,
+	rate_compile(&sessions->per_session, sessions->burst, "burst", SESSION_ID, &sessions->rate, where, context);
+	rate_compile(&sessions->new_per_client, sessions->new_burst, "new_burst", SEEN_ID, &sessions->new_rate, where,
 		     context);
 }
 
