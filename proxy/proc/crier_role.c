@@ -55,13 +55,21 @@ static void execute(int input)
 
 /* ---- runs ---- */
 
+/* It and what it started. */
+static void kill_run(const struct run *run)
+{
+	kill(-run->pid, SIGKILL);
+	kill(run->pid, SIGKILL);
+}
+
 static void end_run(struct run *run)
 {
 	int status = 0;
 	char how[SPAWN_END_SIZE];
 	loop_unwatch(crier.life.loop, &run->watch);
 	loop_disarm(crier.life.loop, &run->timer);
-	close(run->watch.fd);
+	if (run->watch.fd >= 0)
+		close(run->watch.fd);
 	waitpid(run->pid, &status, 0);
 	spawn_describe_end(status, how);
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
@@ -76,13 +84,11 @@ static void on_end(struct watch *watch, unsigned events)
 	hear();
 }
 
-/* It and what it started. */
 static void on_time(struct timer *timer)
 {
 	struct run *run = (struct run *)(void *)((char *)timer - offsetof(struct run, timer));
 	log_warn("alerts.program %s does not end and is killed", crier.life.order.alerts.program);
-	kill(-run->pid, SIGKILL);
-	kill(run->pid, SIGKILL);
+	kill_run(run);
 }
 
 static int memory_of(const struct ipc_message *message)
@@ -109,8 +115,15 @@ static bool begin_run(struct run *run, const struct ipc_message *message, struct
 	run->pid = pid;
 	run->watch = (struct watch){.on_event = on_end, .fd = pidfd_open(pid, 0)};
 	run->timer.on_expiry = on_time;
-	loop_arm(crier.life.loop, &run->timer, loop_now_ms(crier.life.loop) + RUN_MS);
-	return run->watch.fd >= 0 && loop_watch_input(crier.life.loop, &run->watch, err);
+	if (run->watch.fd < 0 ? err_set(err, "pidfd_open: %s", strerror(errno))
+			      : loop_watch_input(crier.life.loop, &run->watch, err)) {
+		loop_arm(crier.life.loop, &run->timer, loop_now_ms(crier.life.loop) + RUN_MS);
+		return true;
+	}
+	/* Whose end nobody would see. */
+	kill_run(run);
+	end_run(run);
+	return false;
 }
 
 static struct run *free_run(void)
@@ -155,7 +168,7 @@ int crier_role(void)
 	int status = helper_serve(&crier.life);
 	for (unsigned i = 0; i < RUNNING_MAX; i++)
 		if (crier.runs[i].pid > 0)
-			kill(-crier.runs[i].pid, SIGKILL);
+			kill_run(&crier.runs[i]);
 	loop_free(crier.life.loop);
 	return status;
 }

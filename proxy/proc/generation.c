@@ -324,7 +324,10 @@ static void on_respawn(struct timer *timer)
 	child->restarts++;
 	if (!start_child(child, &err)) {
 		log_error("cannot start a worker again: %s", err.text);
-		plan_restart(child);
+		if (child->state == WORKER_NONE)
+			plan_restart(child);
+		else
+			kill_child(child); /* it is there, and would not be heard */
 	}
 	report_workers();
 }

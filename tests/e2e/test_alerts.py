@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 
-from harness import test
+from harness import refuse, test
 from harness.webhook import Receiver
 
 SECRET = "a secret of ours"
@@ -111,6 +111,18 @@ def a_receiver_that_hangs_holds_up_no_request_and_is_left(t):
     t.eventually(lambda: len(receiver.posts) == 2, "a second try", 20)
     wait = receiver.posts[1][0] - receiver.posts[0][0]
     t.check(10 < wait < 14 * t.pace(), f"after {wait:.1f} s")
+
+
+@test
+def a_program_that_cannot_be_watched_is_not_run_and_keeps_no_place(t):
+    if not refuse.can():
+        t.skip("the numbers of system calls are not known for this machine")
+    path, _ = program(t, "sleep 1000")
+    server, _ = start(t, {"program": path}, origins=8, start=False, before=lambda: refuse.calls("pidfd_open"))
+    server.start()
+    for _ in range(8):
+        server.get("/")
+    t.eventually(lambda: server.errors().count("is not run: pidfd_open") >= 6, lambda: server.errors(), 10)
 
 
 @test(seconds=20)
