@@ -117,7 +117,11 @@ static bool load_chain(struct tls_certificate *c, const struct tls_reporter *rep
 		return false;
 	}
 	c->leaf = sk_X509_shift(c->chain);
-	return tls_names_of(c->leaf, &c->names);
+	if (!tls_names_of(c->leaf, &c->names)) {
+		tls_report(reporter, "certificate", false, "%s", "out of memory");
+		return false;
+	}
+	return true;
 }
 
 static bool load_key(struct tls_certificate *c, const char *path, const struct tls_reporter *reporter)

@@ -53,7 +53,9 @@ static bool read_authorities(struct tls_clients *clients, const char *path, stru
 
 struct tls_clients *tls_clients_load(enum tls_demand demand, const char *ca, struct err *err)
 {
-	struct tls_clients *clients = tls_init(err) ? calloc(1, sizeof(*clients)) : NULL;
+	if (!tls_init(err))
+		return NULL;
+	struct tls_clients *clients = calloc(1, sizeof(*clients));
 	if (!clients) {
 		err_set(err, "out of memory");
 		return NULL;

@@ -17,6 +17,8 @@ static bool read_all(int fd, unsigned char *bytes, size_t len)
 		ssize_t n = read(fd, bytes + off, len - off);
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n == 0)
+			errno = EIO; /* it became shorter meanwhile */
 		if (n <= 0)
 			return false;
 		off += (size_t)n;

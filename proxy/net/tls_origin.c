@@ -75,6 +75,8 @@ static bool load_own(SSL_CTX *context, const struct tls_origin_setup *setup, con
 		return true;
 	struct tls_certificate *c = tls_certificate_load(setup->certificate, setup->key, NULL, reporter);
 	bool ok = c && SSL_CTX_use_cert_and_key(context, c->leaf, c->key, c->chain, 1) == 1;
+	if (c && !ok)
+		tls_report(reporter, "certificate", false, "%s cannot be used: %s", c->path, tls_last_error("out of memory"));
 	tls_certificate_free(c);
 	return ok;
 }

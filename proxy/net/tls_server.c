@@ -284,7 +284,9 @@ static bool build(struct tls_server *server, struct err *err)
 
 struct tls_server *tls_server_new(const struct tls_server_setup *setup, struct err *err)
 {
-	struct tls_server *server = tls_init(err) ? calloc(1, sizeof(*server)) : NULL;
+	if (!tls_init(err))
+		return NULL;
+	struct tls_server *server = calloc(1, sizeof(*server));
 	if (!server) {
 		err_set(err, "out of memory");
 		return NULL;
