@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -135,7 +136,7 @@ static bool read_all(int fd, struct strbuf *out)
 {
 	char step[STEP];
 	ssize_t n;
-	while ((n = read(fd, step, sizeof(step))) != 0) {
+	while (!out->truncated && (n = read(fd, step, sizeof(step))) != 0) {
 		if (n < 0 && errno != EINTR)
 			return false;
 		if (n > 0)
@@ -161,6 +162,8 @@ static bool hear(int fd, pid_t pid, const char *url, struct strbuf *out, struct 
 	strbuf_init(&said, RULE_PACK_BYTES_MAX + sizeof(struct err));
 	bool whole = read_all(fd, &said);
 	int status = 1;
+	if (!whole)
+		kill(pid, SIGKILL); /* it may have more to say, for ever */
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	bool ok = whole && status == 0 ? take(strbuf_span(&said), url, out, err)
