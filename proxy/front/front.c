@@ -17,7 +17,17 @@
 #include "sallyport/json.h"
 #include "sallyport/log.h"
 
-enum { LOOK_AGAIN_MS = 50, TICKETS_EVERY_MS = 60000, ADOPTIONS_PER_EVENT = 8, ACCEPT_AGAIN_MS = 50, SHED_AFTER_MS = 1000, SHED_EVERY_MS = 100, FDS_BESIDE = 64, FDS_A_CONNECTION = 2, DATE_EVERY_US = 1000000 };
+enum {
+	ACCEPT_AGAIN_MS = 50,  /* where descriptors ran out */
+	LOOK_AGAIN_MS = 50,    /* while draining, for what became idle */
+	ADOPTIONS_PER_EVENT = 8,
+	SHED_AFTER_MS = 1000,  /* a client has to have been idle, or slow, so long to make room for another */
+	SHED_EVERY_MS = 100,   /* at most: it looks at everybody */
+	TICKETS_EVERY_MS = 60000,
+	DATE_EVERY_US = 1000000,
+	FDS_BESIDE = 64,       /* for all that is no connection */
+	FDS_A_CONNECTION = 2,  /* one to an origin, too */
+};
 
 struct span front_date(struct front *f)
 {

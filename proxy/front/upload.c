@@ -26,8 +26,9 @@ static void client_owes(struct exchange *x, bool owes)
 	}
 }
 
-/* Content whose length was not said beforehand turns out to be too long. True: it is refused; where
- * the site only watches, it is noted. */
+/* Content whose length was not said beforehand turns out to be too long. True: it is to be refused, by
+ * exchange_refuse(), which completes the verdict. Where the site only watches, the verdict says what would have
+ * been done. */
 static bool is_over_limit(struct exchange *x)
 {
 	const struct shield_settings *shield = &x->subject.site->shield_settings;
