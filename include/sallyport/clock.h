@@ -8,8 +8,13 @@
 /* Milliseconds and microseconds of CLOCK_MONOTONIC: for deadlines and durations. */
 uint64_t clock_mono_ms(void);
 uint64_t clock_mono_us(void);
-/* Microseconds since 1970 (CLOCK_REALTIME): for logs. */
+/* Microseconds since 1970 (CLOCK_REALTIME): for logs, and for times that outlive the process. */
 uint64_t clock_wall_us(void);
+/* From then to now, in the unit that both have; 0 where then is later: wall time may be set back. */
+static inline uint64_t clock_since(uint64_t then, uint64_t now)
+{
+	return now > then ? now - then : 0;
+}
 /* "2026-11-23T21:08:24.123Z", NUL-terminated. */
 #define CLOCK_ISO_SIZE 25
 void clock_format_iso(uint64_t wall_us, char out[CLOCK_ISO_SIZE]);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "sallyport/clock.h"
 #include "sallyport/lru.h"
 
 enum { DAY_S = 86400, TRIES = 64, USES_MAX = (1 << 24) - 1, NOWHERE = -1 };
@@ -39,19 +40,14 @@ static uint64_t time_of_use(const struct egress_lesson_use *use)
 	return (use->now_ms + 999) / 1000;
 }
 
-static uint64_t age(uint64_t since_s, uint64_t now_s)
-{
-	return now_s > since_s ? now_s - since_s : 0;
-}
-
 static bool holds(const struct lesson *lesson, uint32_t epoch, uint64_t now_s)
 {
 	switch (lesson->standing) {
 	case EGRESS_APPROVED: return true;
 	case EGRESS_COUNTS_AS_LISTED:
-		return lesson->epoch == epoch && age(lesson->last_s, now_s) < (uint64_t)EGRESS_COUNTS_DAYS * DAY_S;
+		return lesson->epoch == epoch && clock_since(lesson->last_s, now_s) < (uint64_t)EGRESS_COUNTS_DAYS * DAY_S;
 	case EGRESS_CANDIDATE:
-		return lesson->epoch == epoch && age(lesson->last_s, now_s) < (uint64_t)EGRESS_CANDIDATE_DAYS * DAY_S;
+		return lesson->epoch == epoch && clock_since(lesson->last_s, now_s) < (uint64_t)EGRESS_CANDIDATE_DAYS * DAY_S;
 	default: return false;
 	}
 }
@@ -169,7 +165,7 @@ static void enter(struct egress_learned *learned, int at, uint64_t key, struct s
 
 static enum egress_standing standing_after(const struct lesson *lesson, const struct egress_lesson_use *use)
 {
-	const bool is_next_day = age(lesson->first_s, use->now_ms / 1000) >= DAY_S;
+	const bool is_next_day = clock_since(lesson->first_s, use->now_ms / 1000) >= DAY_S;
 	return lesson->standing == EGRESS_CANDIDATE && use->may_count && is_next_day ? EGRESS_COUNTS_AS_LISTED
 										     : lesson->standing;
 }

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "sallyport/clock.h"
+
 enum {
 	AGENTS = 3,               /* that samples are fetched as, in turn */
 	SETTLE_PARTS = 100,       /* how often a page is looked at while it settles */
@@ -68,6 +70,12 @@ static bool count_sample(struct page *page, const struct look *look)
 	return true;
 }
 
+/* A beginning that lies ahead is of a clock that was set back: it is now, or nobody knows how long that would wait. */
+static uint64_t earlier(uint64_t begin_s, uint64_t now_s)
+{
+	return begin_s < now_s ? begin_s : now_s;
+}
+
 /* Every origin and every agent had its turn, once for each form of the page. */
 static bool has_enough_samples(const struct page *page, const struct guard_policy *policy,
 			       const struct look *look)
@@ -84,13 +92,14 @@ static bool has_settled(const struct page *page, const struct guard_policy *poli
 			const struct look *look)
 {
 	bool waits = look->is_text || page->is_text;
-	return !waits || look->now_s - page->quiet_since_s >= policy->settle_ms / 1000;
+	return !waits || clock_since(page->quiet_since_s, look->now_s) >= policy->settle_ms / 1000;
 }
 
 static enum learn_step learn_sample(struct page *page, const struct guard_policy *policy,
 				    const struct look *look)
 {
 	page->is_text = page->is_text || look->is_text;
+	page->quiet_since_s = earlier(page->quiet_since_s, look->now_s);
 	if (!count_sample(page, look)) {
 		page->policy = BASELINE_VARYING;
 		page->n_seen = 0;
@@ -279,8 +288,9 @@ bool learn_is_gone(struct page *page, const struct guard_policy *policy, uint64_
 	uint64_t wait_s = policy->settle_ms / 1000;
 	if (wait_s < GONE_MIN_S)
 		wait_s = GONE_MIN_S;
+	page->gone_s = earlier(page->gone_s, now_s);
 	if (page->gone_told || page->gone_rounds < origins || page->gone_s == 0 ||
-	    now_s - page->gone_s < wait_s)
+	    clock_since(page->gone_s, now_s) < wait_s)
 		return false;
 	page->gone_told = true;
 	return true;

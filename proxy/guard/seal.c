@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#include "sallyport/clock.h"
+
 static unsigned count_exact(const struct ledger_site *site)
 {
 	unsigned n = 0;
@@ -14,7 +16,7 @@ static unsigned count_exact(const struct ledger_site *site)
 
 static bool is_severe(const struct page *page, uint64_t now_s)
 {
-	return page->look == LOOK_SEVERE && now_s - page->looked_s <= SEVERE_LASTS_S;
+	return page->look == LOOK_SEVERE && clock_since(page->looked_s, now_s) <= SEVERE_LASTS_S;
 }
 
 unsigned seal_count_severe(const struct ledger_site *site, uint64_t now_s)

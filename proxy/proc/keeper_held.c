@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "proc/keeper.h"
+#include "sallyport/clock.h"
 #include "sallyport/hash.h"
 #include "sallyport/log.h"
 
@@ -147,7 +148,7 @@ static struct page *page_of(struct ledger_site *site, struct span key)
 static void look_soon(struct page *page)
 {
 	uint64_t at_ms = keeper_now_ms() + LOOK_AGAIN_S * UINT64_C(1000);
-	if (keeper_now_s() - page->looked_s >= LOOK_AGAIN_S)
+	if (clock_since(page->looked_s, keeper_now_s()) >= LOOK_AGAIN_S)
 		schedule_urgent(page);
 	else if (!page->in_flight && page->due_ms > at_ms)
 		ledger_due(page, at_ms);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "proc/keeper.h"
+#include "sallyport/clock.h"
 #include "sallyport/log.h"
 #include "sallyport/redirect.h"
 #include "sallyport/signs.h"
@@ -160,7 +161,7 @@ static void note_known(struct page *page, const struct answer *answer)
 	static struct vault_version version;
 	struct err err = {{0}};
 	bool is_over = page->look == LOOK_GOOD && page->good_run >= GOOD_RUN * page_route(page)->n &&
-		       keeper_now_s() - page->visitors_s >= QUIET_S;
+		       clock_since(page->visitors_s, keeper_now_s()) >= QUIET_S;
 	if (page->held != SEVERITY_UNSET && is_over && keeper_clear_held(page))
 		log_info("site %s: %s is good again", page->site->plan->name, page->key);
 	if (page->looked_s - page->touched_s < TOUCH_S || !keeper_begin())

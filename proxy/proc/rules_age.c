@@ -16,11 +16,6 @@ uint64_t rules_age_made_s(const struct rules_age *age)
 	return age->dates.pack[0] ? age->dates.pack_created_s : age->dates.updated_s;
 }
 
-static uint64_t seconds_since(uint64_t then_s, uint64_t now_s)
-{
-	return now_s > then_s ? now_s - then_s : 0;
-}
-
 static void add_date(struct json_writer *json, const char *key, uint64_t at_s)
 {
 	char iso[CLOCK_ISO_SIZE];
@@ -31,7 +26,7 @@ static void add_date(struct json_writer *json, const char *key, uint64_t at_s)
 
 static void add_age(const struct rules_age *age, uint64_t then_s, bool decides, uint64_t now_s, struct json_writer *json)
 {
-	uint64_t seconds = seconds_since(then_s, now_s);
+	uint64_t seconds = clock_since(then_s, now_s);
 	json_add_number(json, "age_s", seconds);
 	json_add_bool(json, "old", decides && age->max_age_ms > 0 && seconds > age->max_age_ms / 1000);
 }

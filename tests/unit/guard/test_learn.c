@@ -206,6 +206,32 @@ static void a_page_that_is_gone_everywhere_for_long_is_told_once(void **state)
 	assert_int_equal(page->gone_s, 0);
 }
 
+static void a_clock_that_is_set_back_settles_nothing(void **state)
+{
+	(void)state;
+	struct page *page = begin(1);
+	for (uint64_t i = 0; i < 5; i++)
+		assert_int_equal(see(page, 'a', 1000 + i, true), LEARN_SAMPLE);
+	assert_int_equal(see(page, 'a', 900, true), LEARN_SAMPLE);
+	/* its time begins anew, and not where the clock was wrong */
+	assert_int_equal(see(page, 'a', 999, true), LEARN_SAMPLE);
+	assert_int_equal(see(page, 'a', 1000, true), LEARN_ACCEPT);
+}
+
+static void a_page_is_not_gone_for_long_because_the_clock_was_set_back(void **state)
+{
+	(void)state;
+	struct page *page = begin(1);
+	const struct guard_policy *policy = &page->site->plan->policy;
+	know(page, 'a', 100);
+	struct look look = look_of('n', 5000, 1, true);
+	look.status = 404;
+	assert_int_equal(learn_look(page, policy, &look), LEARN_GONE);
+	assert_false(learn_is_gone(page, policy, 2000, 1));
+	assert_false(learn_is_gone(page, policy, 2000 + GONE_MIN_S - 1, 1));
+	assert_true(learn_is_gone(page, policy, 2000 + GONE_MIN_S, 1));
+}
+
 static void types_say_what_has_to_settle(void **state)
 {
 	(void)state;
@@ -245,6 +271,8 @@ int main(void)
 	    cmocka_unit_test_teardown(a_window_takes_what_comes_and_drops_what_went, brain_end),
 	    cmocka_unit_test_teardown(a_page_that_only_others_see_changed_is_cloaked, brain_end),
 	    cmocka_unit_test_teardown(a_page_that_is_gone_everywhere_for_long_is_told_once, brain_end),
+	    cmocka_unit_test_teardown(a_clock_that_is_set_back_settles_nothing, brain_end),
+	    cmocka_unit_test_teardown(a_page_is_not_gone_for_long_because_the_clock_was_set_back, brain_end),
 	    cmocka_unit_test(types_say_what_has_to_settle),
 	    cmocka_unit_test_teardown(what_is_learned_is_asked_often_what_settles_seldom, brain_end),
 	};

@@ -66,6 +66,16 @@ static void what_was_severe_long_ago_counts_no_more(void **state)
 	assert_int_equal(seal_judge(site, 200 + SEVERE_LASTS_S + 1, 0), SEAL_NOTHING);
 }
 
+static void what_is_severe_counts_though_the_clock_was_set_back(void **state)
+{
+	(void)state;
+	struct ledger_site *site = guarded(1);
+	make_severe(known(site, "/a"), 200);
+	make_severe(known(site, "/b"), 200);
+	assert_int_equal(seal_judge(site, 150, 0), SEAL_CHANGED);
+	assert_int_equal(site->seal.state, GUARD_SEALED);
+}
+
 static void changes_and_dead_origins_seal_nothing(void **state)
 {
 	(void)state;
@@ -225,6 +235,7 @@ int main(void)
 	    BRAIN_TEST(a_site_is_learning_until_a_page_is_known_and_confirmed),
 	    BRAIN_TEST(one_severe_page_seals_nothing_two_do),
 	    BRAIN_TEST(what_was_severe_long_ago_counts_no_more),
+	    BRAIN_TEST(what_is_severe_counts_though_the_clock_was_set_back),
 	    BRAIN_TEST(changes_and_dead_origins_seal_nothing),
 	    BRAIN_TEST(a_change_of_nearly_everything_seals),
 	    BRAIN_TEST(good_rounds_of_every_origin_open_it_again),
