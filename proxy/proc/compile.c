@@ -170,7 +170,8 @@ static void report_egress(const struct egress_policy *egress)
 static bool read_secret(const char *path, char out[SECRET_SIZE])
 {
 	struct err err = {{0}};
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* non-blocking: a pipe in the place of a file must not stop us */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	ssize_t n = fd < 0 ? -1 : read(fd, out, SECRET_SIZE - 1);
 	if (n < 0)
 		err_set(&err, "alerts.secret_file: %s: %s", path, strerror(errno));

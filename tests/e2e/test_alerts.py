@@ -74,6 +74,16 @@ def a_secret_may_stand_in_a_file_that_only_root_reads(t):
 
 
 @test(seconds=30)
+def a_pipe_in_the_place_of_a_secret_stops_nobody(t):
+    path = t.directory() / "secret"
+    os.mkfifo(path)
+    server = t.fresh_server({"alerts": {"webhook": "http://127.0.0.1:1/", "secret_file": str(path)}}, start=False)
+    server.start(wait=False)
+    t.equal(server.process.wait(15 * t.pace()), 1, "exit status")
+    t.check("alerts.secret_file" in server.errors(), server.errors())
+
+
+@test(seconds=30)
 def a_receiver_that_fails_is_asked_again_with_the_same_id(t):
     receiver = Receiver(t, [500, 302, 204])
     server, _ = start(t, {"webhook": f"http://127.0.0.1:{receiver.port}/", "secret": SECRET})
