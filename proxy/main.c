@@ -4,6 +4,7 @@
 
 #include "sallyport/cli.h"
 #include "sallyport/master.h"
+#include "sallyport/standard_fds.h"
 
 static int run_command(const struct cli_command *command, int argc, char **argv)
 {
@@ -17,6 +18,8 @@ static int run_command(const struct cli_command *command, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	if (!standard_fds_open())
+		return CLI_NO; /* which nobody could be told */
 	if (argc >= 2 && strcmp(argv[1], "--role") == 0)
 		return role_main(argc, argv);
 	const char *name = argc >= 2 ? argv[1] : "help";

@@ -37,6 +37,16 @@ def every_process_has_its_role_and_name(t):
 
 
 @test
+def without_standard_descriptors_none_is_taken_for_one(t):
+    server = t.fresh_server(before=lambda: os.closerange(0, 3))
+    for process in server.processes():
+        for number in range(3):
+            t.equal(os.readlink(f"/proc/{process['pid']}/fd/{number}"), "/dev/null",
+                    f"descriptor {number} of the {process['role']}")
+    t.equal(server.get("/").status, 200, "status")
+
+
+@test
 def workers_have_no_rights(t):
     server = t.server()
     if is_sanitized():
