@@ -1,4 +1,5 @@
 /* Program entry: which command, or which role of a running server. */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,6 +21,8 @@ int main(int argc, char **argv)
 {
 	if (!standard_fds_open())
 		return CLI_NO; /* which nobody could be told */
+	/* Who ignores it, as whoever started us may, has children that end unseen; it is handed on with exec. */
+	signal(SIGCHLD, SIG_DFL);
 	if (argc >= 2 && strcmp(argv[1], "--role") == 0)
 		return role_main(argc, argv);
 	const char *name = argc >= 2 ? argv[1] : "help";

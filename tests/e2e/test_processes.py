@@ -47,6 +47,15 @@ def without_standard_descriptors_none_is_taken_for_one(t):
 
 
 @test
+def children_are_seen_to_end_though_the_starter_ignores_its_own(t):
+    server = t.fresh_server(before=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+    worker = server.workers()[0]
+    os.kill(worker, signal.SIGKILL)
+    t.eventually(lambda: server.workers() not in ([], [worker]), "another worker in its place", 5)
+    t.check(f"worker {worker} " in server.errors(), server.errors())
+
+
+@test
 def workers_have_no_rights(t):
     server = t.server()
     if is_sanitized():
