@@ -17,6 +17,15 @@ static int run_command(const struct cli_command *command, int argc, char **argv)
 	return command->run(argc, argv);
 }
 
+/* An answer that did not arrive, on a full disk for one, was not given. */
+static int settle_answer(int status)
+{
+	if ((fflush(stdout) == 0 && !ferror(stdout)) || status != CLI_DONE)
+		return status;
+	fputs("sallyport: cannot write the answer\n", stderr);
+	return CLI_NO;
+}
+
 int main(int argc, char **argv)
 {
 	if (!standard_fds_open())
@@ -35,5 +44,5 @@ int main(int argc, char **argv)
 		return cli_wrong_use(NULL, "there is no command \"%s\"", name);
 	if (argc < 2)
 		return cli_help(1, argv) == CLI_DONE ? CLI_WRONG_USE : CLI_NO;
-	return run_command(command, argc - 1, argv + 1);
+	return settle_answer(run_command(command, argc - 1, argv + 1));
 }

@@ -114,6 +114,15 @@ def there_are_bad_policies(t):
 
 # ---- run
 
+@test
+def an_answer_that_cannot_be_written_was_not_given(t):
+    with open("/dev/full", "wb") as full:
+        for arguments in (["version"], ["help"], ["check", "--help"], ["check", "--rules"]):
+            result = subprocess.run([harness_server.BINARY, *arguments], stdout=full, stderr=subprocess.PIPE, text=True)
+            t.equal(result.returncode, 1, f"exit status of {arguments}")
+            t.equal(result.stderr.count("cannot write the answer"), 1, result.stderr)
+
+
 def fails_in_one_line(t, result, *words):
     said = result.stderr.strip().splitlines()
     t.equal(result.returncode, 1, f"exit status\n{result.stderr}")
