@@ -6,6 +6,8 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "sallyport/big_endian.h"
+
 socklen_t addr_len(const struct addr *addr)
 {
 	return addr->u.sa.sa_family == AF_INET6 ? sizeof(addr->u.in6) : sizeof(addr->u.in4);
@@ -203,9 +205,7 @@ uint64_t addr_client_key(const struct addr *addr)
 	if (addr->u.sa.sa_family != AF_INET6)
 		/* ::ffff:0:0/32 belongs to nobody, so no /64 has the key of an IPv4 address */
 		return (uint64_t)0xffff << 32 | ntohl(addr->u.in4.sin_addr.s_addr);
-	uint64_t key = 0;
-	for (unsigned i = 0; i < 8; i++)
-		key = key << 8 | addr->u.in6.sin6_addr.s6_addr[i];
+	uint64_t key = big64_at(&addr->u.in6.sin6_addr);
 	return key ? key : 1;
 }
 

@@ -1,28 +1,16 @@
 /* The list of bans by order. Trusts that one process writes; readers touch nothing but the list, whatever stands in it. */
 #include "sallyport/ban_list.h"
 
+#include "sallyport/big_endian.h"
+
 struct network {
 	uint64_t high, low;
 	uint32_t prefix;
 };
 
-static uint64_t read_u64(const uint8_t bytes[8])
-{
-	uint64_t value = 0;
-	for (unsigned i = 0; i < 8; i++)
-		value = value << 8 | bytes[i];
-	return value;
-}
-
-static void write_u64(uint64_t value, uint8_t bytes[8])
-{
-	for (unsigned i = 0; i < 8; i++)
-		bytes[i] = (uint8_t)(value >> (56 - 8 * i));
-}
-
 static struct network network_of(const struct cidr *cidr)
 {
-	return (struct network){read_u64(cidr->bytes), read_u64(cidr->bytes + 8), cidr->prefix};
+	return (struct network){big64_at(cidr->bytes), big64_at(cidr->bytes + 8), cidr->prefix};
 }
 
 static uint64_t load(const _Atomic uint64_t *value)
@@ -121,7 +109,7 @@ uint64_t ban_list_find(const struct ban_list *list, const struct addr *addr, uin
 	uint64_t longest_ms = 0;
 	if (n == 0 || !addr_mapped_bytes(addr, bytes))
 		return 0;
-	const uint64_t high = read_u64(bytes), low = read_u64(bytes + 8);
+	const uint64_t high = big64_at(bytes), low = big64_at(bytes + 8);
 	for (unsigned i = 0; i < n; i++) {
 		const struct ban_entry *entry = &list->of[i];
 		uint64_t until_ms = atomic_load_explicit(&entry->until_ms, memory_order_acquire);
@@ -140,8 +128,8 @@ bool ban_list_get(const struct ban_list *list, unsigned i, uint64_t now_ms, stru
 	if (i >= count_of(list) || !is_live(load(&list->of[i].until_ms), now_ms))
 		return false;
 	const struct network network = load_network(&list->of[i]);
-	write_u64(network.high, cidr->bytes);
-	write_u64(network.low, cidr->bytes + 8);
+	big64_put(cidr->bytes, network.high);
+	big64_put(cidr->bytes + 8, network.low);
 	cidr->prefix = (uint8_t)network.prefix;
 	*until_ms = load(&list->of[i].until_ms);
 	return true;

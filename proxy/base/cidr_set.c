@@ -5,17 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint64_t read_u64(const uint8_t bytes[8])
-{
-	uint64_t value = 0;
-	for (unsigned i = 0; i < 8; i++)
-		value = value << 8 | bytes[i];
-	return value;
-}
+#include "sallyport/big_endian.h"
 
 static struct cidr_bound bound_of(const uint8_t bytes[16])
 {
-	return (struct cidr_bound){read_u64(bytes), read_u64(bytes + 8)};
+	return (struct cidr_bound){big64_at(bytes), big64_at(bytes + 8)};
 }
 
 static bool is_less(struct cidr_bound a, struct cidr_bound b)

@@ -33,11 +33,12 @@ struct civil {
 	unsigned hour, minute, second;
 };
 
+enum { DAYS_100_YEARS = 36524, DAYS_400_YEARS = 146097, DAYS_1970 = 719468 /* from 1 March of the year 0 */ };
+
 /* The calendar repeats every 400 years. Counted from 1 March, so that a leap day is the
  * last day of its year, the months from March on have 31 30 31 30 31 days, over and over. */
 static void civil_from_days(unsigned days, struct civil *out)
 {
-	enum { DAYS_1970 = 719468, DAYS_400_YEARS = 146097, DAYS_100_YEARS = 36524 };
 	days += DAYS_1970;
 	out->weekday = (days + 3) % 7;
 	unsigned era = days / DAYS_400_YEARS;
@@ -66,7 +67,6 @@ static void civil_from_seconds(uint64_t seconds, struct civil *out)
 /* From such a year on; the inverse of civil_from_days. */
 static uint64_t days_from_civil(unsigned year, unsigned month, unsigned day)
 {
-	enum { DAYS_1970 = 719468, DAYS_400_YEARS = 146097 };
 	year -= month <= 2;
 	unsigned of_era = year % 400, from_march = month > 2 ? month - 3 : month + 9;
 	unsigned days = 365 * of_era + of_era / 4 - of_era / 100 + (153 * from_march + 2) / 5 + day - 1;

@@ -1,6 +1,5 @@
 /* Counters and quotas straight from netlink (linux/netfilter/nf_tables.h). libnftables would ask for each set
  * of the table before it answers, which for many origins takes a quarter of a second. */
-#include <endian.h>
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -8,6 +7,7 @@
 #include <string.h>
 
 #include "egress/kernel_netlink.h"
+#include "sallyport/big_endian.h"
 #include "sallyport/kernel_nft.h"
 
 enum { TABLE_SIZE = 64 };
@@ -19,12 +19,9 @@ int kernel_counters_open(struct err *err)
 
 static uint64_t number_in(const char *bytes, size_t len, unsigned type)
 {
-	uint64_t value = 0;
 	size_t value_len;
 	const char *at = netlink_find(bytes, len, type, &value_len);
-	if (at && value_len == sizeof(value))
-		memcpy(&value, at, sizeof(value));
-	return be64toh(value);
+	return at && value_len == sizeof(uint64_t) ? big64_at(at) : 0;
 }
 
 struct reader {

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "sallyport/big_endian.h"
+
 enum { PACKET_BYTES = 96, BUFFER_BYTES = 65536, KERNEL_BUFFER_BYTES = 65536, BURST = 64 };
 
 /* ---- reading ---- */
@@ -56,21 +58,16 @@ static uint64_t id_of(struct span word)
 	return id;
 }
 
-static uint16_t be16(const unsigned char *at)
-{
-	return (uint16_t)(at[0] << 8 | at[1]);
-}
-
 /* Ports, or the identifier of an ICMP echo, which is the same in both directions. */
 static void read_ports(const unsigned char *at, size_t len, struct kernel_event *out)
 {
 	uint16_t from = 0, to = 0;
 	bool is_echo = out->protocol == IPPROTO_ICMP || out->protocol == IPPROTO_ICMPV6;
 	if (is_echo && len >= 6) {
-		from = to = be16(at + 4);
+		from = to = big16_at(at + 4);
 	} else if (!is_echo && len >= 4 && (out->protocol == IPPROTO_TCP || out->protocol == IPPROTO_UDP)) {
-		from = be16(at);
-		to = be16(at + 2);
+		from = big16_at(at);
+		to = big16_at(at + 2);
 	}
 	addr_set_port(&out->from, from);
 	addr_set_port(&out->to, to);

@@ -1,9 +1,10 @@
 /* Networks within networks, as a sorted array; see networks.h. Pure, and without allocation once sorted. */
 #include "egress/networks.h"
 
-#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "sallyport/big_endian.h"
 
 enum { IPV4_PREFIX = 96 }; /* of ::ffff:0:0/96 */
 
@@ -12,16 +13,9 @@ struct key {
 	uint8_t prefix;
 };
 
-static uint64_t read_u64(const uint8_t bytes[8])
-{
-	uint64_t value;
-	memcpy(&value, bytes, sizeof(value));
-	return be64toh(value);
-}
-
 static struct key key_of(const uint8_t bytes[16], uint8_t prefix)
 {
-	return (struct key){read_u64(bytes), read_u64(bytes + 8), prefix};
+	return (struct key){big64_at(bytes), big64_at(bytes + 8), prefix};
 }
 
 static bool is_ipv4(const struct key *key)

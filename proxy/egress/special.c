@@ -5,8 +5,9 @@
  * that an origin has to reach, and stays closed like its block. */
 #include "egress/special.h"
 
-#include <endian.h>
 #include <string.h>
+
+#include "sallyport/big_endian.h"
 
 #define V4(a, b, c, d, prefix) {.bytes = {[10] = 0xff, [11] = 0xff, [12] = (a), [13] = (b), [14] = (c), [15] = (d)}, 96 + (prefix)}
 #define WORD(w) (uint8_t)((w) >> 8), (uint8_t)((w) & 0xff)
@@ -75,10 +76,7 @@ struct key {
 
 static struct key key_of(const uint8_t bytes[16])
 {
-	struct key key;
-	memcpy(&key.high, bytes, 8);
-	memcpy(&key.low, bytes + 8, 8);
-	return (struct key){be64toh(key.high), be64toh(key.low)};
+	return (struct key){big64_at(bytes), big64_at(bytes + 8)};
 }
 
 static bool is_ipv4(struct key key)

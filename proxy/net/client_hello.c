@@ -3,6 +3,7 @@
 #include "sallyport/client_hello.h"
 
 #include "sallyport/addr.h"
+#include "sallyport/big_endian.h"
 #include "sallyport/url.h"
 
 enum { RECORD_HEAD = 5, MESSAGE_HEAD = 4, RANDOM_BYTES = 32, SESSION_MAX = 32 };
@@ -16,7 +17,7 @@ static size_t byte_at(struct span bytes, size_t at)
 
 static size_t u16_at(struct span bytes, size_t at)
 {
-	return byte_at(bytes, at) << 8 | byte_at(bytes, at + 1);
+	return big16_at(bytes.ptr + at);
 }
 
 /* The first len bytes of *rest, taken off it. */

@@ -1,6 +1,8 @@
 /* Reads questions and writes answers. No name is ever decompressed: a question has nothing to point to. */
 #include "sallyport/dns_message.h"
 
+#include "sallyport/big_endian.h"
+
 enum { HEADER_BYTES = 12, LABEL_MAX = 63, OPT_BYTES = 11, CLASS_IN = 1, TYPE_OPT = 41, NAME_BYTES_MAX = 255 };
 enum { FLAG_ANSWER = 0x8000, FLAG_RECURSION = 0x0100, FLAG_CAN_RECURSE = 0x0080, POINTER_TO_QUESTION = 0xc00c };
 /* In a question: an opcode other than QUERY, AA, TC, RA, the reserved bit, a response code. */
@@ -13,7 +15,7 @@ static size_t byte_at(struct span bytes, size_t at)
 
 static uint16_t u16_at(struct span bytes, size_t at)
 {
-	return (uint16_t)(byte_at(bytes, at) << 8 | byte_at(bytes, at + 1));
+	return big16_at(bytes.ptr + at);
 }
 
 /* ---- reading ---- */

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "sallyport/big_endian.h"
+
 static const char v1_start[] = "PROXY ";
 static const char v2_signature[] = "\r\n\r\n\0\r\nQUIT\n";
 
@@ -114,7 +116,7 @@ static uint8_t byte_at(struct span bytes, size_t at)
 
 static size_t u16_at(struct span bytes, size_t at)
 {
-	return (size_t)byte_at(bytes, at) << 8 | byte_at(bytes, at + 1);
+	return big16_at(bytes.ptr + at);
 }
 
 static void read_v4(const char *ip, const char *port, struct addr *out)

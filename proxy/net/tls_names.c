@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sallyport/big_endian.h"
+
 enum { NAME_MAX_BYTES = 253, LIST_HEAD = 2, ENTRY_HEAD = 3, TYPE_HOST = 0 };
 
 static bool is_name_byte(char c)
@@ -33,9 +35,9 @@ size_t tls_read_server_name(const unsigned char *extension, size_t len, char out
 {
 	if (len < LIST_HEAD + ENTRY_HEAD)
 		return 0;
-	size_t list = (size_t)extension[0] << 8 | extension[1];
+	size_t list = big16_at(extension);
 	const unsigned char *entry = extension + LIST_HEAD;
-	size_t name = (size_t)entry[1] << 8 | entry[2];
+	size_t name = big16_at(entry + 1);
 	/* One name of one type: there has never been another, and OpenSSL takes no second one. */
 	if (list != len - LIST_HEAD || entry[0] != TYPE_HOST || name != list - ENTRY_HEAD)
 		return 0;

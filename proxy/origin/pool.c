@@ -402,11 +402,13 @@ static bool routes_init(struct origins *origins, const struct settings *settings
 struct origins *origins_new(const struct origins_setup *setup, struct err *err)
 {
 	struct origins *origins = calloc(1, sizeof(*origins));
-	err_set(err, "out of memory");
-	if (!origins)
+	if (!origins) {
+		err_set(err, "out of memory");
 		return NULL;
+	}
 	origins->setup = *setup;
-	if (setup->anywhere ? places_init(origins, err) : routes_init(origins, setup->settings))
+	if (setup->anywhere ? places_init(origins, err)
+			    : routes_init(origins, setup->settings) || err_set(err, "out of memory"))
 		return origins;
 	origins_free(origins);
 	return NULL;
