@@ -47,8 +47,9 @@ static void execute(int input)
 	for (int signal_number = 1; signal_number < SIGRTMIN; signal_number++)
 		signal(signal_number, SIG_DFL);
 	if (chdir("/") != 0 || nothing < 0 || dup2(input, STDIN_FILENO) < 0 ||
-	    dup2(nothing, STDOUT_FILENO) < 0 || close_range(STDERR_FILENO + 1, ~0U, 0) != 0)
+	    dup2(nothing, STDOUT_FILENO) < 0)
 		_exit(126);
+	spawn_keep_fds(NULL, 0);
 	execve(argv[0], argv, environment);
 	_exit(127);
 }

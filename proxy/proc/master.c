@@ -352,8 +352,7 @@ int master_run(const struct master_options *options)
 	struct err err = {{0}};
 	log_init(role_get(ROLE_MASTER)->name, LOG_LEVEL_INFO);
 	/* Whatever a careless parent left open is not for us, nor for a process of ours. */
-	int none[1];
-	spawn_keep_fds(none, 0);
+	spawn_keep_fds(NULL, 0);
 	if (!set_up(options, &err)) {
 		print_reason(err.text);
 		return 1;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,18 +111,29 @@ static int by_number(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* One by one where the kernel, or the filter of a container, knows no close_range(2). */
+static void close_fds(unsigned first, unsigned last)
+{
+	if (close_range(first, last, 0) == 0)
+		return;
+	long most = sysconf(_SC_OPEN_MAX);
+	for (unsigned fd = first; fd <= last && (long)fd < most; fd++)
+		close((int)fd);
+}
+
 void spawn_keep_fds(int *keep, size_t n)
 {
-	qsort(keep, n, sizeof(*keep), by_number);
+	if (n > 1)
+		qsort(keep, n, sizeof(*keep), by_number);
 	unsigned from = STDERR_FILENO + 1;
 	for (size_t i = 0; i < n; i++) {
 		if (keep[i] < (int)from)
 			continue;
 		if ((unsigned)keep[i] > from)
-			close_range(from, (unsigned)keep[i] - 1, 0);
+			close_fds(from, (unsigned)keep[i] - 1);
 		from = (unsigned)keep[i] + 1;
 	}
-	close_range(from, ~0U, 0);
+	close_fds(from, INT_MAX);
 }
 
 void spawn_describe_end(int wait_status, char out[SPAWN_END_SIZE])

@@ -14,7 +14,7 @@ MUST_CHECK pid_t spawn_role(const struct role *role, int *channel, struct err *e
 /* The same without executing: 0 in the child, where *channel is the child's end and the
  * signals are as spawn_calm_signals leaves them. The child still has all other descriptors. */
 MUST_CHECK pid_t spawn_fork(int *channel, struct err *err);
-/* Closes all descriptors but these and the standard three. Sorts keep. */
+/* Closes all descriptors but these and the standard three. Sorts keep, which may be NULL for none. */
 void spawn_keep_fds(int *keep, size_t n);
 /* In a child: no signal is blocked; those that a terminal or an init system sends to every
  * process are ignored, because the master alone decides. */

@@ -1,18 +1,19 @@
 """The sandbox where the kernel or a container has no part of it: one warning and on, or the end,
 as the policy says."""
 
+import os
 import pathlib
 
 from harness import refuse, test
 from harness.server import is_sanitized, own_address
 
 
-def without(t, calls, settings=None):
+def without(t, calls, settings=None, **options):
     if not refuse.can():
         t.skip("the numbers of system calls are not known for this machine")
     if is_sanitized():
         t.skip("sanitizer builds run without the sandbox")
-    return t.fresh_server(settings, start=False, before=lambda: refuse.calls(*calls))
+    return t.fresh_server(settings, start=False, before=lambda: refuse.calls(*calls), **options)
 
 
 def status_of(pid):
@@ -34,6 +35,21 @@ def without_landlock_it_warns_once_and_goes_on(t):
     t.equal(len(said), 1, f"warnings: {said}")
     t.check("Landlock" in said[0], f"what is said: {said[0]}")
     t.equal(status_of(server.workers()[0])["Seccomp"], "2", "Seccomp of the worker all the same")
+
+
+@test
+def without_close_range_no_process_keeps_what_is_not_its_own(t):
+    if os.geteuid() != 0:
+        t.skip("only root can look into processes that are not dumpable")
+    leak = os.open("/etc/hostname", os.O_RDONLY)
+    t.later(lambda: os.close(leak))
+    server = without(t, ["close_range"], inherit=[leak])
+    server.start()
+    for process in server.processes():
+        held = {fd.name: os.readlink(fd) for fd in pathlib.Path(f"/proc/{process['pid']}/fd").iterdir()}
+        t.check("/etc/hostname" not in held.values(), f"the {process['role']} holds {held}")
+        if process["role"] == "worker":
+            t.check(not any("signalfd" in target for target in held.values()), f"of its generation it holds {held}")
 
 
 @test

@@ -9,8 +9,8 @@ LOAD, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06
 ALLOW, ERRNO = 0x7fff0000, 0x00050000
 ENOSYS = 38
 
-NUMBERS = {"x86_64": {"landlock_create_ruleset": 444, "seccomp": 317, "pidfd_open": 434},
-           "aarch64": {"landlock_create_ruleset": 444, "seccomp": 277, "pidfd_open": 434}}
+NUMBERS = {"x86_64": {"landlock_create_ruleset": 444, "seccomp": 317, "pidfd_open": 434, "close_range": 436},
+           "aarch64": {"landlock_create_ruleset": 444, "seccomp": 277, "pidfd_open": 434, "close_range": 436}}
 
 
 def can():
