@@ -6,17 +6,12 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
+#include "dice.h"
 #include "sallyport/cidr_set.h"
 
 enum { NETWORKS_MAX = 400 };
 
-static uint64_t state_of_dice = 20;
-
-static uint64_t dice(void)
-{
-	state_of_dice = state_of_dice * UINT64_C(6364136223846793005) + 1442695040888963407u;
-	return state_of_dice >> 24;
-}
+static uint64_t dice = 20;
 
 static struct cidr parsed(const char *text)
 {
@@ -35,14 +30,14 @@ static struct addr address(const char *text)
 /* Few different bytes, so that networks overlap, touch and contain one another. */
 static struct cidr random_network(void)
 {
-	struct cidr cidr = {.prefix = (uint8_t)(dice() % 129)};
-	bool v4 = dice() % 2;
+	struct cidr cidr = {.prefix = (uint8_t)(dice_next(&dice) % 129)};
+	bool v4 = dice_next(&dice) % 2;
 	if (v4) {
 		memset(cidr.bytes + 10, 0xff, 2);
-		cidr.prefix = (uint8_t)(96 + dice() % 33);
+		cidr.prefix = (uint8_t)(96 + dice_next(&dice) % 33);
 	}
 	for (unsigned i = v4 ? 12 : 0; i < 16; i++)
-		cidr.bytes[i] = (uint8_t)(dice() % 3 * 127);
+		cidr.bytes[i] = (uint8_t)(dice_next(&dice) % 3 * 127);
 	for (unsigned bit = cidr.prefix; bit < 128; bit++)
 		cidr.bytes[bit / 8] &= (uint8_t) ~(0x80U >> bit % 8);
 	return cidr;
@@ -51,16 +46,16 @@ static struct cidr random_network(void)
 static struct addr random_address(void)
 {
 	struct addr addr = {.u.in6 = {.sin6_family = AF_INET6}};
-	if (dice() % 2) {
+	if (dice_next(&dice) % 2) {
 		addr = (struct addr){.u.in4 = {.sin_family = AF_INET}};
 		uint8_t bytes[4];
 		for (unsigned i = 0; i < 4; i++)
-			bytes[i] = (uint8_t)(dice() % 3 * 127 + dice() % 2);
+			bytes[i] = (uint8_t)(dice_next(&dice) % 3 * 127 + dice_next(&dice) % 2);
 		memcpy(&addr.u.in4.sin_addr, bytes, 4);
 		return addr;
 	}
 	for (unsigned i = 0; i < 16; i++)
-		addr.u.in6.sin6_addr.s6_addr[i] = (uint8_t)(dice() % 3 * 127 + dice() % 2);
+		addr.u.in6.sin6_addr.s6_addr[i] = (uint8_t)(dice_next(&dice) % 3 * 127 + dice_next(&dice) % 2);
 	return addr;
 }
 
@@ -70,7 +65,7 @@ static void set_says_what_each_network_says(void **state)
 	static struct cidr networks[NETWORKS_MAX];
 	static struct cidr_range ranges[NETWORKS_MAX];
 	for (unsigned round = 0; round < 300; round++) {
-		size_t n = dice() % (round % 2 ? NETWORKS_MAX : 6);
+		size_t n = dice_next(&dice) % (round % 2 ? NETWORKS_MAX : 6);
 		for (size_t i = 0; i < n; i++) {
 			do /* a short prefix in every second round only, since it covers all others */
 				networks[i] = random_network();

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include "dice.h"
 #include "guard_page.h"
 #include "sallyport/log_ring.h"
 
@@ -24,14 +25,6 @@ static struct log_ring *ring_new(void)
 static void ring_free(struct log_ring *ring)
 {
 	guarded_free((char *)ring, sizeof(*ring));
-}
-
-static uint64_t next_random(uint64_t *seed)
-{
-	*seed ^= *seed << 13;
-	*seed ^= *seed >> 7;
-	*seed ^= *seed << 17;
-	return *seed;
 }
 
 static size_t record_len(uint64_t number)
@@ -196,12 +189,12 @@ struct liar {
 
 static void lie_once(struct log_ring *ring, uint64_t *seed)
 {
-	uint64_t what = next_random(seed);
-	uint64_t at = next_random(seed) % LOG_RING_BYTES / 8 * 8;
+	uint64_t what = dice_next(seed);
+	uint64_t at = dice_next(seed) % LOG_RING_BYTES / 8 * 8;
 	switch (what % 5) {
 	case 0: memcpy(ring->data + at, seed, sizeof(*seed)); break;
-	case 1: atomic_store(&ring->head, next_random(seed)); break;
-	case 2: atomic_store(&ring->tail, next_random(seed)); break;
+	case 1: atomic_store(&ring->head, dice_next(seed)); break;
+	case 2: atomic_store(&ring->tail, dice_next(seed)); break;
 	case 3: atomic_store(&ring->head, atomic_load(&ring->tail) + at); break;
 	case 4: {
 		uint32_t length = (uint32_t)(what >> 8) % (LOG_RECORD_MAX + 8);
@@ -256,10 +249,10 @@ static void ring_writer_survives_a_hostile_reader(void **state)
 	static char record[LOG_RECORD_MAX];
 	bool wake;
 	for (unsigned i = 0; i < 100000; i++) {
-		atomic_store(&ring->tail, i % 2 ? next_random(&seed) : atomic_load(&ring->head));
+		atomic_store(&ring->tail, i % 2 ? dice_next(&seed) : atomic_load(&ring->head));
 		if (i % 3 == 0)
-			atomic_store(&ring->head, next_random(&seed));
-		log_ring_put(ring, record, next_random(&seed) % LOG_RECORD_MAX, &wake);
+			atomic_store(&ring->head, dice_next(&seed));
+		log_ring_put(ring, record, dice_next(&seed) % LOG_RECORD_MAX, &wake);
 	}
 	ring_free(ring);
 }

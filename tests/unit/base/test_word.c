@@ -4,22 +4,17 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include "dice.h"
 #include "guard_page.h"
 #include "sallyport/word.h"
 
 static uint64_t seed = 5;
 
-static size_t dice(size_t sides)
-{
-	seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407;
-	return (size_t)(seed >> 33) % sides;
-}
-
 static void roll(char text[8])
 {
 	static const char bytes[] = "%&+,*\0\1\x80\xff\x7f aZ";
 	for (int i = 0; i < 8; i++)
-		text[i] = bytes[dice(sizeof(bytes) - 1)];
+		text[i] = bytes[dice_below(&seed, sizeof(bytes) - 1)];
 }
 
 static size_t first_of(const char text[8], char c)
@@ -47,7 +42,7 @@ static void bytes_are_found(void **state)
 	for (int round = 0; round < 100000; round++) {
 		char text[8], c;
 		roll(text);
-		c = text[dice(8)];
+		c = text[dice_below(&seed, 8)];
 		const uint64_t word = word_load(text), all = word_find_all(word, c);
 		assert_int_equal(first_in(word_find(word, c)), first_of(text, c));
 		assert_int_equal(first_in(word_find(word, '%')), first_of(text, '%'));

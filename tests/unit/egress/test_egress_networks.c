@@ -1,4 +1,5 @@
 /* Networks within networks, against a search through all of them. */
+#include "dice.h"
 #include "egress/networks.h"
 
 #include <setjmp.h>
@@ -10,13 +11,7 @@
 
 enum { MANY = 2000 };
 
-static uint64_t random_state = 42;
-
-static uint32_t random_below(uint32_t n)
-{
-	random_state = random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (uint32_t)(random_state >> 33) % n;
-}
+static uint64_t dice = 42;
 
 /* Few bits vary, so that many lie in one another. */
 static struct cidr random_network(void)
@@ -24,12 +19,12 @@ static struct cidr random_network(void)
 	char text[64];
 	struct cidr cidr;
 	struct err err;
-	bool is_v4 = random_below(2);
-	uint8_t prefix = (uint8_t)random_below(is_v4 ? 33 : 129);
+	bool is_v4 = dice_below(&dice, 2);
+	uint8_t prefix = (uint8_t)dice_below(&dice, is_v4 ? 33 : 129);
 	if (is_v4)
-		snprintf(text, sizeof(text), "10.%u.%u.%u", random_below(3), random_below(3), random_below(4));
+		snprintf(text, sizeof(text), "10.%u.%u.%u", dice_below(&dice, 3), dice_below(&dice, 3), dice_below(&dice, 4));
 	else
-		snprintf(text, sizeof(text), "%x:%x::%x", 0x2001 + random_below(2), random_below(3), random_below(4));
+		snprintf(text, sizeof(text), "%x:%x::%x", 0x2001 + dice_below(&dice, 2), dice_below(&dice, 3), dice_below(&dice, 4));
 	assert_true(cidr_parse(span_from_str(text), &cidr, &err));
 	cidr.prefix = is_v4 ? (uint8_t)(96 + prefix) : prefix;
 	for (unsigned bit = cidr.prefix; bit < 128; bit++)
@@ -49,7 +44,7 @@ static struct addr random_address(void)
 	char text[64];
 	struct addr addr = {.u.in6 = {.sin6_family = AF_INET6}};
 	for (unsigned i = 13; i < 16; i++)
-		cidr.bytes[i] |= (uint8_t)random_below(4);
+		cidr.bytes[i] |= (uint8_t)dice_below(&dice, 4);
 	memcpy(&addr.u.in6.sin6_addr, cidr.bytes, 16);
 	struct addr folded;
 	addr_format_ip(&addr, text);

@@ -1,19 +1,14 @@
 /* What holds for every policy and every destination: asked of thousands of random ones, beside a judge that
  * knows no index and looks at each text. */
+#include "dice.h"
 #include "egress/list.h"
 #include "egress_policy.h"
 
 enum { ROUNDS = 400, ENTRIES_MAX = 12 };
 
-static uint64_t random_state = 7;
+static uint64_t dice = 7;
 
-static uint32_t random_below(uint32_t n)
-{
-	random_state = random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (uint32_t)(random_state >> 33) % n;
-}
-
-#define PICK(of) of[random_below(sizeof(of) / sizeof(of[0]))]
+#define PICK(of) of[dice_below(&dice, sizeof(of) / sizeof(of[0]))]
 
 static const char *const names[] = {"example", "a.example", "b.example", "a.b.example", "*.example", "*.b.example", "*.a.example"};
 static const char *const networks[] = {"9.9.9.9", "9.9.9.0/24", "9.0.0.0/8", "0.0.0.0/0", "10.0.0.0/8", "10.1.0.0/16", "10.1.2.3",
@@ -36,9 +31,9 @@ static void add_entry(struct texts *texts, bool with_networks)
 {
 	char *text = texts->text[texts->n++];
 	const char *port = PICK(ports);
-	bool is_network = with_networks && random_below(2);
+	bool is_network = with_networks && dice_below(&dice, 2);
 	const char *host = is_network ? PICK(networks) : PICK(names);
-	if (random_below(20) == 0)
+	if (dice_below(&dice, 20) == 0)
 		host = "*";
 	bool needs_brackets = *port && strchr(host, ':');
 	snprintf(text, 64, needs_brackets ? "[%s]%s" : "%s%s", host, port);
@@ -47,7 +42,7 @@ static void add_entry(struct texts *texts, bool with_networks)
 static struct texts random_texts(bool with_networks)
 {
 	struct texts texts = {.n = 0};
-	for (unsigned n = random_below(ENTRIES_MAX); n > 0; n--)
+	for (unsigned n = dice_below(&dice, ENTRIES_MAX); n > 0; n--)
 		add_entry(&texts, with_networks);
 	return texts;
 }
@@ -55,7 +50,7 @@ static struct texts random_texts(bool with_networks)
 static void shuffle(struct texts *texts)
 {
 	for (unsigned i = texts->n; i > 1; i--) {
-		unsigned j = random_below(i);
+		unsigned j = dice_below(&dice, i);
 		char swapped[64];
 		memcpy(swapped, texts->text[i - 1], 64);
 		memcpy(texts->text[i - 1], texts->text[j], 64);

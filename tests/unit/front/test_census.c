@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
+#include "dice.h"
 #include "sallyport/census.h"
 #include "sallyport/shm.h"
 #include "sallyport/stats.h"
@@ -94,14 +95,6 @@ static void what_is_no_connection_counts_apart_from_the_total(void **state)
 	memory_free(memory);
 }
 
-static uint64_t next_random(uint64_t *seed)
-{
-	*seed ^= *seed << 13;
-	*seed ^= *seed >> 7;
-	*seed ^= *seed << 17;
-	return *seed;
-}
-
 enum { MODEL_KEYS = 24000, MODEL_STEPS = 2000000, MODEL_LIMIT = 3 };
 
 /* Fewer keys than entries: none is counted together with others. The table fills
@@ -115,7 +108,7 @@ static void census_is_what_a_plain_count_says(void **state)
 	struct census *census = census_open(memory, 0);
 	uint64_t seed = 4711, total = 0;
 	for (unsigned i = 0; i < MODEL_STEPS; i++) {
-		uint64_t random = next_random(&seed);
+		uint64_t random = dice_next(&seed);
 		unsigned k = (unsigned)(random >> 8) % MODEL_KEYS;
 		bool leave = random % 8 < (i / 100000 % 2 ? 6U : 2U);
 		if (leave && model[k] > 0) {
@@ -189,7 +182,7 @@ static void census_in_spoiled_memory_ends(void **state)
 	for (unsigned round = 0; round < 6; round++) {
 		for (size_t at = 0; at + 8 <= census_bytes() / 8; at += 8) {
 			uint64_t random =
-			    round < 3 ? next_random(&seed) : 0x0101010101010101u * round;
+			    round < 3 ? dice_next(&seed) : 0x0101010101010101u * round;
 			memcpy((char *)memory + at, &random, 8);
 		}
 		for (uint64_t key = 1; key < 300; key++) {

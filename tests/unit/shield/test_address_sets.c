@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "dice.h"
 #include "sallyport/settings.h"
 #include "shield/address_ranges.h"
 
@@ -139,21 +140,15 @@ static bool is_of(MMDB_s *db, const struct addr *addr, const char *code)
 	       data.data_size == 2 && memcmp(data.utf8_string, code, 2) == 0;
 }
 
-static uint64_t state_of_dice = 7;
-
-static unsigned dice(unsigned n)
-{
-	state_of_dice = state_of_dice * UINT64_C(6364136223846793005) + 1442695040888963407u;
-	return (unsigned)(state_of_dice >> 33) % n;
-}
+static uint64_t dice = 7;
 
 static void any_address(bool v4, struct addr *out)
 {
 	char text[64];
 	if (v4)
-		snprintf(text, sizeof(text), "%u.%u.%u.%u", dice(4) * 64 + dice(2), dice(4), dice(256), dice(256));
+		snprintf(text, sizeof(text), "%u.%u.%u.%u", dice_below(&dice, 4) * 64 + dice_below(&dice, 2), dice_below(&dice, 4), dice_below(&dice, 256), dice_below(&dice, 256));
 	else
-		snprintf(text, sizeof(text), "24%u%u:%x::%x", dice(2), dice(4), dice(4), dice(65536));
+		snprintf(text, sizeof(text), "24%u%u:%x::%x", dice_below(&dice, 2), dice_below(&dice, 4), dice_below(&dice, 4), dice_below(&dice, 65536));
 	*out = address(text);
 }
 
@@ -161,15 +156,15 @@ static void add_any_network(char *text, size_t room, bool v4)
 {
 	static const char *const codes[] = {"DE", "FR", "US", "--", "~~", ""};
 	const size_t used = strlen(text);
-	const char *code = codes[dice(6)];
+	const char *code = codes[dice_below(&dice, 6)];
 	if (v4) {
-		const unsigned prefix = 1 + dice(24);
-		const uint32_t bits = (dice(4) * 64 + dice(2)) << 24 | dice(4) << 16 | dice(256) << 8;
+		const unsigned prefix = 1 + dice_below(&dice, 24);
+		const uint32_t bits = (dice_below(&dice, 4) * 64 + dice_below(&dice, 2)) << 24 | dice_below(&dice, 4) << 16 | dice_below(&dice, 256) << 8;
 		const uint32_t net = bits & (UINT32_MAX << (32 - prefix));
 		snprintf(text + used, room - used, " %u.%u.%u.%u/%u=%s", net >> 24, net >> 16 & 255, net >> 8 & 255,
 			 net & 255, prefix, code);
 	} else {
-		snprintf(text + used, room - used, " 24%u%u:%x::/32=%s", dice(2), dice(4), dice(4), code);
+		snprintf(text + used, room - used, " 24%u%u:%x::/32=%s", dice_below(&dice, 2), dice_below(&dice, 4), dice_below(&dice, 4), code);
 	}
 }
 
@@ -186,7 +181,7 @@ static void compare(const char *path, bool v4_only)
 	for (unsigned i = 0; i < 2000; i++) {
 		struct addr addr;
 		char text[ADDR_TEXT_SIZE];
-		any_address(v4_only || dice(2) == 0, &addr);
+		any_address(v4_only || dice_below(&dice, 2) == 0, &addr);
 		addr_format_ip(&addr, text);
 		if (cidr_set_has(&set, &addr) != (is_of(&db, &addr, "DE") || is_of(&db, &addr, "FR")))
 			fail_msg("%s in %s", text, path);
@@ -204,7 +199,7 @@ static void countries_are_those_that_libmaxminddb_finds(void **state)
 		char arguments[900];
 		snprintf(arguments, sizeof(arguments), "%s", kinds[round % 4]);
 		for (unsigned i = 0; i < 20; i++)
-			add_any_network(arguments, sizeof(arguments), v4_only || dice(2) == 0);
+			add_any_network(arguments, sizeof(arguments), v4_only || dice_below(&dice, 2) == 0);
 		make_database("any.mmdb", arguments);
 		compare(path_of("any.mmdb"), v4_only);
 	}

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include "dice.h"
 #include "shield/rules_confirm.h"
 #include "shield/rules_needs.h"
 
@@ -72,12 +73,6 @@ static void what_needs_marks_is_left_out(void **state)
 
 static uint64_t seed = 3;
 
-static size_t dice(size_t sides)
-{
-	seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407;
-	return (size_t)(seed >> 33) % sides;
-}
-
 static void write_alternatives(struct strbuf *out, int depth);
 
 static void write_element(struct strbuf *out, int depth)
@@ -86,24 +81,24 @@ static void write_element(struct strbuf *out, int depth)
 	/* of a group the first only, lest a match takes more steps than it may */
 	static const char *const repeats[] = {"", "", "", "?", "{0,2}", "{2}", "*", "+", "{1,2}", "*?"};
 	size_t sides = sizeof(repeats) / sizeof(repeats[0]);
-	if (depth > 0 && dice(3) == 0) {
-		strbuf_add_str(out, dice(2) ? "(?:" : "(");
+	if (depth > 0 && dice_below(&seed, 3) == 0) {
+		strbuf_add_str(out, dice_below(&seed, 2) ? "(?:" : "(");
 		write_alternatives(out, depth - 1);
 		strbuf_add_char(out, ')');
 		sides = 6;
 	} else {
-		size_t single = dice(sizeof(singles) / sizeof(singles[0]));
+		size_t single = dice_below(&seed, sizeof(singles) / sizeof(singles[0]));
 		strbuf_add_str(out, singles[single]);
 		if (single > 10)
 			return; /* nothing to repeat */
 	}
-	strbuf_add_str(out, repeats[dice(sides)]);
+	strbuf_add_str(out, repeats[dice_below(&seed, sides)]);
 }
 
 static void write_alternatives(struct strbuf *out, int depth)
 {
-	for (size_t alternatives = 1 + dice(3); alternatives > 0; alternatives--) {
-		for (size_t elements = dice(4); elements > 0; elements--)
+	for (size_t alternatives = 1 + dice_below(&seed, 3); alternatives > 0; alternatives--) {
+		for (size_t elements = dice_below(&seed, 4); elements > 0; elements--)
 			write_element(out, depth);
 		if (alternatives > 1)
 			strbuf_add_char(out, '|');
@@ -134,9 +129,9 @@ static void compare(const char *pattern, const struct strbuf *plain, bool may_ma
 	struct confirm *whole = compiled(pattern), *rest = may_match ? compiled(plain->data) : NULL;
 	for (int i = 0; i < 12; i++) {
 		char text[8];
-		size_t len = dice(sizeof(text));
+		size_t len = dice_below(&seed, sizeof(text));
 		for (size_t j = 0; j < len; j++)
-			text[j] = "ab -"[dice(4)];
+			text[j] = "ab -"[dice_below(&seed, 4)];
 		const enum answer matches = ask(whole, scratch, span_of(text, len));
 		if (matches != TOO_LONG && matches != ask(rest, scratch, span_of(text, len)))
 			fail_msg("%s, %s: '%.*s'", pattern, may_match ? plain->data : "(none)", (int)len, text);

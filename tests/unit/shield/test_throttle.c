@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include "dice.h"
 #include "throttle_table.h"
 
 #define DAY_US (86400 * SECOND_US)
@@ -36,13 +37,7 @@ static bool passes(struct throttle_table *table, uint64_t key, const struct thro
 	return ask(table, key, rate, now_us).answer == THROTTLE_PASS;
 }
 
-static uint64_t state_of_dice;
-
-static uint64_t dice(void)
-{
-	state_of_dice = state_of_dice * UINT64_C(6364136223846793005) + 1442695040888963407u;
-	return state_of_dice >> 24;
-}
+static uint64_t dice = 1;
 
 /* ---- the algorithm ---- */
 
@@ -104,14 +99,14 @@ static void throttle_passes_no_more_than_rate_and_burst_in_any_window(void **sta
 	static uint64_t passed_us[REQUESTS];
 	struct throttle_table *table = table_new();
 	for (uint64_t round = 1; round <= 60; round++) {
-		uint64_t burst = 1 + dice() % 40;
+		uint64_t burst = 1 + dice_next(&dice) % 40;
 		struct throttle_rate rate =
-		    rate_of(1 + dice() % 3000, UINT64_C(1000) << dice() % 8, burst);
-		uint64_t now_us = START_US, spread_us = rate.interval_us * (1 + dice() % 4);
+		    rate_of(1 + dice_next(&dice) % 3000, UINT64_C(1000) << dice_next(&dice) % 8, burst);
+		uint64_t now_us = START_US, spread_us = rate.interval_us * (1 + dice_next(&dice) % 4);
 		size_t n = 0;
 		for (unsigned i = 0; i < REQUESTS; i++) {
 			now_us +=
-			    dice() % 5 == 0 ? dice() % (spread_us * 8) : dice() % spread_us / 4;
+			    dice_next(&dice) % 5 == 0 ? dice_next(&dice) % (spread_us * 8) : dice_next(&dice) % spread_us / 4;
 			if (passes(table, round, &rate, now_us))
 				passed_us[n++] = now_us;
 		}
@@ -486,7 +481,7 @@ static void throttle_in_spoiled_memory_ends(void **state)
 	struct throttle_rate rate = rate_of(50, 1000, 100), strikes = rate_of(5, 60000, 5);
 	for (unsigned round = 0; round < 3; round++) {
 		for (size_t at = 16; at + 8 <= throttle_bytes(); at += 8) {
-			uint64_t junk = round == 2 ? UINT64_MAX : dice() << 32 ^ dice();
+			uint64_t junk = round == 2 ? UINT64_MAX : dice_next(&dice);
 			memcpy((char *)table + at, &junk, 8);
 		}
 		for (uint64_t key = 1; key < 20000; key++) {

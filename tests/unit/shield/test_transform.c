@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include "dice.h"
 #include "guard_page.h"
 #include "shield/transform.h"
 
@@ -71,18 +72,12 @@ static void each_transformation_does_what_it_says(void **state)
 	}
 }
 
-static uint64_t next_random(uint64_t *seed)
-{
-	*seed = *seed * UINT64_C(6364136223846793005) + 1442695040888963407;
-	return *seed >> 33;
-}
-
 static size_t make_text(uint64_t *seed, char text[64])
 {
 	static const char bytes[] = "%u0aFfX&#x;ltg\\/*!5 \t\n'\"^$@{}IFSifs9.+=-_\0\x80\xff";
-	size_t len = next_random(seed) % 64;
+	size_t len = dice_next(seed) % 64;
 	for (size_t i = 0; i < len; i++)
-		text[i] = bytes[next_random(seed) % (sizeof(bytes) - 1)];
+		text[i] = bytes[dice_next(seed) % (sizeof(bytes) - 1)];
 	return len;
 }
 
@@ -95,7 +90,7 @@ static void none_makes_a_text_longer_or_changes_one_without_its_bytes(void **sta
 		char text[64], out[64 + 1];
 		size_t len = make_text(&seed, text);
 		enum rule_transform transform =
-		    (enum rule_transform)(1 + next_random(&seed) % (TRANSFORM_COUNT - 1));
+		    (enum rule_transform)(1 + dice_next(&seed) % (TRANSFORM_COUNT - 1));
 		struct span in = span_of(text, len);
 		out[len] = 0x55;
 		struct span got = transform_apply(transform, in, out);
@@ -127,9 +122,9 @@ static void kinds_are_those_of_all_bytes(void **state)
 	for (int round = 0; round < 60000; round++) {
 		unsigned kinds = 0;
 		char text[64];
-		size_t len = next_random(&seed) % 64, some = round % 3 ? 15 : sizeof(bytes) - 1;
+		size_t len = dice_next(&seed) % 64, some = round % 3 ? 15 : sizeof(bytes) - 1;
 		for (size_t i = 0; i < len; i++) {
-			text[i] = bytes[next_random(&seed) % some];
+			text[i] = bytes[dice_next(&seed) % some];
 			kinds |= byte_kinds[(unsigned char)text[i]];
 		}
 		assert_int_equal(kinds_of(span_of(text, len)), kinds);

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include "dice.h"
 #include "guard_page.h"
 #include "url/url_vectors.h"
 
@@ -146,14 +147,6 @@ static void check_again(const struct url_canon *first)
 	assert_int_equal(again.findings & cleared, 0);
 }
 
-static uint64_t next_random(uint64_t *seed)
-{
-	*seed ^= *seed << 13;
-	*seed ^= *seed >> 7;
-	*seed ^= *seed << 17;
-	return *seed;
-}
-
 /* Pieces of which paths that mean trouble are made. */
 static const char *const pieces[] = {
     "/",         "/",    "//",   "/.",       "/..",  "/../", ".",   "..",       "a",
@@ -168,18 +161,18 @@ static const char *const pieces[] = {
 
 static size_t make_path(uint64_t *seed, char *out)
 {
-	size_t len = 0, n = next_random(seed) % 24;
-	if (next_random(seed) % 8)
+	size_t len = 0, n = dice_next(seed) % 24;
+	if (dice_next(seed) % 8)
 		out[len++] = '/';
 	for (size_t i = 0; i < n; i++) {
 		const char *piece =
-		    pieces[next_random(seed) % (sizeof(pieces) / sizeof(pieces[0]))];
+		    pieces[dice_next(seed) % (sizeof(pieces) / sizeof(pieces[0]))];
 		size_t piece_len = strlen(piece);
 		memcpy(out + len, piece, piece_len);
 		len += piece_len;
 	}
-	for (size_t i = next_random(seed) % 4; i > 1 && len > 0; i--)
-		out[next_random(seed) % len] = (char)next_random(seed);
+	for (size_t i = dice_next(seed) % 4; i > 1 && len > 0; i--)
+		out[dice_next(seed) % len] = (char)dice_next(seed);
 	return len;
 }
 
@@ -212,11 +205,11 @@ static void canon_is_idempotent_for_any_options(void **state)
 		char raw[512];
 		size_t len = make_path(&seed, raw);
 		struct url_canon_options options = {
-		    .heeded = (unsigned)next_random(&seed) & URL_FINDINGS_ALL,
-		    .rewrite = (unsigned)next_random(&seed) & URL_FINDINGS_REWRITABLE,
-		    .last_dots = next_random(&seed) & 1,
+		    .heeded = (unsigned)dice_next(&seed) & URL_FINDINGS_ALL,
+		    .rewrite = (unsigned)dice_next(&seed) & URL_FINDINGS_REWRITABLE,
+		    .last_dots = dice_next(&seed) & 1,
 		};
-		options.weighty = options.heeded & (unsigned)next_random(&seed);
+		options.weighty = options.heeded & (unsigned)dice_next(&seed);
 		url_canon_path_as(span_of(raw, len), &options, canon_room, &canon);
 		assert_int_equal(canon.findings & ~options.heeded, 0);
 		assert_true(canon.path.len <= 3 * len + 1 && canon.decoded.len <= len + 1);
@@ -299,7 +292,7 @@ static void canon_is_one_for_every_spelling(void **state)
 		for (size_t at = 0; at < sizeof(text) - 1; at++) {
 			unsigned char c = (unsigned char)text[at];
 			bool free_to_choose = c != '/' && !strchr(";=()", c);
-			uint64_t dice = free_to_choose ? next_random(&seed) % 3 : 0;
+			uint64_t dice = free_to_choose ? dice_next(&seed) % 3 : 0;
 			if (dice == 0)
 				raw[len++] = (char)c;
 			else
@@ -329,7 +322,7 @@ static void clean_paths_have_the_findings_of_walked_ones(void **state)
 		struct url_canon clean, slow;
 		for (unsigned i = 0; i < 1 + round % 4; i++) {
 			size_t len = strlen(path);
-			snprintf(path + len, sizeof(path) - len, "/%s", names[next_random(&seed) % NAMES]);
+			snprintf(path + len, sizeof(path) - len, "/%s", names[dice_next(&seed) % NAMES]);
 		}
 		snprintf(walked, sizeof(walked), "/%%61%s", path);
 		url_canon_path_as(span_from_str(path), &options, room[0], &clean);
