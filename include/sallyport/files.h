@@ -20,6 +20,9 @@ enum file_read { FILE_READ_UNSET = 0, FILE_READ, FILE_ABSENT, FILE_FAILED };
 /* Appends the whole of a regular file to out; its cap bounds it. err says why it FAILED. */
 MUST_CHECK enum file_read file_read(int directory, const char *name, struct strbuf *out,
 				    struct err *err);
+/* The same where file_is_private() says so of what is read; FAILED where not. */
+MUST_CHECK enum file_read file_read_private(int directory, const char *name, struct strbuf *out,
+					    struct err *err);
 /* Whether only its owner, who has to be us or, for root, anybody, can read and write it. */
 MUST_CHECK bool file_is_private(int fd, const char *name, struct err *err);
 

@@ -141,9 +141,19 @@ static bool read_all(int fd, struct strbuf *out)
 	return ok;
 }
 
-enum file_read file_read(int directory, const char *name, struct strbuf *out, struct err *err)
+static bool read_open(int fd, const char *name, bool has_to_be_private, struct strbuf *out, struct err *err)
 {
 	struct stat st;
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+		return err_set(err, "cannot read %s: it is no file", name);
+	if (has_to_be_private && !file_is_private(fd, name, err))
+		return false;
+	return read_all(fd, out) || err_set(err, "cannot read %s: %s", name, strerror(errno));
+}
+
+static enum file_read read_named(int directory, const char *name, bool has_to_be_private, struct strbuf *out,
+				 struct err *err)
+{
 	/* non-blocking: a pipe in the place of a file must not stop us */
 	int fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
@@ -152,12 +162,19 @@ enum file_read file_read(int directory, const char *name, struct strbuf *out, st
 		err_set(err, "cannot open %s: %s", name, strerror(errno));
 		return FILE_FAILED;
 	}
-	bool is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
-	bool ok = is_file && read_all(fd, out);
-	if (!ok)
-		err_set(err, "cannot read %s: %s", name, is_file ? strerror(errno) : "it is no file");
+	bool ok = read_open(fd, name, has_to_be_private, out, err);
 	close(fd);
 	return ok ? FILE_READ : FILE_FAILED;
+}
+
+enum file_read file_read(int directory, const char *name, struct strbuf *out, struct err *err)
+{
+	return read_named(directory, name, false, out, err);
+}
+
+enum file_read file_read_private(int directory, const char *name, struct strbuf *out, struct err *err)
+{
+	return read_named(directory, name, true, out, err);
 }
 
 bool file_is_private(int fd, const char *name, struct err *err)

@@ -2,9 +2,7 @@
  * that is anything else is refused, and never written over. */
 #include "sallyport/keys.h"
 
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "sallyport/files.h"
 
@@ -23,31 +21,19 @@ static bool parse(struct span text, struct span title, uint8_t out[SIGN_PUBLIC_S
 	return text.len > 0 && hex_read(span_of(text.ptr, text.len - 1), out, SIGN_PUBLIC_SIZE);
 }
 
-static bool is_private(int directory, const char *name, struct err *err)
-{
-	int fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
-		return err_set(err, "cannot open %s: it is a link, or may not be read", name);
-	bool ok = file_is_private(fd, name, err);
-	close(fd);
-	return ok;
-}
-
 static enum keys_read load(int directory, const char *name, struct span title,
 			   uint8_t out[SIGN_PUBLIC_SIZE], struct err *err)
 {
 	struct strbuf text;
 	strbuf_init(&text, KEY_FILE_MAX);
 	enum keys_read result = KEYS_REFUSED;
-	enum file_read read = file_read(directory, name, &text, err);
+	enum file_read read = file_read_private(directory, name, &text, err);
 	if (read == FILE_ABSENT)
 		result = KEYS_ABSENT;
-	else if (read == FILE_READ && is_private(directory, name, err)) {
-		if (parse(strbuf_span(&text), title, out))
-			result = KEYS_READ;
-		else
-			err_set(err, "%s is no key", name);
-	}
+	else if (read == FILE_READ && parse(strbuf_span(&text), title, out))
+		result = KEYS_READ;
+	else if (read == FILE_READ)
+		err_set(err, "%s is no key", name);
 	if (text.data)
 		crypto_wipe(text.data, text.room);
 	strbuf_release(&text);
