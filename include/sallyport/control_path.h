@@ -17,6 +17,10 @@ MUST_CHECK bool control_socket_path(const struct settings *settings, char out[CO
 MUST_CHECK bool control_socket_path_in(const char *runtime, char out[CONTROL_PATH_SIZE],
 				       struct err *err);
 
+/* Whether whoever answers at path may be believed, and told orders: its directory is ours or root's, no link, and writable by
+ * nobody else; to root, that of any user's server. One that is not there passes: nobody answers in it. */
+MUST_CHECK bool control_socket_is_trusted(const char *path, struct err *err);
+
 /* The listening socket at path, close-on-exec, mode 0600, or -1. The directory is made
  * (mode 0700) where it is missing; it must be a directory, no link, ours, and
  * writable by nobody else. A socket that nobody answers on is replaced, one that

@@ -184,6 +184,8 @@ bool control_ask(const struct control_options *options, const char *method, cons
 	char url[128];
 	*answer = (struct control_answer){0};
 	strbuf_init(&answer->body, ANSWER_BYTES);
+	if (!control_socket_is_trusted(options->socket, err))
+		return false;
 	snprintf(url, sizeof(url), "http://sallyport%s", path);
 	CURL *curl = curl_easy_init();
 	if (!curl || !prepare(curl, options, method, url, content, wait_s, &answer->body)) {

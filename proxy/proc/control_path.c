@@ -1,5 +1,6 @@
 /* Where the control socket is, and making it. Its directory keeps other users out, so
- * whoever can connect may give orders; a directory that another user could change is refused. */
+ * whoever can connect may give orders; a directory that another user could change is refused, by who listens and by
+ * who asks. */
 #include "sallyport/control_path.h"
 
 #include <errno.h>
@@ -74,6 +75,24 @@ static bool prepare_parent(const char *path, struct err *err)
 		return err_set(err, "%s: the control socket needs a directory of its own", path);
 	*slash = '\0';
 	return prepare_dir(dir, err);
+}
+
+bool control_socket_is_trusted(const char *path, struct err *err)
+{
+	char dir[CONTROL_PATH_SIZE] = ".";
+	struct stat info;
+	const char *slash = strrchr(path, '/');
+	if (slash)
+		snprintf(dir, sizeof(dir), "%.*s", slash == path ? 1 : (int)(slash - path), path);
+	if (lstat(dir, &info) != 0)
+		return true;
+	if (!S_ISDIR(info.st_mode))
+		return err_set(err, "%s is not a directory: whose server answers there cannot be told", dir);
+	if (geteuid() != 0 && info.st_uid != geteuid() && info.st_uid != 0)
+		return err_set(err, "%s belongs to another user, who could answer in the place of a server", dir);
+	if (info.st_mode & (S_IWGRP | S_IWOTH))
+		return err_set(err, "%s can be written by others, who could answer in the place of a server", dir);
+	return true;
 }
 
 static struct sockaddr_un address_of(const char *path)

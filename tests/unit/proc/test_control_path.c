@@ -105,6 +105,44 @@ static void socket_and_directory_are_for_their_owner_only(void **state)
 	close(fd);
 }
 
+static void nobody_is_asked_where_others_could_answer(void **state)
+{
+	(void)state;
+	struct err err;
+	assert_true(control_socket_is_trusted(path, &err)); /* nobody is there */
+	assert_int_equal(mkdir(dir, 0700), 0);
+	assert_true(control_socket_is_trusted(path, &err));
+	assert_int_equal(chmod(dir, 0770), 0);
+	assert_false(control_socket_is_trusted(path, &err));
+	assert_non_null(strstr(err.text, "written by others"));
+	assert_int_equal(chmod(dir, 01777), 0);
+	assert_false(control_socket_is_trusted(path, &err));
+	assert_int_equal(rmdir(dir), 0);
+	assert_int_equal(symlink("/", dir), 0);
+	assert_false(control_socket_is_trusted(path, &err));
+}
+
+static void another_user_is_not_asked_but_root_asks_any(void **state)
+{
+	(void)state;
+	struct err err;
+	if (geteuid() != 0)
+		skip(); /* directories of others are only root's to make */
+	assert_int_equal(mkdir(dir, 0700), 0);
+	assert_int_equal(chmod(base, 0755), 0);
+	assert_int_equal(chown(dir, 4711, 4711), 0);
+	assert_true(control_socket_is_trusted(path, &err));
+	assert_int_equal(seteuid(4712), 0);
+	bool by_another = control_socket_is_trusted(path, &err);
+	assert_int_equal(seteuid(0), 0);
+	assert_false(by_another);
+	assert_non_null(strstr(err.text, "another user"));
+	assert_int_equal(seteuid(4711), 0);
+	bool by_its_own = control_socket_is_trusted(path, &err);
+	assert_int_equal(seteuid(0), 0);
+	assert_true(by_its_own);
+}
+
 static void stale_socket_is_replaced_and_live_one_is_not(void **state)
 {
 	(void)state;
@@ -173,6 +211,8 @@ int main(void)
 	    WITH_DIR(path_follows_setting_user_and_environment),
 	    WITH_DIR(path_that_no_socket_can_have_is_an_error),
 	    WITH_DIR(socket_and_directory_are_for_their_owner_only),
+	    WITH_DIR(nobody_is_asked_where_others_could_answer),
+	    WITH_DIR(another_user_is_not_asked_but_root_asks_any),
 	    WITH_DIR(stale_socket_is_replaced_and_live_one_is_not),
 	    WITH_DIR(directory_that_others_can_write_is_refused),
 	    WITH_DIR(link_in_place_of_the_directory_is_refused),
