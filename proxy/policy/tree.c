@@ -6,10 +6,11 @@
 
 #include "policy/tree.h"
 #include "policy/source.h"
+#include "policy/syntax_hint.h"
 
 #include <libconfig.h>
 
-enum { QUOTE_MAX = 60 };
+enum { QUOTE_MAX = 60, HINT_MAX = 256 };
 
 static struct node *convert(const config_setting_t *setting, const struct source *source,
 			    struct arena *arena);
@@ -85,11 +86,16 @@ static void report_syntax(const config_t *config, const struct source *source,
 	const unsigned line = (unsigned)config_error_line(config);
 	const char *text = config_error_text(config);
 	struct span near = source_line(source, line);
+	struct strbuf hint;
 
+	strbuf_init(&hint, HINT_MAX);
+	syntax_hint(source, line, &hint);
 	if (near.len > QUOTE_MAX)
 		near.len = QUOTE_MAX;
-	policy_error(context, source_where(source, line), "%s at or before: %.*s",
-		     text ? text : "syntax error", SPAN_ARG(near));
+	policy_error(context, source_where(source, line), "%s%s%s at or before: %.*s",
+		     text ? text : "syntax error", hint.len > 0 ? ": " : "", hint.len > 0 ? hint.data : "",
+		     SPAN_ARG(near));
+	strbuf_release(&hint);
 }
 
 static struct node *parse(const struct source *source, struct policy_context *context)
