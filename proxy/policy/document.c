@@ -25,6 +25,17 @@ const char *document_type(enum setting_type type)
 	return "nothing";
 }
 
+const char *document_units(enum setting_type type)
+{
+	switch (type) {
+	case SETTING_BYTES: return ": units are B, KiB, MiB and GiB";
+	case SETTING_TIME: return ": units are ms, s, min, h and d";
+	case SETTING_RATE: return ": a whole number, and /s, /min, /h or /d";
+	case SETTING_BYTE_RATE: return ": units are B/s, KiB/s, MiB/s and GiB/s";
+	default: return "";
+	}
+}
+
 static bool is_bare(enum setting_type type)
 {
 	return type == SETTING_BOOL || type == SETTING_COUNT;

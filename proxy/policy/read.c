@@ -4,12 +4,16 @@
  * the caller discards the whole then. It knows no setting by name. */
 
 #include "policy/document.h"
+#include "policy/elsewhere.h"
 #include "sallyport/suggest.h"
 #include "policy/tree.h"
 #include "sallyport/units.h"
 
+enum { PLACES_MAX = 3, /* more are no help to who looks for one */ PLACES_SIZE = 4096 };
+
 struct reader {
 	struct policy_context *context;
+	const struct schema *root;
 	struct strbuf path;
 };
 
@@ -76,8 +80,9 @@ static void report_form(struct reader *reader, const struct setting *setting,
 
 	strbuf_init(&example, 256);
 	document_example(setting, &example);
-	policy_error(reader->context, node->where, "\"%.64s\" is not %s, such as %s", node->string,
-		     document_type(setting->type), example.data ? example.data : "");
+	policy_error(reader->context, node->where, "\"%.64s\" is not %s, such as %s%s", node->string,
+		     document_type(setting->type), example.data ? example.data : "",
+		     document_units(setting->type));
 	strbuf_release(&example);
 }
 
@@ -87,27 +92,54 @@ static void report_memory(struct reader *reader, const struct node *node)
 		     POLICY_ARENA_MAX >> 20);
 }
 
+/* The one group beneath that has it. */
+static bool report_beneath(struct reader *reader, const struct schema *schema, const struct node *node)
+{
+	struct strbuf place;
+	bool is_one;
+
+	strbuf_init(&place, PLACES_SIZE);
+	is_one = elsewhere_find(schema, node->name, false, &place) == 1 && place.data;
+	if (is_one)
+		policy_error(reader->context, node->where, "unknown setting '%.64s', did you mean '%s'?",
+			     node->name, place.data);
+	strbuf_release(&place);
+	return is_one;
+}
+
+static void report_known(struct reader *reader, const struct schema *schema, const struct node *node)
+{
+	struct strbuf known, places;
+
+	strbuf_init(&known, 512);
+	strbuf_init(&places, PLACES_SIZE);
+	for (const struct setting *setting = schema->settings; setting->name; setting++)
+		strbuf_addf(&known, "%s%s", known.len ? ", " : "", setting->name);
+	if (elsewhere_find(reader->root, node->name, true, &places) > PLACES_MAX)
+		strbuf_reset(&places);
+	policy_error(reader->context, node->where, "unknown setting '%.64s', known here are: %s%s%s",
+		     node->name, known.data ? known.data : "none", places.len > 0 ? "; elsewhere there is " : "",
+		     places.len > 0 ? places.data : "");
+	strbuf_release(&known);
+	strbuf_release(&places);
+}
+
 static void report_unknown(struct reader *reader, const struct schema *schema,
 			   const struct node *node)
 {
 	struct suggestion suggestion;
-	struct strbuf known;
 
+	if (report_beneath(reader, schema, node))
+		return;
 	suggest_init(&suggestion, node->name);
 	for (const struct setting *setting = schema->settings; setting->name; setting++)
 		suggest_offer(&suggestion, setting->name);
-	if (suggestion.nearest) {
+	if (suggestion.nearest)
 		policy_error(reader->context, node->where,
 			     "unknown setting '%.64s', did you mean '%s'?", node->name,
 			     suggestion.nearest);
-		return;
-	}
-	strbuf_init(&known, 512);
-	for (const struct setting *setting = schema->settings; setting->name; setting++)
-		strbuf_addf(&known, "%s%s", known.len ? ", " : "", setting->name);
-	policy_error(reader->context, node->where, "unknown setting '%.64s', known here are: %s",
-		     node->name, known.data ? known.data : "none");
-	strbuf_release(&known);
+	else
+		report_known(reader, schema, node);
 }
 
 static void report_missing(struct reader *reader, const struct setting *setting,
@@ -500,7 +532,7 @@ bool policy_read(const struct policy_source *source, const struct schema *schema
 {
 	const size_t errors_before = policy_errors_count(context->errors);
 	const char *const dir = directory_of(source->path, context->arena);
-	struct reader reader = {.context = context};
+	struct reader reader = {.context = context, .root = schema};
 	struct node *root;
 
 	context->path = "";

@@ -4,6 +4,7 @@
 #include "proc/settings_schema.h"
 #include "sallyport/clock.h"
 #include "sallyport/stats.h"
+#include "sallyport/suggest.h"
 
 /* Left out, or given and empty; not: given and wrong, which was reported. */
 static bool is_empty(const struct policy_list *list)
@@ -149,16 +150,23 @@ static void check_site(const struct settings *settings, const struct site *site,
 static void compile_default(struct settings *settings, struct policy_where where,
 			    struct policy_context *context)
 {
-	const struct site *site;
+	const struct site *site, *sites = settings->sites.items;
+	struct suggestion suggestion;
 
 	if (!settings->default_site)
 		return;
 	site = find_site(settings, settings->default_site, settings->sites.n);
-	if (site)
+	if (site) {
 		site_table_set_default(settings->table, site);
-	else
-		policy_error_in(context, where, "default_site", "there is no site \"%s\"",
-				settings->default_site);
+		return;
+	}
+	suggest_init(&suggestion, settings->default_site);
+	for (size_t i = 0; i < settings->sites.n; i++)
+		if (sites[i].name)
+			suggest_offer(&suggestion, sites[i].name);
+	policy_error_in(context, where, "default_site", "there is no site \"%s\"%s%s%s", settings->default_site,
+			suggestion.nearest ? ", did you mean \"" : "",
+			suggestion.nearest ? suggestion.nearest : "", suggestion.nearest ? "\"?" : "");
 }
 
 static void compile_sites(struct settings *settings, struct policy_where where,

@@ -3,6 +3,7 @@
 #include "shield/rule_modes.h"
 
 #include "sallyport/exception.h"
+#include "sallyport/suggest.h"
 
 #define ENTRY(member) offsetof(struct shield_policy_rule_mode, member)
 
@@ -29,14 +30,20 @@ static void apply(const struct shield_policy_rule_mode *entry, const char *name,
 		  const struct rule_set *rules, uint8_t *out, struct policy_context *context)
 {
 	bool found = false;
+	struct suggestion suggestion;
+	suggest_init(&suggestion, name);
 	for (size_t i = 0; i < rule_set_count(rules); i++) {
-		if (!rule_is_named(rule_set_get(rules, i), span_from_str(name)))
+		const struct rule_spec *rule = rule_set_get(rules, i);
+		suggest_offer(&suggestion, rule->id);
+		if (!rule_is_named(rule, span_from_str(name)))
 			continue;
 		out[i] = (uint8_t)entry->mode;
 		found = true;
 	}
 	if (!found)
-		policy_error(context, entry->where, "shield.rules: no rule is \"%.64s\"", name);
+		policy_error(context, entry->where, "shield.rules: no rule is \"%.64s\"%s%s%s", name,
+			     suggestion.nearest ? ", did you mean \"" : "",
+			     suggestion.nearest ? suggestion.nearest : "", suggestion.nearest ? "\"?" : "");
 }
 
 const uint8_t *shield_policy_rule_modes(const struct shield_policy *policy, const struct rule_set *rules,
