@@ -131,6 +131,8 @@ struct rule_cache {
 /* Compiles. NULL: something was reported, all that is wrong of it. specs is borrowed; cache may be NULL. */
 struct rule_set *rule_set_new(const struct rule_spec *specs, size_t n, const struct rule_cache *cache,
 			      rule_report *report, void *context);
+/* Only says what is wrong with each rule, which takes no time: compiling takes seconds. */
+void rule_set_check(const struct rule_spec *specs, size_t n, rule_report *report, void *context);
 void rule_set_free(struct rule_set *set);
 /* Does the library that looks for patterns find all that is there? False: err says what is to be done. */
 MUST_CHECK bool rule_matching_is_sound(struct err *err);

@@ -242,6 +242,16 @@ static void report(void *context, size_t rule, const char *text)
 		     "rules: %s", text);
 }
 
+/* Who adds one rule would not think that it takes a hundred away. */
+static void warn_of_no_built_in(const struct settings *settings, struct policy_context *context)
+{
+	bool says_no_files = settings->rule_files.where.line == 0 && !settings->rule_files.items;
+	if (settings->has_built_in && settings->rules.n > 0 && says_no_files)
+		policy_warning(context, settings->rules.where,
+			       "rules: only these count, none that come with sallyport: rule_files = "
+			       "( \"policy.d\" ) keeps those, rule_files = ( ) says that it is meant");
+}
+
 static void compile(struct settings *settings, struct policy_context *context)
 {
 	struct reporter reporter = {settings, context};
@@ -249,6 +259,11 @@ static void compile(struct settings *settings, struct policy_context *context)
 	struct err err = {0};
 	if (settings->rule_count > 0 && !rule_matching_is_sound(&err))
 		policy_warning(context, settings->rules.where, "rules: %s", err.text);
+	/* A policy that is refused anyway need not cost seconds. */
+	if (policy_errors_count(context->errors) > 0) {
+		rule_set_check(settings->rule_specs, settings->rule_count, report, &reporter);
+		return;
+	}
 	settings->rule_set =
 	    rule_set_new(settings->rule_specs, settings->rule_count, &cache, report, &reporter);
 }
@@ -264,6 +279,7 @@ void settings_rules_compile(struct settings *settings, struct policy_context *co
 		read_built_in(settings, settings->rule_count, context);
 	else
 		read_named(settings, settings->rule_count, context);
+	warn_of_no_built_in(settings, context);
 	if (settings->rules_wanted == RULES_COMPILED)
 		compile(settings, context);
 }

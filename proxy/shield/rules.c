@@ -317,13 +317,12 @@ static bool make_room(struct builder *builder)
 	return !builder->failed;
 }
 
-struct rule_set *rule_set_new(const struct rule_spec *specs, size_t n, const struct rule_cache *cache,
-			      rule_report *report, void *context)
+/* compiles: false where only what is wrong with them is to be told, which takes no time. */
+static struct rule_set *build(const struct rule_spec *specs, size_t n, const struct rule_cache *cache,
+			      rule_report *report, void *context, bool compiles)
 {
 	struct rule_set *set = calloc(1, sizeof(*set));
-	static const struct rule_cache none;
-	struct builder builder = {
-	    .set = set, .cache = cache ? cache : &none, .report = report, .context = context};
+	struct builder builder = {.set = set, .cache = cache, .report = report, .context = context};
 	if (!set) {
 		report(context, n, "no memory for rules");
 		return NULL;
@@ -333,14 +332,27 @@ struct rule_set *rule_set_new(const struct rule_spec *specs, size_t n, const str
 	if (check_specs(&builder) && make_room(&builder)) {
 		take_conditions(&builder);
 		fill_lanes(&builder);
-		if (!builder.failed)
+		if (!builder.failed && compiles)
 			compile_all(&builder);
 	}
 	free(builder.kinds);
-	if (!builder.failed)
+	if (!builder.failed && compiles)
 		return set;
 	rule_set_free(set);
 	return NULL;
+}
+
+struct rule_set *rule_set_new(const struct rule_spec *specs, size_t n, const struct rule_cache *cache,
+			      rule_report *report, void *context)
+{
+	static const struct rule_cache none;
+	return build(specs, n, cache ? cache : &none, report, context, true);
+}
+
+void rule_set_check(const struct rule_spec *specs, size_t n, rule_report *report, void *context)
+{
+	static const struct rule_cache none;
+	(void)build(specs, n, &none, report, context, false);
 }
 
 static void release_group(struct group *group)

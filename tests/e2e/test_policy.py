@@ -60,6 +60,28 @@ def check_reports_every_error_at_once_with_file_and_line(t):
 
 
 @test
+def a_misspelt_command_or_verb_is_told_the_nearest(t):
+    for words, nearest in ((("stat",), None), (("statsu",), "status"), (("help", "chek"), "check"),
+                           (("rules", "lst"), "list"), (("vault", "aprove"), "approve"), (("vault", "veryfy"), "verify")):
+        result = run_command(*words)
+        t.equal(result.returncode, 2, f"exit status of {words}")
+        t.equal(f'did you mean "{nearest}"?' in result.stderr, nearest is not None, f"{words}: {result.stderr}")
+        t.check(f'"{words[-1]}"' in result.stderr, f"what was wrong: {result.stderr}")
+
+
+@test
+def a_policy_with_errors_costs_no_compilation_of_rules(t):
+    """Compiling takes seconds, and what is compiled is kept: nothing is kept here."""
+    cache = t.directory() / "cache"
+    cache.mkdir()
+    environment = {"SALLYPORT_CACHE": str(cache)}
+    result = run_command("check", "-c", str(written(t, "nonsense = 1;" + GOOD)), environment=environment)
+    t.equal((result.returncode, list(cache.iterdir())), (1, []), "exit status, and what was compiled and kept")
+    result = run_command("check", "-c", str(written(t, GOOD)), environment=environment)
+    t.check(result.returncode == 0 and list(cache.iterdir()), "a good policy's rules are kept")
+
+
+@test
 def check_as_json_can_be_read_by_a_program(t):
     result = checked(t, GOOD + "nonsense = 1;\n", "--json")
     answer = json.loads(result.stdout)
