@@ -41,7 +41,7 @@ int main(int argc, char **argv)
 		name = "version";
 	const struct cli_command *command = cli_find(name);
 	if (!command)
-		return cli_wrong_use(NULL, "there is no command \"%s\"", name);
+		return cli_unknown_command(name);
 	if (argc < 2)
 		return cli_help(1, argv) == CLI_DONE ? CLI_WRONG_USE : CLI_NO;
 	return settle_answer(run_command(command, argc - 1, argv + 1));

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "sallyport/suggest.h"
+
 /* The commands. Each gets its own name as argv[0] and its arguments after it, so
  * that getopt_long works as in a main(); `--help` has been taken out before. */
 enum cli_status {
@@ -42,5 +44,9 @@ const struct cli_command *cli_find(const char *name);
 void cli_print_usage(const struct cli_command *command, FILE *out);
 /* "sallyport COMMAND: sentence" and how to learn more, on standard error. Returns CLI_WRONG_USE. */
 int cli_wrong_use(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same about a command or verb that there is not: `wanted`, and the nearest that was offered. */
+int cli_unknown(const char *command, const struct suggestion *wanted);
+/* There is no such command. */
+int cli_unknown_command(const char *name);
 
 #endif

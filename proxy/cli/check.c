@@ -113,16 +113,22 @@ static void write_json(const struct policy_errors *errors, const struct settings
 	strbuf_add_char(out, '\n');
 }
 
+static void write_count(size_t n, const char *what, const char *end, struct strbuf *out)
+{
+	strbuf_addf(out, "%zu %s%s%s", n, what, n == 1 ? "" : "s", end);
+}
+
 static void write_text(const struct check *check, const struct policy_errors *errors,
 		       const struct settings *settings, struct strbuf *out)
 {
 	policy_errors_print(errors, out);
-	if (settings)
-		strbuf_addf(out, "%s: ok: %zu sites, %zu origins, %zu listeners, %zu rules\n",
-			    check->path ? check->path : "command line or environment",
-			    settings->sites.n, settings->origin_count - settings->internal_count,
-			    settings->listens.n,
-			    settings->rule_count);
+	if (!settings)
+		return;
+	strbuf_addf(out, "%s: ok: ", check->path ? check->path : "command line or environment");
+	write_count(settings->sites.n, "site", ", ", out);
+	write_count(settings->origin_count - settings->internal_count, "origin", ", ", out);
+	write_count(settings->listens.n, "listener", ", ", out);
+	write_count(settings->rule_count, "rule", "\n", out);
 }
 
 static bool print(struct strbuf *out)

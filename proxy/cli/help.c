@@ -204,6 +204,23 @@ int cli_wrong_use(const char *command, const char *fmt, ...)
 	return CLI_WRONG_USE;
 }
 
+int cli_unknown(const char *command, const struct suggestion *wanted)
+{
+	const char *nearest = wanted->nearest;
+	return cli_wrong_use(command, "there is no %s \"%.32s\"%s%s%s", command ? "verb" : "command",
+			     wanted->wanted, nearest ? ", did you mean \"" : "", nearest ? nearest : "",
+			     nearest ? "\"?" : "");
+}
+
+int cli_unknown_command(const char *name)
+{
+	struct suggestion suggestion;
+	suggest_init(&suggestion, name);
+	for (const struct cli_command *command = commands; command->name; command++)
+		suggest_offer(&suggestion, command->name);
+	return cli_unknown(NULL, &suggestion);
+}
+
 static void print_overview(void)
 {
 	puts("usage: sallyport COMMAND [OPTIONS]\n\n"
@@ -221,8 +238,10 @@ int cli_help(int argc, char **argv)
 		return CLI_DONE;
 	}
 	const struct cli_command *command = cli_find(argv[1]);
-	if (!command || argc > 2)
-		return cli_wrong_use(NULL, "there is no command \"%s\"", argv[argc > 2 ? 2 : 1]);
+	if (argc > 2)
+		return cli_wrong_use("help", "one command is explained, and \"%s\" is too much", argv[2]);
+	if (!command)
+		return cli_unknown_command(argv[1]);
 	cli_print_usage(command, stdout);
 	return CLI_DONE;
 }

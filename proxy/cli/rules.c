@@ -75,6 +75,15 @@ static int read_options(int argc, char **argv, struct rules_use *use)
 	return CLI_DONE;
 }
 
+static int unknown_verb(const char *name)
+{
+	struct suggestion suggestion;
+	suggest_init(&suggestion, name);
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		suggest_offer(&suggestion, verbs[i].name);
+	return cli_unknown("rules", &suggestion);
+}
+
 int cli_rules(int argc, char **argv)
 {
 	const struct verb *verb = argc > 1 ? find_verb(argv[1]) : NULL;
@@ -82,7 +91,7 @@ int cli_rules(int argc, char **argv)
 	if (argc < 2)
 		return cli_wrong_use(argv[0], "it takes a verb, such as list or update");
 	if (!verb)
-		return cli_wrong_use(argv[0], "\"%.32s\" is nothing that it does", argv[1]);
+		return unknown_verb(argv[1]);
 	int status = read_options(argc - 1, argv + 1, &use);
 	if (status != CLI_DONE)
 		return status;

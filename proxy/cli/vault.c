@@ -6,6 +6,16 @@
 #include "cli/vault_reads.h"
 #include "sallyport/vault_order.h"
 
+static int unknown_verb(const char *name)
+{
+	struct suggestion suggestion;
+	suggest_init(&suggestion, name);
+	vault_read_offer(&suggestion);
+	for (int verb = VERB_UNSET + 1; verb < VERB_COUNT; verb++)
+		suggest_offer(&suggestion, vault_verb_name((uint32_t)verb));
+	return cli_unknown("vault", &suggestion);
+}
+
 int cli_vault(int argc, char **argv)
 {
 	if (argc < 2)
@@ -15,5 +25,5 @@ int cli_vault(int argc, char **argv)
 		return vault_read(row, argc - 1, argv + 1);
 	if (vault_verb_lookup(argv[1]) != VERB_UNSET)
 		return vault_order(argc - 1, argv + 1);
-	return cli_wrong_use(argv[0], "\"%.32s\" is nothing that it does", argv[1]);
+	return unknown_verb(argv[1]);
 }

@@ -48,6 +48,12 @@ static const struct vault_verb_row verbs[] = {
     {"adopt", vault_cli_adopt, 0, 0, ""},
 };
 
+void vault_read_offer(struct suggestion *suggestion)
+{
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		suggest_offer(suggestion, verbs[i].name);
+}
+
 const struct vault_verb_row *vault_read_lookup(const char *verb)
 {
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)

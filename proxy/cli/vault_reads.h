@@ -3,6 +3,7 @@
 
 #include "sallyport/json.h"
 #include "sallyport/settings.h"
+#include "sallyport/suggest.h"
 #include "sallyport/vault.h"
 #include "sallyport/vault_path.h"
 
@@ -36,6 +37,8 @@ struct vault_verb_row {
 	const char *operands;
 };
 const struct vault_verb_row *vault_read_lookup(const char *verb);
+/* Offers the names of all. */
+void vault_read_offer(struct suggestion *suggestion);
 /* argv[0] is the verb. Returns an enum cli_status. */
 int vault_read(const struct vault_verb_row *row, int argc, char **argv);
 

@@ -218,7 +218,7 @@ def explain_and_check_know_it(t):
     t.equal(result.returncode, 0, f"exit status: {result.stdout}{result.stderr}")
     t.check(f"answered from {root}" in result.stdout, result.stdout)
     result = server.command("check", "-c", str(server.file))
-    t.check("1 sites, 1 origins" in result.stdout, result.stdout)
+    t.check("1 site, 1 origin" in result.stdout, result.stdout)
 
 
 @test(seconds=30)

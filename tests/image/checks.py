@@ -290,7 +290,7 @@ def a_policy_with_errors_ends_it_and_tells_where(image):
 def a_command_can_be_given_instead(image):
     policy = write(image, SHOP % "http://10.0.0.5:80")
     container = Container(image, "check", "-c", POLICY, policy=policy)
-    equal((container.wait(), "ok: 1 sites" in container.said()), (0, True), container.said())
+    equal((container.wait(), "ok: 1 site," in container.said()), (0, True), container.said())
     Container(image, "run", "--demo", "--listen", f":{PORT}").wait_ready()
     eventually(lambda: get("/")[0] == 200, "the demo site answers")
 

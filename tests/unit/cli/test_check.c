@@ -50,7 +50,7 @@ static void a_sound_policy_gives_0(void **state)
 {
 	(void)state;
 	assert_int_equal(CHECK("-c", "conf/sallyport.cfg"), CLI_DONE);
-	assert_int_equal(strncmp(output, "conf/sallyport.cfg: ok: 1 sites, ", 33), 0);
+	assert_int_equal(strncmp(output, "conf/sallyport.cfg: ok: 1 site, ", 32), 0);
 }
 
 static void a_broken_policy_gives_1_and_its_errors(void **state)
