@@ -276,6 +276,7 @@ static bool open_demo(struct err *err)
 static void print_demo(void)
 {
 	char host[ADDR_TEXT_SIZE];
+	const char *us = program_invocation_name; /* as it was typed: it need not be installed */
 	struct addr bound;
 	if (master.listeners.n == 0 || !listener_address(master.listeners.items[0].fd, &bound))
 		return;
@@ -294,13 +295,13 @@ static void print_demo(void)
 	    "'http://%s/%%252e%%252e/%%252e%%252e/etc/passwd'\n"
 	    "  an oversize URL              curl -i \"http://%s/?q=$(printf '%%09000d' 0)\"\n"
 	    "\nIn a few seconds the site is known. Then break into its server, ask for the page again, and ask why:\n"
-	    "  deface it                    sallyport demo deface\n"
-	    "  send visitors elsewhere      sallyport demo redirect\n"
-	    "  stop it                      sallyport demo stop\n"
-	    "  mend it                      sallyport demo restore\n"
-	    "  scan the internet from it    sallyport demo scan\n"
-	    "  what is going on             sallyport status\n\n",
-	    host, host, host, host);
+	    "  deface it                    %s demo deface\n"
+	    "  send visitors elsewhere      %s demo redirect\n"
+	    "  stop it                      %s demo stop\n"
+	    "  mend it                      %s demo restore\n"
+	    "  scan the internet from it    %s demo scan\n"
+	    "  what is going on             %s status\n\n",
+	    host, host, host, host, us, us, us, us, us, us);
 	fflush(stdout);
 }
 
