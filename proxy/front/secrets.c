@@ -20,7 +20,7 @@ static const struct span parts[] = {
     WORD("password"), WORD("passwd"), WORD("passphrase"), WORD("passcode"), WORD("pwd"), WORD("secret"),
     WORD("token"), WORD("apikey"), WORD("accesskey"), WORD("privatekey"), WORD("credential"), WORD("authoriz"),
     WORD("authent"), WORD("session"), WORD("sessid"), WORD("signature"), WORD("csrf"), WORD("xsrf"), WORD("jwt"),
-    WORD("bearer"),
+    WORD("bearer"), WORD("nonce"),
 };
 /* A word of it: between punctuation, or before a capital letter. */
 static const struct span words[] = {

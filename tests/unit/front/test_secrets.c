@@ -32,10 +32,10 @@ static void names_of_secrets_are_known(void **state)
 	    "password", "PASSWORD", "user[password]", "old-passwd", "pass%77ord", "p%2561ssword", "pass\tword", "access_token",
 	    "accessToken", "X-Api-Key", "apikey", "key", "userPin", "PIN2", "code", "auth-code", "client_secret", "JSESSIONID",
 	    "sid", "memberNo", "the_member_no_2", "Authorization", "Proxy-Authorization", "X-Auth-Token", "X-CSRF-Token",
-	    "otp", "cvv", "HTTP_AUTHORIZATION",
+	    "otp", "cvv", "HTTP_AUTHORIZATION", "_wpnonce", "X-WP-Nonce",
 	};
 	static const char *const others[] = {"q", "comment", "author", "page", "monkey", "pinball", "decode", "passage",
-					     "Host", "User-Agent", "Referer", "spinner", "", "%", "%4"};
+					     "Host", "User-Agent", "Referer", "spinner", "announced", "", "%", "%4"};
 	(void)state;
 	for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++)
 		if (!secret_is_named(&MORE, span_from_str(secrets[i])))
