@@ -93,7 +93,7 @@ JOBS    := -j$(shell nproc 2>/dev/null || echo 2)
 
 .PHONY: all run test test-all test-rest test-binaries test-unit test-kills test-fuzz test-e2e test-e2e-all \
         test-e2e-rest test-image \
-        hardening asan asan-unit asan-fuzz asan-e2e fuzz fuzz-run lint layers bench bench-micro install image \
+        hardening asan asan-unit asan-fuzz asan-e2e fuzz fuzz-run lint layers bench bench-micro install uninstall image \
         clean help deps deps-test deps-all FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -276,6 +276,11 @@ install: all
 	@install -d -m 755 $(DESTDIR)$(CACHEDIR) || \
 	  echo 'without $(DESTDIR)$(CACHEDIR), or a folder that SALLYPORT_CACHE names, each start compiles the rules' >&2
 
+# What an operator made stays: /etc/sallyport, and the vault in /var/lib/sallyport.
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/sallyport
+	rm -rf $(DESTDIR)$(DATADIR) $(DESTDIR)$(CACHEDIR)
+
 # Podman and buildah would make an image of the other format, which knows no health check.
 image:
 	@[ -n '$(IMAGE_TOOL)' ] || \
@@ -306,6 +311,7 @@ help:
 	@echo 'make bench      measure side by side with nginx and HAProxy'
 	@echo 'make bench-micro    nanoseconds to canonicalise, parse and judge, without a server'
 	@echo 'make install    DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)'
+	@echo 'make uninstall  take that away again; policies, logs and vaults stay'
 	@echo 'make image      build the container image $(IMAGE) with docker, podman or buildah'
 	@echo 'make deps, deps-test, deps-all    install Debian packages only'
 	@echo 'make clean      remove $(BUILD)'

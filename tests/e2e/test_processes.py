@@ -9,7 +9,7 @@ import subprocess
 import time
 
 from harness import Failure, reply, test
-from harness.server import free_port, is_sanitized, own_address
+from harness.server import ROOT, free_port, is_sanitized, own_address
 
 
 def facts(pid):
@@ -86,6 +86,23 @@ def no_process_but_the_master_runs_as_root(t):
         if not is_sanitized():
             t.equal((status["NoNewPrivs"], status["Seccomp"]), ("1", "2"),
                     f"NoNewPrivs and Seccomp of {process['role']}")
+
+
+# Of <linux/capability.h>.
+CAPABILITIES = {"CAP_CHOWN": 0, "CAP_DAC_OVERRIDE": 1, "CAP_KILL": 5, "CAP_SETGID": 6, "CAP_SETUID": 7, "CAP_SETPCAP": 8,
+                "CAP_NET_BIND_SERVICE": 10, "CAP_NET_ADMIN": 12}
+
+
+@test
+def the_unit_for_systemd_gives_the_master_what_it_keeps_and_no_more(t):
+    if os.geteuid() != 0:
+        t.skip("not started as root")
+    unit = (ROOT / "conf/sallyport.service").read_text()
+    names = re.search("^CapabilityBoundingSet=(.*)$", unit, re.MULTILINE).group(1).split()
+    given = sum(1 << CAPABILITIES[name] for name in names)
+    ours = int(facts(os.getpid())["CapBnd"], 16)
+    master = facts(next(process["pid"] for process in t.server().processes() if process["role"] == "master"))
+    t.equal(int(master["CapPrm"], 16), given & ours, "what it keeps")
 
 
 def descriptors(t, pid):
