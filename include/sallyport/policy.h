@@ -85,6 +85,8 @@ struct policy_context {
 	/* Files that settings name (certificates, keys) are not read: for those who only ask what would become
 	 * of a request, and may not be allowed to. */
 	bool leaves_files;
+	/* Warnings of what this machine lacks, for those who only check: whoever starts fails of it anyway. */
+	bool asks_machine;
 	/* What is read is a stranger's text: @include in it is an error. */
 	bool includes_nothing;
 };

@@ -202,6 +202,7 @@ struct settings_overrides {
 	const char *console;  /* SALLYPORT_CONSOLE */
 	const char *log;      /* SALLYPORT_LOG: access log */
 	bool leaves_files;    /* certificates and keys are not read: to ask, not to serve */
+	bool asks_machine;    /* warnings of a user or folder that this machine lacks */
 	int rules_wanted;     /* enum rules_wanted */
 	const struct rule_pack_given *pack; /* borrowed */
 };

@@ -42,6 +42,7 @@ static int read_options(int argc, char **argv, struct check *check)
 	opterr = 0;
 	optind = 1;
 	settings_overrides_from_environment(&check->overrides);
+	check->overrides.asks_machine = true;
 	while ((option = getopt_long(argc, argv, ":c:", options, NULL)) != -1) {
 		switch (option) {
 		case 'c': check->path = optarg; break;

@@ -123,6 +123,7 @@ static struct settings *load(struct policy_source *source,
 		return NULL;
 	settings->has_built_in = has_built_in;
 	context.leaves_files = overrides && overrides->leaves_files;
+	context.asks_machine = overrides && overrides->asks_machine;
 	settings->rules_wanted = overrides ? overrides->rules_wanted : RULES_COMPILED;
 	settings->pack_given = overrides ? overrides->pack : NULL;
 	strbuf_init(&overlay, OVERLAY_MAX);

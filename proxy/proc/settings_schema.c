@@ -3,7 +3,11 @@
 
 #include "proc/settings_schema.h"
 
+#include <errno.h>
 #include <limits.h>
+#include <pwd.h>
+#include <stddef.h>
+#include <sys/stat.h>
 
 #define LISTEN(member)   offsetof(struct listen_settings, member)
 #define LIMIT(member)    offsetof(struct limit_settings, member)
@@ -283,6 +287,22 @@ static bool is_log_file(const char *name)
 	return name && strcmp(name, "-") != 0 && strcmp(name, "off") != 0;
 }
 
+/* A log in a folder that is missing stops a start. Here it is a warning: a policy may be checked on another machine. */
+static void warn_of_folder(const char *path, const char *setting, struct policy_where where, struct policy_context *context)
+{
+	const char *slash = is_log_file(path) && context->asks_machine ? strrchr(path, '/') : NULL;
+	char folder[PATH_MAX];
+	struct stat info;
+
+	if (!slash || slash == path || slash - path >= (ptrdiff_t)sizeof(folder))
+		return;
+	memcpy(folder, path, (size_t)(slash - path));
+	folder[slash - path] = '\0';
+	if (stat(folder, &info) == 0 ? !S_ISDIR(info.st_mode) : errno == ENOENT)
+		policy_warning(context, policy_where_of(context, setting, where), "%s: there is no folder %s on this machine", setting,
+			       folder);
+}
+
 static void finish_log(void *structure, struct policy_where where, struct policy_context *context)
 {
 	struct log_settings *log = structure;
@@ -293,6 +313,8 @@ static void finish_log(void *structure, struct policy_where where, struct policy
 		policy_resolve_path(&log->events, "events", where, context);
 	if (is_log_file(log->access) && log->events && strcmp(log->access, log->events) == 0)
 		policy_error(context, where, "access and events are the same file");
+	warn_of_folder(log->access, "access", where, context);
+	warn_of_folder(log->events, "events", where, context);
 }
 
 static const struct schema log_schema = {
@@ -328,6 +350,9 @@ static void finish_process(void *structure, struct policy_where where,
 	struct process_settings *process = structure;
 
 	policy_resolve_path(&process->runtime, "runtime", where, context);
+	if (context->asks_machine && context->group && process->user && !getpwnam(process->user))
+		policy_warning(context, policy_where_of(context, "user", where),
+			       "user: there is no user \"%s\" on this machine", process->user);
 }
 
 static const struct schema process_schema = {

@@ -82,7 +82,7 @@ static void each_bad_policy_says_what_is_wrong(void **state)
 		struct strbuf expected, got;
 
 		read_expected(files.gl_pathv[i], &expected);
-		load(files.gl_pathv[i], NULL, &got);
+		load(files.gl_pathv[i], &(struct settings_overrides){.asks_machine = true}, &got);
 		if (!expected.data || !got.data || strcmp(expected.data, got.data) != 0) {
 			print_error("%s\nexpected:\n%sgot:\n%s\n", files.gl_pathv[i],
 				    expected.data ? expected.data : "", got.data ? got.data : "");
