@@ -136,7 +136,7 @@ static bool ask_for_policy(struct rules_use *use)
 
 static bool find_policy(struct rules_use *use, bool is_quiet)
 {
-	struct err err = {"which policy? Name it with -c FILE: no server answers, or it was started with a relative path itself"};
+	struct err err = {"which policy? Name it with -c FILE: no server answers, or it was started without a policy or with a relative path"};
 	if (use->policy || use->found[0])
 		return true;
 	if (ask_for_policy(use)) {
