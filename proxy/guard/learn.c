@@ -172,6 +172,24 @@ static enum learn_step look_at_known(struct page *page, const struct look *look)
 	return note_bad(page, look, LEARN_HOLD);
 }
 
+/* It was a page, and then led to a foreign host. A sign-in with somebody else, or a link that counts its
+ * clicks, never was; and whoever finds an open redirect could make up any number of those. */
+static bool has_turned(const struct page *page, const struct guard_policy *policy)
+{
+	return page->look == LOOK_SEVERE || page->policy == BASELINE_VARYING ||
+	       page->quiet >= policy->samples;
+}
+
+/* Neither good nor a step to it. */
+static enum learn_step look_at_severe(struct page *page, const struct guard_policy *policy,
+				      const struct look *look)
+{
+	page->look = has_turned(page, policy) ? LOOK_SEVERE : LOOK_ASTRAY;
+	page->quiet = 0;
+	page->quiet_since_s = look->now_s;
+	return LEARN_HOLD;
+}
+
 enum learn_step learn_look(struct page *page, const struct guard_policy *policy,
 			   const struct look *look)
 {
@@ -179,13 +197,8 @@ enum learn_step learn_look(struct page *page, const struct guard_policy *policy,
 	page->looked_s = look->now_s;
 	if (page->policy == BASELINE_EXACT)
 		return look_at_known(page, look);
-	if (look->is_severe) {
-		/* neither good nor a step to it */
-		page->look = LOOK_SEVERE;
-		page->quiet = 0;
-		page->quiet_since_s = look->now_s;
-		return LEARN_HOLD;
-	}
+	if (look->is_severe)
+		return look_at_severe(page, policy, look);
 	if (!look_is_page(look->status))
 		return LEARN_ERROR;
 	page->look = LOOK_NONE;

@@ -108,7 +108,7 @@ static bool has_read_links(const struct page *page)
 static enum job_links links_of(const struct page *page)
 {
 	bool wanted = page->depth < page->site->plan->policy.depth && page->look != LOOK_SEVERE &&
-		      !has_read_links(page);
+		      page->look != LOOK_ASTRAY && !has_read_links(page);
 	return wanted ? JOB_LINKS_PAGE : JOB_LINKS_NONE;
 }
 

@@ -234,12 +234,13 @@ static void hold(struct page *page, const struct job *job, const struct answer *
 {
 	static struct vault_version version;
 	const char *wrong = what_is_wrong(page, answer);
+	bool is_bad = page->look == LOOK_SEVERE || page->look == LOOK_ASTRAY;
 	look_closer(page);
 	if (!keep(page, job, answer, VAULT_HELD, wrong, &version) || version.state == VAULT_REJECTED)
 		return;
 	const struct held_facts facts = {
 	    .digest = answer->page,
-	    .severity = page->look == LOOK_SEVERE ? SEVERITY_SEVERE : SEVERITY_CHANGED,
+	    .severity = is_bad ? SEVERITY_SEVERE : SEVERITY_CHANGED,
 	    .reason = wrong,
 	    .host = answer->evidence,
 	    .version = version.id,

@@ -139,6 +139,11 @@ static bool confirm(struct carrying *c)
 	       keeper_audit("operator", "confirm", c->site, NULL, 0, c->order->why);
 }
 
+static bool leads_astray(const struct page *page)
+{
+	return page->look == LOOK_SEVERE || page->look == LOOK_ASTRAY || page->held == SEVERITY_SEVERE;
+}
+
 static bool approve_all(struct carrying *c, struct err *err)
 {
 	static struct choice choice;
@@ -149,7 +154,7 @@ static bool approve_all(struct carrying *c, struct err *err)
 		next = page->next;
 		if (page->policy == BASELINE_VARYING || !choose(page, 0, &choice))
 			continue;
-		if (page->look == LOOK_SEVERE || page->held == SEVERITY_SEVERE) {
+		if (leads_astray(page)) {
 			severe++;
 			continue;
 		}

@@ -352,6 +352,24 @@ def one_defaced_page_seals_nothing(t):
 
 
 @test
+def links_that_always_led_elsewhere_seal_nothing(t):
+    """Sign-ins with others are linked, and whoever finds an open redirect asks for it with any host."""
+    def leave(host):
+        return page("", status="302 Found", Location=f"https://{host}/")
+    home = "<a href=/auth/one>1</a><a href=/auth/two>2</a>"
+    server = start(t, {"/": home, "/auth/one": leave("one.example"), "/auth/two": leave("two.example"),
+                       "/go": leave("evil.example")})
+    for number in range(3):
+        t.equal(server.get(f"/go?to={number}").status, 503, "status of what leads to a foreign host")
+    held(t, server, 5)
+    t.equal(site(server)["state"], "guarded", "state")
+    obeyed(t, server, "approve", "--url", "/auth/one")
+    t.equal(server.get("/auth/one").status, 302, "status of one that was approved")
+    serve(server.origin, {"/": leave("evil.example"), "/auth/one": leave("evil.example")})
+    in_state(t, server, "sealed")
+
+
+@test
 def one_of_two_origins_that_is_defaced_is_found(t):
     origins = [t.origin(), t.origin()]
     server = start(t, PAGES, {"recover": 2}, origins=origins)

@@ -97,8 +97,31 @@ static void what_leads_to_a_foreign_host_is_never_learned(void **state)
 		assert_int_equal(learn_look(page, &page->site->plan->policy, &look), LEARN_HOLD);
 	look.is_published = true;
 	assert_int_equal(learn_look(page, &page->site->plan->policy, &look), LEARN_HOLD);
-	assert_int_equal(page->look, LOOK_SEVERE);
+	assert_int_equal(page->look, LOOK_ASTRAY);
 	assert_int_equal(page->n_good + page->n_seen, 0);
+}
+
+static void only_what_was_a_page_has_turned(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *before;
+		enum page_look look;
+	} cases[] = {{"", LOOK_ASTRAY}, {"aa", LOOK_ASTRAY}, {"aaaa", LOOK_SEVERE}, {"abcde", LOOK_SEVERE}};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct page *page = begin(1);
+		for (const char *letter = cases[i].before; *letter; letter++)
+			(void)see(page, *letter, 100, true);
+		assert_int_not_equal(page->policy, BASELINE_EXACT);
+		struct look look = look_of('r', 200, 1, true);
+		look.status = 302;
+		look.is_severe = true;
+		for (int turn = 0; turn < 3; turn++)
+			assert_int_equal(learn_look(page, &page->site->plan->policy, &look), LEARN_HOLD);
+		if (page->look != cases[i].look)
+			fail_msg("after \"%s\": look %d", cases[i].before, page->look);
+		brain_end(NULL);
+	}
 }
 
 static void know(struct page *page, char letter, uint64_t now_s)
@@ -266,6 +289,7 @@ int main(void)
 	    cmocka_unit_test(histories_lead_where_they_must),
 	    cmocka_unit_test(an_error_is_no_page),
 	    cmocka_unit_test_teardown(what_leads_to_a_foreign_host_is_never_learned, brain_end),
+	    cmocka_unit_test_teardown(only_what_was_a_page_has_turned, brain_end),
 	    cmocka_unit_test_teardown(an_approved_version_replaces_what_is_seen_no_more, brain_end),
 	    cmocka_unit_test_teardown(a_pinned_version_stays, brain_end),
 	    cmocka_unit_test_teardown(a_window_takes_what_comes_and_drops_what_went, brain_end),
