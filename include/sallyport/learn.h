@@ -8,6 +8,8 @@
  *   LEARNING ── so many samples, or so long, without anything new ──► EXACT, all that was seen is good
  *       └────── more than PAGE_SEEN_MAX that differ ──► VARYING ── learned anew, ever more seldom
  *   EXACT ── by an operator's order or in a publish window only ──► other good versions
+ *
+ * A window spares a page that is learned the time to settle, not the samples: it may be another each time.
  */
 
 /* What a fetch found. */
@@ -18,7 +20,7 @@ struct look {
 	bool is_text;          /* look_is_text() */
 	bool is_variant;       /* fetched as somebody else than an ordinary visitor */
 	bool is_severe;        /* leads to a foreign host, or bears the signs of a defacement */
-	bool is_published;     /* a publish window is open */
+	bool is_published;     /* a publish window is open: nothing waits until it settles */
 	unsigned origins;      /* that have to agree */
 };
 
@@ -27,7 +29,7 @@ enum learn_step {
 	LEARN_KNOWN,   /* good, as it was */
 	LEARN_SAMPLE,  /* keep it as a candidate; not enough is known yet */
 	LEARN_ACCEPT,  /* all that page->seen has is good from here on: learn_accept */
-	LEARN_PUBLISH, /* this one is good from here on: learn_publish */
+	LEARN_PUBLISH, /* this one is good from here on, in place of others: learn_publish */
 	LEARN_HOLD,    /* differs from all that is good */
 	LEARN_VARIES,  /* page->policy became VARYING */
 	LEARN_ERROR,   /* an answer that no page is made of; where nothing is known of it, forget it */
@@ -42,6 +44,9 @@ bool look_is_text(unsigned status, struct span content_type);
 /* Counts the look and decides. Marks of the page change, its policy only to VARYING. */
 enum learn_step learn_look(struct page *page, const struct guard_policy *policy,
 			   const struct look *look);
+/* It is known, or was the same in as many samples as an image has to be: to approve one version of a page that
+ * is another each time would freeze it. */
+bool learn_looks_constant(const struct page *page, const struct guard_policy *policy);
 /* The page becomes EXACT with all that was seen, the most recent one served. */
 void learn_accept(struct page *page);
 /* One version is good, by order: what was good and has not been seen since this one came up is good

@@ -91,7 +91,7 @@ static bool has_enough_samples(const struct page *page, const struct guard_polic
 static bool has_settled(const struct page *page, const struct guard_policy *policy,
 			const struct look *look)
 {
-	bool waits = look->is_text || page->is_text;
+	bool waits = (look->is_text || page->is_text) && !look->is_published;
 	return !waits || clock_since(page->quiet_since_s, look->now_s) >= policy->settle_ms / 1000;
 }
 
@@ -202,9 +202,13 @@ enum learn_step learn_look(struct page *page, const struct guard_policy *policy,
 	if (!look_is_page(look->status))
 		return LEARN_ERROR;
 	page->look = LOOK_NONE;
-	if (look->is_published)
-		return LEARN_PUBLISH;
 	return learn_sample(page, policy, look);
+}
+
+bool learn_looks_constant(const struct page *page, const struct guard_policy *policy)
+{
+	return page->policy == BASELINE_EXACT ||
+	       (page->policy == BASELINE_LEARNING && page->n_seen == 1 && page->quiet >= policy->samples);
 }
 
 void learn_accept(struct page *page)

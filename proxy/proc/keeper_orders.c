@@ -139,34 +139,56 @@ static bool confirm(struct carrying *c)
 	       keeper_audit("operator", "confirm", c->site, NULL, 0, c->order->why);
 }
 
+/* What came of the pages. */
+struct counts {
+	unsigned approved, severe, early;
+};
+
 static bool leads_astray(const struct page *page)
 {
 	return page->look == LOOK_SEVERE || page->look == LOOK_ASTRAY || page->held == SEVERITY_SEVERE;
 }
 
-static bool approve_all(struct carrying *c, struct err *err)
+static void approve_next(struct carrying *c, struct page *page, struct counts *counts, bool *ok)
 {
 	static struct choice choice;
-	unsigned n = 0, severe = 0;
-	if (!confirm(c))
-		return err_set(err, "the vault could not be changed");
-	for (struct page *page = c->site->pages, *next; page; page = next) {
-		next = page->next;
-		if (page->policy == BASELINE_VARYING || !choose(page, 0, &choice))
-			continue;
-		if (leads_astray(page)) {
-			severe++;
-			continue;
-		}
-		if (!approve_version(c, page, &choice.version))
-			return err_set(err, "the vault could not be changed");
-		n++;
+	if (page->policy == BASELINE_VARYING || !choose(page, 0, &choice))
+		return;
+	if (leads_astray(page))
+		counts->severe++;
+	else if (!learn_looks_constant(page, &c->site->plan->policy))
+		counts->early++;
+	else if (approve_version(c, page, &choice.version))
+		counts->approved++;
+	else
+		*ok = false;
+}
+
+static bool say_counts(struct carrying *c, const struct counts *counts)
+{
+	char severe[96] = "", early[128] = "";
+	if (counts->severe > 0)
+		snprintf(severe, sizeof(severe), " %u that look defaced have to be approved one by one.",
+			 counts->severe);
+	if (counts->early > 0)
+		snprintf(early, sizeof(early), " %u were not the same in %llu samples yet: ask again later.",
+			 counts->early, (unsigned long long)c->site->plan->policy.samples);
+	return say(c, "%u page%s approved.%s%s", counts->approved, counts->approved == 1 ? " was" : "s were",
+		   severe, early);
+}
+
+static bool approve_all(struct carrying *c, struct err *err)
+{
+	struct counts counts = {0};
+	bool ok = confirm(c);
+	for (struct page *page = c->site->pages, *next; ok && page; page = next) {
+		next = page->next; /* one that is gone is forgotten */
+		approve_next(c, page, &counts, &ok);
 	}
+	if (!ok)
+		return err_set(err, "the vault could not be changed");
 	keeper_baseline_due("approved by the operator");
-	if (severe > 0)
-		return say(c, "%u page%s approved; %u that look defaced have to be approved one by one.",
-			   n, n == 1 ? " was" : "s were", severe);
-	return say(c, "%u page%s approved.", n, n == 1 ? " was" : "s were");
+	return say_counts(c, &counts);
 }
 
 static bool needs_page(const struct carrying *c, struct err *err)

@@ -9,7 +9,7 @@ import subprocess
 import time
 
 from harness import Client, test
-from harness.guarded import (QUICK, in_state, learned, obeyed, order, page, process, serve, site, start)
+from harness.guarded import (QUICK, in_state, known, learned, obeyed, order, page, process, serve, site, start)
 from harness.origin import reply
 from harness.server import is_sanitized, own_address
 from harness.tls import path as tls_path, server_context
@@ -113,8 +113,18 @@ def html_has_to_settle_and_images_have_not(t):
     t.equal(site(server)["learning"], 2, "HTML is still learned")
     obeyed(t, server, "approve", "--url", "/")
     t.equal(site(server)["exact"], 2, "what is known after the approval of one page")
-    obeyed(t, server, "approve", "--all")
-    t.equal(site(server)["exact"], 3, "what is known after the approval of all")
+    t.eventually(lambda: obeyed(t, server, "approve", "--all") and site(server)["exact"] == 3,
+                 "all is known after its approval", 10.0, 0.1)
+
+
+@test
+def all_that_is_approved_was_looked_at_often_enough(t):
+    """One look does not tell a page that is another each time."""
+    server = start(t, PAGES, {"settle": "1 h", "sample_interval": "1 h"})
+    t.eventually(lambda: site(server).get("enrolled"), "all was found")
+    said = obeyed(t, server, "approve", "--all")
+    t.check("0 pages were approved" in said and "3 were not the same in 3 samples yet" in said, f"it says so: {said}")
+    t.equal(site(server)["exact"], 0, "what is known")
 
 
 @test
@@ -284,6 +294,25 @@ def in_a_window_what_changes_is_good(t):
     t.check("window_until" not in site(server), "the window is closed")
     serve(server.origin, PAGES)
     t.equal(body(server, "/about.html")[1], "<p>new edition</p>", "the old edition is good no more")
+
+
+@test
+def a_window_freezes_no_page_that_varies(t):
+    count = iter(range(10 ** 6))
+
+    def changing(connection, request):
+        connection.send(page(f"<input name=csrf value={next(count)}>"))
+    server = start(t, PAGES | {"/about.html": changing})
+    t.eventually(lambda: site(server).get("varying") == 1, lambda: f"it varies: {site(server)}", 10.0, 0.05)
+    obeyed(t, server, "publish", "--for", "1min")
+    serve(server.origin, PAGES | {"/about.html": changing, "/new.html": "<p>new</p>", "/form.html": changing})
+    for path in ("/new.html", "/form.html"):
+        obeyed(t, server, "enrol", "--url", path)
+    known(t, server, "/new.html")
+    for path in ("/about.html", "/form.html"):
+        t.eventually(lambda: site(server).get("varying") == 2, lambda: f"both vary: {site(server)}", 10.0, 0.05)
+        t.check(body(server, path) != body(server, path), f"{path} passes")
+    t.equal(site(server)["held"], 0, "what is held")
 
 
 @test

@@ -124,6 +124,45 @@ static void only_what_was_a_page_has_turned(void **state)
 	}
 }
 
+static void a_window_spares_the_time_to_settle_not_the_samples(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *letters;
+		enum learn_step last;
+	} cases[] = {{"a", LEARN_SAMPLE}, {"aaa", LEARN_ACCEPT}, {"abcde", LEARN_VARIES}, {"aab", LEARN_SAMPLE}};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct page *page = begin(1);
+		enum learn_step last = LEARN_UNSET;
+		for (const char *letter = cases[i].letters; *letter; letter++) {
+			struct look look = look_of(*letter, 100, 1, true);
+			look.is_published = true;
+			last = learn_look(page, &page->site->plan->policy, &look);
+		}
+		if (last != cases[i].last)
+			fail_msg("%s: step %d", cases[i].letters, last);
+		brain_end(NULL);
+	}
+}
+
+static void one_look_does_not_tell_what_is_constant(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *letters;
+		bool constant;
+	} cases[] = {{"", false}, {"a", false}, {"aa", false}, {"aaa", true},
+		     {"ab", false}, {"aaab", false}, {"aaabbb", false}, {"abcde", false}};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct page *page = begin(1);
+		for (const char *letter = cases[i].letters; *letter; letter++)
+			(void)see(page, *letter, 100, true);
+		if (learn_looks_constant(page, &page->site->plan->policy) != cases[i].constant)
+			fail_msg("%s", cases[i].letters);
+		brain_end(NULL);
+	}
+}
+
 static void know(struct page *page, char letter, uint64_t now_s)
 {
 	for (int i = 0; i < 3; i++)
@@ -290,6 +329,8 @@ int main(void)
 	    cmocka_unit_test(an_error_is_no_page),
 	    cmocka_unit_test_teardown(what_leads_to_a_foreign_host_is_never_learned, brain_end),
 	    cmocka_unit_test_teardown(only_what_was_a_page_has_turned, brain_end),
+	    cmocka_unit_test_teardown(a_window_spares_the_time_to_settle_not_the_samples, brain_end),
+	    cmocka_unit_test_teardown(one_look_does_not_tell_what_is_constant, brain_end),
 	    cmocka_unit_test_teardown(an_approved_version_replaces_what_is_seen_no_more, brain_end),
 	    cmocka_unit_test_teardown(a_pinned_version_stays, brain_end),
 	    cmocka_unit_test_teardown(a_window_takes_what_comes_and_drops_what_went, brain_end),
