@@ -20,6 +20,7 @@ struct guard_policy {
 	bool sitemap;             /* read /sitemap.xml and what robots.txt names */
 	struct policy_strings seeds;     /* paths where enrolment begins */
 	struct policy_strings exclude;   /* canonical path prefixes that are not guarded */
+	struct policy_strings ignore_query; /* arguments that belong to no page, "*" at the end: any */
 	struct policy_strings redirects; /* hosts that Location and Refresh may lead to, "*.x" too */
 	struct policy_strings session_cookies; /* names, "*" at the end: any; their visitors get no copy */
 	uint64_t max_pages, depth;

@@ -163,7 +163,7 @@ struct ledger_site *ledger_site_named(const struct ledger *ledger, const char *n
 /* NULL: not there. */
 struct page *ledger_find(const struct ledger *ledger, const struct ledger_site *site,
 			 struct span key);
-/* The page, made where it is new. NULL: it is excluded, too long, or there are too many: counted in
+/* The page, made where it is new. NULL: it is excluded, no plain key (page_key.h), too long, or there are too many: counted in
  * site->refused. It is not due yet. */
 struct page *ledger_add(struct ledger_site *site, struct span key, enum page_source source,
 			unsigned depth);

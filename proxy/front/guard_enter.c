@@ -1,8 +1,9 @@
 /* What the guard plans for a request, before an origin is asked. A page that will be judged is asked
  * for as a whole: parts and conditions would give an answer that nobody can compare. */
 #include "front/guard.h"
+#include "sallyport/page_key.h"
 
-/* The key of a page: what the origin will be asked for. */
+/* What the origin will be asked for, without what belongs to no page. */
 static size_t write_key(const struct subject *s, char *out)
 {
 	size_t len = s->forward_path.len;
@@ -11,7 +12,7 @@ static size_t write_key(const struct subject *s, char *out)
 		return len;
 	out[len++] = '?';
 	memcpy(out + len, s->target.query.ptr, s->target.query.len);
-	return len + s->target.query.len;
+	return page_key_make_plain(&s->site->guard.ignore_query, out, len + s->target.query.len);
 }
 
 static size_t key_room(const struct subject *s)

@@ -14,6 +14,7 @@ enum {
 	DAY_MS = 24 * HOUR_MS,
 	PATH_MAX_BYTES = 1024,
 	COOKIE_NAME_MAX = 128,
+	ARGUMENT_NAME_MAX = 128,
 };
 
 /* Names that common servers and applications give to sessions. */
@@ -23,6 +24,12 @@ enum {
 	"wordpress_logged_in_*, wp-postpass_*, SESS*, SSESS*, CFID, CFTOKEN, "                     \
 	"fe_typo_user, be_typo_user, frontend, PrestaShop-*, MoodleSession*, remember_token, "     \
 	"auth_token, access_token, token, jwt"
+
+/* What mail, advertisements, social networks and counters append to links, to say who comes from where. */
+#define IGNORED_QUERY                                                                              \
+	"utm_*, mtm_*, pk_campaign, pk_kwd, fbclid, gclid, gclsrc, gbraid, wbraid, gad_source, "    \
+	"gad_campaignid, dclid, msclkid, twclid, ttclid, li_fat_id, igshid, igsh, yclid, epik, "   \
+	"ScCid, srsltid, mc_cid, mc_eid, mkt_tok, vero_id, _ga, _gl, _hsenc, _hsmi"
 
 static const struct policy_choice modes[] = {
     {"enforce", GUARD_ENFORCE}, {"monitor", GUARD_MONITOR}, {"off", GUARD_OFF}, {NULL, 0}};
@@ -43,6 +50,10 @@ static const struct setting guard_rows[] = {
     {"exclude", SETTING_STRINGS, GUARD(exclude), .max = 256, .example = "( \"/search\", \"/api\" )",
      .doc = "Paths, and everything under them, that are neither learned nor judged. Redirects to "
 	    "foreign hosts are held there too."},
+    {"ignore_query", SETTING_STRINGS, GUARD(ignore_query), .max = 256, .standard = IGNORED_QUERY,
+     .doc = "Arguments of queries that say where a visitor comes from and belong to no page: a link "
+	    "with them leads to the page without them, and gets its copy. Origins are sent them. "
+	    "A `*` at the end stands for anything; capitals do not matter."},
     {"max_pages", SETTING_COUNT, GUARD(max_pages), .standard = "2000", .min = 1, .max = 100000,
      .doc = "How many pages of the site are learned; a page is a path with its query."},
     {"depth", SETTING_COUNT, GUARD(depth), .standard = "5", .min = 0, .max = 64,
@@ -158,6 +169,24 @@ static void check_cookies(const struct policy_strings *names, struct policy_cont
 					names->items[i]);
 }
 
+static bool is_argument_pattern(const char *name)
+{
+	const size_t len = strlen(name), plain = strcspn(name, "*&=?# ");
+
+	return plain > 0 && len <= ARGUMENT_NAME_MAX &&
+	       (plain == len || (plain + 1 == len && name[plain] == '*'));
+}
+
+static void check_arguments(const struct policy_strings *names, struct policy_context *context)
+{
+	for (size_t i = 0; i < names->n; i++)
+		if (!is_argument_pattern(names->items[i]))
+			policy_error_in(context, names->where, "ignore_query",
+					"\"%.64s\" is not the name of an argument, with an optional "
+					"\"*\" at its end",
+					names->items[i]);
+}
+
 static void finish_guard(void *structure, struct policy_where where, struct policy_context *context)
 {
 	struct guard_policy *guard = structure;
@@ -165,6 +194,7 @@ static void finish_guard(void *structure, struct policy_where where, struct poli
 	check_paths("seeds", &guard->seeds, true, context);
 	check_paths("exclude", &guard->exclude, false, context);
 	policy_hosts(&guard->redirects, "redirects", "pay.example", context);
+	check_arguments(&guard->ignore_query, context);
 	check_cookies(&guard->session_cookies, context);
 	if (guard->seeds.items && guard->seeds.n == 0 && !guard->sitemap &&
 	    guard->mode != GUARD_OFF)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "sallyport/hash.h"
+#include "sallyport/page_key.h"
 
 enum { FIRST_BUCKETS = 1024, FIRST_HEAP = 64 };
 
@@ -199,7 +200,8 @@ struct page *ledger_add(struct ledger_site *site, struct span key, enum page_sou
 	bool has_query = span_find(key, '?') < key.len;
 	if (page)
 		return page;
-	if (is_key(key) && !plan_excludes(site->plan, key) && has_room(site, has_query, source))
+	if (is_key(key) && !plan_excludes(site->plan, key) &&
+	    page_key_is_plain(&site->plan->policy.ignore_query, key) && has_room(site, has_query, source))
 		page = make(site, key);
 	if (!page) {
 		site->refused++;

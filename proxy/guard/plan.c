@@ -114,6 +114,7 @@ static bool read_site(struct arena *arena, const struct json_value *said, struct
 	return read_numbers(said, &out->policy) &&
 	       read_strings(arena, said, "seeds", &out->policy.seeds) &&
 	       read_strings(arena, said, "exclude", &out->policy.exclude) &&
+	       read_strings(arena, said, "ignore_query", &out->policy.ignore_query) &&
 	       read_strings(arena, said, "redirects", &out->policy.redirects) &&
 	       read_strings(arena, said, "hosts", &out->hosts) && read_routes(arena, said, out);
 }

@@ -2,21 +2,7 @@
  * compared without regard to case, since one too many in a session costs a copy, one too few
  * may show a visitor another's page. */
 #include "sallyport/guard.h"
-
-static bool name_matches(struct span name, struct span pattern)
-{
-	if (pattern.len > 0 && pattern.ptr[pattern.len - 1] == '*')
-		return span_istarts(name, span_of(pattern.ptr, pattern.len - 1));
-	return span_ieq(name, pattern);
-}
-
-static bool is_session_cookie(struct span name, const struct policy_strings *cookies)
-{
-	for (size_t i = 0; i < cookies->n; i++)
-		if (name_matches(name, span_from_str(cookies->items[i])))
-			return true;
-	return false;
-}
+#include "sallyport/page_key.h"
 
 /* "a=b; c=d" (RFC 6265 section 4.2.1). */
 static bool has_session(struct span cookie, const struct policy_strings *cookies)
@@ -25,7 +11,7 @@ static bool has_session(struct span cookie, const struct policy_strings *cookies
 		size_t end = span_find(cookie, ';');
 		struct span pair = span_trim_ows(span_of(cookie.ptr, end));
 		struct span name = span_trim_ows(span_of(pair.ptr, span_find(pair, '=')));
-		if (is_session_cookie(name, cookies))
+		if (page_name_is_listed(cookies, name))
 			return true;
 		cookie = span_from(cookie, end + 1);
 	}

@@ -6,6 +6,7 @@
 #include "proc/keeper.h"
 #include "sallyport/clock.h"
 #include "sallyport/log.h"
+#include "sallyport/page_key.h"
 #include "sallyport/redirect.h"
 #include "sallyport/signs.h"
 
@@ -434,6 +435,7 @@ void keeper_take_sample(const struct job *job, const struct scout_sample *sample
 static void take_link(struct ledger_site *site, const struct job *job, struct span target,
 		      uint32_t kind)
 {
+	static char plain[PAGE_KEY_MAX];
 	bool from_sitemap = job->purpose == FETCH_SITEMAP;
 	if (kind == LINK_TO_HOST)
 		return; /* no page of ours */
@@ -442,7 +444,12 @@ static void take_link(struct ledger_site *site, const struct job *job, struct sp
 			schedule_sitemap(site, target, JOB_LINKS_SITEMAP, keeper_now_ms());
 		return;
 	}
-	if (kind != LINK_TO_PAGE || keeper_is_refused(site, target))
+	if (kind != LINK_TO_PAGE || target.len > sizeof(plain))
+		return;
+	memcpy(plain, target.ptr, target.len);
+	target.len = page_key_make_plain(&site->plan->policy.ignore_query, plain, target.len);
+	target.ptr = plain;
+	if (keeper_is_refused(site, target))
 		return;
 	struct page *page = ledger_add(site, target, from_sitemap ? SOURCE_SITEMAP : SOURCE_LINK,
 				       from_sitemap ? 0 : job->depth + 1);

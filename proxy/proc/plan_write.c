@@ -87,6 +87,7 @@ static void write_guard(struct json_writer *json, const struct guard_policy *gua
 	json_add_number(json, "rate_per", guard->rate.per_ms);
 	write_strings(json, "seeds", &guard->seeds);
 	write_strings(json, "exclude", &guard->exclude);
+	write_strings(json, "ignore_query", &guard->ignore_query);
 	write_strings(json, "redirects", &guard->redirects);
 }
 

@@ -296,6 +296,20 @@ def unknown_pages_are_held_where_the_policy_says_so(t):
     is_clean(t, server.get("/"))
 
 
+@test
+def who_comes_by_a_counted_link_gets_the_page_that_is_known(t):
+    server, origin = guarded(t, {"/list": "a list"}, {"unknown": "hold", "seeds": [*SEEDS, "/list?page=2"]})
+    links = ("/?fbclid=IwAR0", "/?utm_source=letter&utm_medium=mail", "/?", "/?gclid=a&_gl=b")
+    for link in links:
+        is_clean(t, server.get(link))
+    t.equal([request.target for request in visits(origin)], list(links), "what the origin is asked for")
+    origin.on("/", page(BAD)).on("/list", page(BAD))
+    for link in links:
+        held(t, server, "guard-changed", target=link)
+    held(t, server, "guard-changed", target="/list?page=2&utm_source=letter", body="a list")
+    refused(t, server, "guard-unknown", target="/list?page=3&utm_source=letter")
+
+
 @test(each={"open": 200, "closed": 503})
 def without_a_vault_the_policy_decides(t, status):
     directory = t.directory() / "vault"
