@@ -165,6 +165,25 @@ void guard_watch(struct exchange *x, const char *bytes, size_t len);
 /* The exchange ends: what passed is judged now, and told. */
 void guard_end(struct exchange *x);
 
+/* guard_part.c: what of a whole page is asked for. */
+struct whole {
+	unsigned status;
+	uint64_t size;
+	struct span etag, changed; /* its validators; empty: none */
+	bool is_coded;             /* its parts would be parts of nobody else's coding */
+};
+/* The status that the visitor gets: 200, 206 with *part, 304, 416, or the page's own. */
+unsigned guard_part_of(const struct http_head *request, const struct whole *whole, struct part *part);
+/* Content-Range and Content-Length. */
+void guard_add_length(const struct part *part, unsigned status, uint64_t size, struct strbuf *out);
+/* A head of our own, into front->head, which borrows from text. */
+MUST_CHECK bool guard_parse_own(struct exchange *x, const struct strbuf *text);
+/* The head of a page that is good, of size bytes, as it was asked for, into front->out. 0: no room. Sets
+ * x->status and page->part. */
+size_t guard_narrow_head(struct exchange *x, struct http_head *head, uint64_t size);
+/* What of its content goes out then. */
+struct span guard_narrow(const struct exchange *x, struct span whole);
+
 /* guard_copy.c */
 /* The exchange answers by a copy instead of failing for `reason`. */
 bool guard_takes_over(struct exchange *x, enum reason reason);

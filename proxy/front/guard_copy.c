@@ -18,16 +18,6 @@ enum { FRESH_S = 30, ETAG_SIZE = 2 * DIGEST_SIZE + 8, HEAD_ROOM = PAGE_FIELD_COU
 
 /* ---- what is asked for ---- */
 
-static struct span find_field(const struct http_head *head, struct span name)
-{
-	for (size_t i = 0; i < head->field_count; i++) {
-		const struct http_field *field = &head->fields[i];
-		if (field->name_len == name.len && span_ieq(http_field_name(head, field), name))
-			return http_field_value(head, field);
-	}
-	return span_of(NULL, 0);
-}
-
 static bool is_html(const struct baseline_version *version)
 {
 	struct span type = version->head.fields[PAGE_FIELD_CONTENT_TYPE];
@@ -46,79 +36,6 @@ static size_t write_etag(const struct exchange *x, char out[ETAG_SIZE])
 	return (size_t)snprintf(out, ETAG_SIZE, "\"%s%s\"", digits, wants_banner(x) ? "b" : "");
 }
 
-/* RFC 9110 section 13.1.2, by the weak comparison. */
-static bool names_etag(struct span list, struct span etag)
-{
-	struct span element;
-	while (span_next_element(&list, &element)) {
-		if (span_starts(element, SPAN("W/")))
-			element = span_from(element, 2);
-		if (span_eq(element, SPAN("*")) || span_eq(element, etag))
-			return true;
-	}
-	return false;
-}
-
-static bool is_unchanged(const struct exchange *x, struct span etag, struct span changed)
-{
-	struct span condition = find_field(&x->request, SPAN("if-none-match"));
-	if (condition.ptr)
-		return names_etag(condition, etag);
-	condition = find_field(&x->request, SPAN("if-modified-since"));
-	return condition.ptr && span_eq(condition, changed);
-}
-
-/* "bytes=FIRST-LAST", "bytes=FIRST-", "bytes=-COUNT" (RFC 9110 section 14.1.2), one of them. False: it
- * is none, and is passed over. */
-static bool read_range(struct span value, uint64_t size, struct part *part)
-{
-	if (!span_istarts(value, SPAN("bytes=")))
-		return false;
-	struct span range = span_from(value, 6);
-	size_t dash = span_find(range, '-');
-	struct span first = span_of(range.ptr, dash), last = span_from(range, dash + 1);
-	uint64_t count;
-	*part = (struct part){.is_given = true, .last = size - 1};
-	if (dash == range.len)
-		return false;
-	if (first.len == 0) {
-		if (!span_to_u64(last, INT64_MAX, &count))
-			return false;
-		part->first = count < size ? size - count : 0;
-		return count > 0 || (part->first = size, true);
-	}
-	if (!span_to_u64(first, INT64_MAX, &part->first))
-		return false;
-	if (last.len > 0 && !span_to_u64(last, INT64_MAX, &part->last))
-		return false;
-	if (last.len > 0 && part->last < part->first)
-		return false;
-	if (part->last >= size)
-		part->last = size - 1;
-	return true;
-}
-
-/* The status that the visitor gets, and the part. */
-static unsigned decide(struct exchange *x, uint64_t size, struct span etag, struct span changed)
-{
-	struct page *page = x->page;
-	struct span range = find_field(&x->request, SPAN("range"));
-	struct span if_range = find_field(&x->request, SPAN("if-range"));
-	struct part part = {0};
-	page->part = (struct part){0};
-	if (page->version.head.status != 200)
-		return page->version.head.status;
-	if (is_unchanged(x, etag, changed))
-		return 304;
-	if (!range.ptr || x->request.method != HTTP_GET || size == 0 ||
-	    (if_range.ptr && !span_eq(if_range, etag)) || !read_range(range, size, &part))
-		return 200;
-	if (part.first >= size)
-		return 416;
-	page->part = part;
-	return 206;
-}
-
 /* ---- the head ---- */
 
 static void add_page_fields(const struct page_head *head, struct strbuf *out)
@@ -132,21 +49,6 @@ static void add_page_fields(const struct page_head *head, struct strbuf *out)
 	}
 }
 
-static void add_length(const struct part *part, unsigned status, uint64_t size, struct strbuf *out)
-{
-	if (status == 206)
-		strbuf_addf(out, "Content-Range: bytes %llu-%llu/%llu\r\n", (unsigned long long)part->first,
-			    (unsigned long long)part->last, (unsigned long long)size);
-	if (status == 416)
-		strbuf_addf(out, "Content-Range: bytes */%llu\r\n", (unsigned long long)size);
-	if (status == 206)
-		size = part->last - part->first + 1;
-	if (status == 416)
-		size = 0;
-	if (status != 304 && status != 204)
-		strbuf_addf(out, "Content-Length: %llu\r\n", (unsigned long long)size);
-}
-
 /* max-age counts from when the page was made, as Age says it (RFC 9111 section 4.2.3). */
 static void add_freshness(uint64_t age_s, struct span etag, struct span changed, struct strbuf *out)
 {
@@ -156,17 +58,6 @@ static void add_freshness(uint64_t age_s, struct span etag, struct span changed,
 	strbuf_add_str(out, "\r\nLast-Modified: ");
 	strbuf_add_span(out, changed);
 	strbuf_add(out, "\r\n", 2);
-}
-
-static bool parse_own(struct exchange *x, const struct strbuf *text)
-{
-	enum reason reason = REASON_UNSET;
-	struct span evidence;
-	static const struct http_limits limits = {HTTP_HEAD_MAX, HTTP_HEAD_MAX, HTTP_FIELDS_MAX, HTTP_HEAD_MAX};
-	return !text->truncated &&
-	       http_parse_response(text->data, text->len, 0, &limits, (enum http_method)x->request.method,
-				   &x->front->head, &reason, &evidence) == HTTP_PARSE_DONE &&
-	       http_mark_hop_by_hop(&x->front->head, &reason);
 }
 
 /* Into front->out; 0: it cannot be written. size: of the whole content. */
@@ -179,15 +70,16 @@ static size_t write_head(struct exchange *x, uint64_t size)
 	struct strbuf text;
 	clock_format_http(version->since_s * 1000000, changed_text);
 	changed = span_of(changed_text, CLOCK_HTTP_SIZE - 1);
-	unsigned status = decide(x, size, etag, changed);
+	const struct whole whole = {version->head.status, size, etag, changed, false};
+	unsigned status = guard_part_of(&x->request, &whole, &x->page->part);
 	strbuf_init(&text, HEAD_ROOM);
 	strbuf_addf(&text, "HTTP/1.1 %u %s\r\n", status, http_status_phrase(status));
 	if (status != 304 && status != 416)
 		add_page_fields(&version->head, &text);
-	add_length(&x->page->part, status, size, &text);
+	guard_add_length(&x->page->part, status, size, &text);
 	add_freshness(now_s > version->since_s ? now_s - version->since_s : 0, etag, changed, &text);
 	strbuf_add(&text, "\r\n", 2);
-	size_t len = parse_own(x, &text) ? response_head(x, &x->front->head) : 0;
+	size_t len = guard_parse_own(x, &text) ? response_head(x, &x->front->head) : 0;
 	strbuf_release(&text);
 	x->status = (uint16_t)status;
 	return len;

@@ -322,25 +322,28 @@ static bool read_head_again(struct exchange *x, struct http_head *head, enum rea
 	       http_mark_hop_by_hop(head, reason);
 }
 
-/* A known page goes out as it came, but for its framing: its length is known by now. */
+/* A known page goes out as it came, but for its framing: its length is known by now; and as much of it as was
+ * asked for. */
 static enum pump release_page(struct exchange *x, struct http_head *head, enum reason *reason)
 {
 	struct page *page = x->page;
-	struct span bytes = held_bytes(page);
+	struct span bytes = held_bytes(page), part;
 	guard_count_held(x, 0);
 	page->phase = PAGE_SENDING;
 	if (head->framing != HTTP_FRAMING_NONE) {
 		head->framing = HTTP_FRAMING_LENGTH;
 		head->content_length = bytes.len;
 	}
-	size_t head_len = response_head(x, head);
+	size_t head_len = guard_narrow_head(x, head, bytes.len);
 	if (head_len == 0)
 		return fail(reason, REASON_ORIGIN_HEAD_TOO_LARGE);
-	if (!page->content && page->piece.len > 0)
-		return response_send(x, head_len, page->piece) ? PUMP_AGAIN : fail(reason, REASON_CLIENT_GONE);
+	part = guard_narrow(x, bytes);
+	if (!page->content && part.len > 0)
+		return response_send(x, head_len, part) ? PUMP_AGAIN : fail(reason, REASON_CLIENT_GONE);
 	if (page->content) {
 		page->out = content_ref(page->content);
-		page->out_end = page->content->len;
+		page->out_at = (uint64_t)(part.ptr - bytes.ptr);
+		page->out_end = page->out_at + part.len;
 	}
 	return guard_send_head(x, head_len) ? PUMP_AGAIN : fail(reason, REASON_CLIENT_GONE);
 }

@@ -217,6 +217,45 @@ def heads_parts_and_conditions_are_answered_by_the_copy(t):
     t.check(0 < fresh - age <= 60, f"others may keep it for {fresh - age} s")
 
 
+FILM = bytes(range(256)) * 2000  # more than a read
+
+
+@test(each={"in one read": FILM[:1000], "in several": FILM})
+def parts_and_conditions_of_a_good_page_are_answered_by_what_was_judged(t, film):
+    """An origin is asked for all of it; some players take nothing but parts."""
+    whole = page(film, "video/mp4", ETag='"v1"', Last_Modified="Mon, 23 Nov 2026 21:08:24 GMT", Cache_Control="no-cache",
+                 Content_Language="en")
+    server, origin = guarded(t, {"/film.mp4": whole})
+    for value, first, last in (("bytes=0-1", 0, 1), ("bytes=100-", 100, len(film) - 1), ("bytes=-5", len(film) - 5, len(film) - 1)):
+        for fields in ([], [("If-Range", '"v1"')], [("If-Range", "Mon, 23 Nov 2026 21:08:24 GMT")]):
+            mark = server.mark()
+            part = server.get("/film.mp4", fields=[("Range", value), *fields])
+            t.equal((part.status, part.body), (206, film[first:last + 1]), f"{value} with {fields}")
+            t.equal(part.field("Content-Range"), f"bytes {first}-{last}/{len(film)}", "Content-Range")
+            t.equal([part.field(name) for name in ("ETag", "Content-Type", "Cache-Control", "Age")],
+                    ['"v1"', "video/mp4", "no-cache", None], "the origin's fields")
+            line = server.next_line(mark)
+            t.equal((line.action, line.status), ("allow", 206), "the log")
+    for fields in ([("Range", "bytes=0-1,5-6")], [("Range", "bytes=x")], [("Range", "bytes=0-1"), ("If-Range", '"v0"')],
+                   [("Range", "bytes=0-1"), ("If-Range", 'W/"v1"')], [("If-None-Match", '"v0"')],
+                   [("If-Modified-Since", "Mon, 23 Nov 2026 21:08:25 GMT")]):
+        is_clean(t, server.get("/film.mp4", fields=fields), film)
+    past = server.get("/film.mp4", fields=[("Range", f"bytes={len(film)}-")])
+    t.equal((past.status, past.body, past.field("Content-Range")), (416, b"", f"bytes */{len(film)}"), "past its end")
+    for condition in ([("If-None-Match", '"v1"')], [("If-None-Match", '"v0", W/"v1"')],
+                      [("If-Modified-Since", "Mon, 23 Nov 2026 21:08:24 GMT")]):
+        same = server.get("/film.mp4", fields=condition)
+        t.equal((same.status, same.body, same.field("ETag"), same.field("Content-Type")), (304, b"", '"v1"', None),
+                f"status with {condition}")
+        t.equal(server.get("/film.mp4", method="HEAD", fields=condition).status, 304, f"status of HEAD with {condition}")
+    coded = gzip.compress(film)
+    origin.on("/film.mp4", page(coded, "video/mp4", ETag='"v1z"', Content_Encoding="gzip", Content_Language="en"))
+    is_clean(t, server.get("/film.mp4", fields=[("Accept-Encoding", "gzip"), ("Range", "bytes=0-1")]), coded)
+    origin.on("/film.mp4", page(film[:-1] + b"P", "video/mp4", ETag='"v1"'))
+    for fields in ([("If-None-Match", '"v1"')], [("Range", "bytes=0-1")]):
+        t.check(server.get("/film.mp4", fields=fields).field("Age"), f"of a bad page, with {fields}: the copy")
+
+
 @test
 def a_visitor_in_a_session_gets_no_copy(t):
     server, origin = guarded(t)
