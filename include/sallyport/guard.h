@@ -52,7 +52,7 @@ void guard_plan(const struct guard_case *c, struct guard_plan *plan);
 bool guard_is_anonymous(const struct http_head *request, const struct policy_strings *cookies);
 
 /* What came for an exact page. UNSET: it is one of the page's versions. Else GUARD_CHANGED, or
- * GUARD_ORIGIN_ERROR where it is a 5xx. */
+ * GUARD_ORIGIN_ERROR where it is a 5xx or 429. */
 enum reason guard_verdict(const struct baseline *baseline, const struct baseline_page *page,
 			  const struct page_collect *head, const uint8_t content[DIGEST_SIZE]);
 /* As much as a head tells: that it may, or cannot, begin one of the versions. All that there is of a

@@ -236,9 +236,16 @@ static void give_up_copy(struct exchange *x)
 	without_copy(x);
 }
 
+/* Many applications answer HEAD by 405, or by a head that is not that of their page: it says nothing of the
+ * page, of which the next GET or look of the scout tells. */
+static bool says_nothing(const struct exchange *x, enum reason reason)
+{
+	return x->request.method == HTTP_HEAD && reason == REASON_GUARD_CHANGED;
+}
+
 static bool is_worth_a_note(const struct exchange *x, enum reason reason)
 {
-	return x->guard_enforces && !x->page->copy_tried &&
+	return x->guard_enforces && !says_nothing(x, reason) && !x->page->copy_tried &&
 	       (x->page->plan.has_copy || reason >= REASON_GUARD_CHANGED);
 }
 

@@ -98,7 +98,8 @@ static enum reason reason_of(bool is_good, const struct page_collect *head)
 {
 	if (is_good)
 		return REASON_UNSET;
-	return head->head.status >= 500 ? REASON_GUARD_ORIGIN_ERROR : REASON_GUARD_CHANGED;
+	bool is_own_trouble = head->head.status >= 500 || head->head.status == 429;
+	return is_own_trouble ? REASON_GUARD_ORIGIN_ERROR : REASON_GUARD_CHANGED;
 }
 
 enum reason guard_verdict_on_head(const struct baseline *baseline, const struct baseline_page *page,

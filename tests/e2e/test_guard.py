@@ -257,6 +257,28 @@ def parts_and_conditions_of_a_good_page_are_answered_by_what_was_judged(t, film)
 
 
 @test
+def a_head_says_nothing_of_its_page(t):
+    """Monitors ask by HEAD all day, and many applications have no answer to that."""
+    server, origin = guarded(t)
+    for answer in (page("", "text/plain", "405 Method Not Allowed"), page("", "text/html"),
+                   page("", "application/json", "404 Not Found")):
+        origin.on("/", answer)
+        response = server.get("/", method="HEAD")
+        t.equal((response.status, response.field("Content-Length")), (200, str(len(GOOD))), "what a monitor gets")
+    origin.on("/", page("", status="302 Found", Location="https://evil.example/"))
+    t.equal(server.get("/", method="HEAD").status, 200, "status in place of a false site")
+    t.eventually(lambda: "evil.example" in server.events(), "that is told")
+    t.check("guard-changed" not in server.events(), f"and nothing else: {server.events()}")
+
+
+@test
+def an_origin_that_asks_for_patience_is_not_defaced(t):
+    server, origin = guarded(t)
+    origin.on("/", page("slower, please", status="429 Too Many Requests"))
+    held(t, server, "guard-origin-error")
+
+
+@test
 def a_visitor_in_a_session_gets_no_copy(t):
     server, origin = guarded(t)
     cookie = [("Cookie", "lang=en; PHPSESSID=1")]
