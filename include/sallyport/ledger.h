@@ -36,7 +36,7 @@ enum page_look {
 	LOOK_GOOD,
 	LOOK_CHANGED, /* none of its known-good versions */
 	LOOK_SEVERE,  /* so bad that it may not be an honest edit */
-	LOOK_ASTRAY,  /* leads to a foreign host, and was never seen to do anything else */
+	LOOK_ASTRAY,  /* as bad, but it was never seen otherwise: nothing says that it was done to it */
 	LOOK_CLOAKED, /* good for ordinary visitors, another page for search engines or phones */
 	LOOK_GONE,    /* 404 or 410, where a page is known */
 	LOOK_FAILED,  /* no whole answer */

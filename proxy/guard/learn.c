@@ -172,8 +172,9 @@ static enum learn_step look_at_known(struct page *page, const struct look *look)
 	return note_bad(page, look, LEARN_HOLD);
 }
 
-/* It was a page, and then led to a foreign host. A sign-in with somebody else, or a link that counts its
- * clicks, never was; and whoever finds an open redirect could make up any number of those. */
+/* It was a page, and then led to a foreign host or bore the signs of a defacement. A sign-in with somebody else, a
+ * link that counts its clicks, news of a break-in never were anything else; and whoever finds an open redirect
+ * could make up any number of those. */
 static bool has_turned(const struct page *page, const struct guard_policy *policy)
 {
 	return page->look == LOOK_SEVERE || page->policy == BASELINE_VARYING ||

@@ -87,7 +87,7 @@ static struct look look_of(struct page *page, const struct job *job, struct answ
 	bool is_known = page_good(page, answer->page) != NULL;
 	if (!is_known)
 		find_foreign(page, answer);
-	if (!is_known && page->policy == BASELINE_EXACT)
+	if (!is_known)
 		answer->has_signs = signs_of_defacement(answer->content, good_bytes_of(page));
 	return (struct look){
 	    .now_s = keeper_now_s(),
@@ -211,7 +211,7 @@ static const char *what_is_wrong(const struct page *page, const struct answer *a
 	if (answer->has_signs)
 		return "it bears the signs of a defacement";
 	if (page->look == LOOK_CLOAKED)
-		return "search engines or phones get another page";
+		return "as a search engine or a phone gets it, it is none of its known-good versions";
 	if (page->look == LOOK_GONE)
 		return "it is gone from every origin";
 	return "it is none of its known-good versions";

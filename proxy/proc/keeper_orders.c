@@ -201,6 +201,9 @@ static bool nothing_waits(struct carrying *c, struct err *err)
 	if (c->order->version != 0)
 		return err_set(err, "there is no version %u of it", c->order->version);
 	schedule_urgent(c->page);
+	if (c->page->held != SEVERITY_UNSET)
+		return err_set(err, "what visitors were held from, the scout has not seen; it looks now. Where a page "
+				    "differs by language, cookie or device, leave it out: guard.exclude");
 	return err_set(err, "no version of it waits for a decision; it is looked at now");
 }
 

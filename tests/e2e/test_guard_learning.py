@@ -399,6 +399,20 @@ def links_that_always_led_elsewhere_seal_nothing(t):
 
 
 @test
+def what_is_defaced_already_at_the_first_start_is_not_taken_for_good(t):
+    server = start(t, PAGES | {"/": page(BAD + "<a href=/about.html>")})
+    held(t, server)
+    t.check("/ is held: it bears the signs of a defacement" in server.errors(), server.errors()[-1000:])
+    obeyed(t, server, "enrol", "--url", "/about.html")
+    known(t, server, "/about.html")
+    said = obeyed(t, server, "approve", "--all")
+    t.check("1 that look defaced have to be approved one by one" in said, f"it says so: {said}")
+    t.equal(site(server)["state"], "guarded", "state")
+    serve(server.origin, PAGES)
+    learned(t, server, 3)
+
+
+@test
 def one_of_two_origins_that_is_defaced_is_found(t):
     origins = [t.origin(), t.origin()]
     server = start(t, PAGES, {"recover": 2}, origins=origins)
@@ -420,7 +434,7 @@ def a_page_that_only_search_engines_see_is_found(t):
     learned(t, server, 3)
     server.origin.on("/", cloaked)
     held(t, server)
-    t.check("search engines or phones get another page" in server.errors(), server.errors()[-1000:])
+    t.check("as a search engine or a phone gets it" in server.errors(), server.errors()[-1000:])
     t.check(not is_copy(server.get("/")), "ordinary visitors get the origin's page")
 
 
