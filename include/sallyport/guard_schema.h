@@ -8,6 +8,7 @@
 
 enum guard_mode { GUARD_MODE_UNSET = 0, GUARD_OFF, GUARD_MONITOR, GUARD_ENFORCE };
 /* Pages of which nothing is known yet. */
+enum guard_sessions { GUARD_SESSIONS_UNSET = 0, GUARD_SESSIONS_HOLD, GUARD_SESSIONS_PASS };
 enum guard_unknown { GUARD_UNKNOWN_UNSET = 0, GUARD_UNKNOWN_PASS, GUARD_UNKNOWN_HOLD };
 /* While there is no readable vault. */
 enum guard_fail { GUARD_FAIL_UNSET = 0, GUARD_FAIL_OPEN, GUARD_FAIL_CLOSED };
@@ -15,6 +16,7 @@ enum guard_fail { GUARD_FAIL_UNSET = 0, GUARD_FAIL_OPEN, GUARD_FAIL_CLOSED };
 struct guard_policy {
 	int mode;                 /* enum guard_mode */
 	int unknown;              /* enum guard_unknown */
+	int sessions;             /* enum guard_sessions */
 	int fail;                 /* enum guard_fail */
 	bool confirm;             /* the first baseline waits for the operator */
 	bool sitemap;             /* read /sitemap.xml and what robots.txt names */

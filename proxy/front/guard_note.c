@@ -74,11 +74,15 @@ static bool is_held(const struct exchange *x)
 	return x->guard_enforces && x->page->plan.action != GUARD_WATCH;
 }
 
+/* A page that is known has a copy, but for who is in a session: perhaps it is his own. */
 static const char *outcome(const struct exchange *x)
 {
+	bool is_known = x->page->plan.page.policy == BASELINE_EXACT;
 	if (!is_held(x))
 		return "passed";
-	return x->page->plan.has_copy ? "is answered by its copy" : "is answered by 503";
+	if (x->page->plan.has_copy)
+		return "is answered by its copy";
+	return is_known ? "is answered by 503 in a session (guard.sessions)" : "is answered by 503";
 }
 
 static void tell(struct exchange *x, enum reason reason, uint32_t folded)

@@ -35,6 +35,8 @@ static const struct policy_choice modes[] = {
     {"enforce", GUARD_ENFORCE}, {"monitor", GUARD_MONITOR}, {"off", GUARD_OFF}, {NULL, 0}};
 static const struct policy_choice unknowns[] = {
     {"pass", GUARD_UNKNOWN_PASS}, {"hold", GUARD_UNKNOWN_HOLD}, {NULL, 0}};
+static const struct policy_choice sessions[] = {
+    {"hold", GUARD_SESSIONS_HOLD}, {"pass", GUARD_SESSIONS_PASS}, {NULL, 0}};
 static const struct policy_choice fails[] = {
     {"open", GUARD_FAIL_OPEN}, {"closed", GUARD_FAIL_CLOSED}, {NULL, 0}};
 
@@ -95,6 +97,11 @@ static const struct setting guard_rows[] = {
      .standard = SESSION_COOKIES,
      .doc = "Cookies that mark a visitor in a session, who never gets a copy made for everybody. "
 	    "A `*` at the end stands for anything; capitals do not matter."},
+    {"sessions", SETTING_ENUM, GUARD(sessions), .standard = "hold", .choices = sessions,
+     .doc = "What a visitor in a session gets of known HTML, XML, JSON and plain text: `hold` judges it as "
+	    "everybody's, so that a page which greets him is 503; `pass` lets it through, unless it "
+	    "redirects to a foreign host or the site is sealed. Images, scripts and style sheets are "
+	    "judged either way."},
     {"recover", SETTING_COUNT, GUARD(recover), .standard = "3", .min = 1, .max = 100,
      .doc = "So many rounds of probes must find every origin good until a sealed site is opened "
 	    "again."},

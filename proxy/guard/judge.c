@@ -1,6 +1,7 @@
 /* The verdict on a page. It knows no socket and no clock: whoever calls it holds the bytes, and
  * does what it says. An exact page has no tolerance: one byte is as different as all of them. */
 #include "sallyport/guard.h"
+#include "sallyport/learn.h"
 
 #include "sallyport/url.h"
 
@@ -33,10 +34,21 @@ static void plan_sealed(struct guard_plan *plan)
 	plan->action = plan->has_copy ? GUARD_COPY : GUARD_REFUSE;
 }
 
+/* What an application makes for each visitor anew: it can be as good as the page that is known, and differ. */
+static bool is_personal(const struct guard_case *c, const struct baseline_version *version)
+{
+	return !c->anonymous && c->policy->sessions == GUARD_SESSIONS_PASS &&
+	       look_is_text(version->head.status, version->head.fields[PAGE_FIELD_CONTENT_TYPE]);
+}
+
 static void plan_known(const struct guard_case *c, struct guard_plan *plan)
 {
 	struct baseline_version version;
 	baseline_version_of(c->baseline, &plan->page, 0, &version);
+	if (is_personal(c, &version)) {
+		*plan = (struct guard_plan){.action = GUARD_PASS};
+		return;
+	}
 	plan->action = GUARD_HOLD;
 	if (version.content_bytes > c->policy->max_page)
 		plan->action = plan->has_copy ? GUARD_COPY : GUARD_WATCH;

@@ -290,6 +290,29 @@ def a_visitor_in_a_session_gets_no_copy(t):
 
 
 @test
+def a_visitor_in_a_session_gets_his_own_page_where_the_policy_says_so(t):
+    """WordPress adds a bar to each page for who is logged in; everybody else gets the page that is known."""
+    server, origin = guarded(t, guard={"sessions": "pass"})
+    cookie = [("Cookie", "wordpress_logged_in_1=me")]
+
+    def greet(connection, request):
+        connection.send(page(GOOD.replace("Welcome", "Hello, me") if request.all("Cookie") else GOOD))
+    origin.on("/", greet)
+    is_clean(t, server.get("/", fields=cookie), GOOD.replace("Welcome", "Hello, me"))
+    is_clean(t, server.get("/"))
+    t.equal(server.events().count("guard-"), 0, "what is told")
+    origin.on("/", page("", status="302 Found", Location="https://evil.example/POISON"))
+    refused(t, server, "guard-redirect", fields=cookie)
+    origin.on("/logo.png", page(b"POISON", "image/png"))
+    refused(t, server, "guard-changed", target="/logo.png", fields=cookie)
+    t.check("/logo.png is answered by 503 in a session (guard.sessions)" in server.events(), f"an event: {server.events()}")
+    obeyed(t, server, "seal")
+    in_state(t, server, "sealed")
+    origin.on("/", greet)
+    refused(t, server, "guard-sealed", fields=cookie)
+
+
+@test
 def a_large_page_comes_from_the_vault(t):
     server, origin = guarded(t, {"/large.bin": page(LARGE, "application/octet-stream")})
     origin.on("/large.bin", page(b"POISON" * 600_000, "application/octet-stream"))

@@ -104,6 +104,25 @@ static void a_known_page_is_held_and_only_anybody_gets_a_copy(void **state)
 	expect(c, GUARD_HOLD, false, REASON_UNSET);
 }
 
+static void who_is_in_a_session_gets_pages_of_his_own_where_the_policy_says_so(void **state)
+{
+	struct guard_case c = home();
+	(void)state;
+	policy.sessions = GUARD_SESSIONS_PASS;
+	expect(c, GUARD_HOLD, true, REASON_UNSET);
+	c.anonymous = false;
+	expect(c, GUARD_PASS, false, REASON_UNSET);
+	c.state = GUARD_SEALED;
+	expect(c, GUARD_REFUSE, false, REASON_GUARD_SEALED);
+	c.state = GUARD_GUARDED;
+	policy.sessions = GUARD_SESSIONS_HOLD;
+	expect(c, GUARD_HOLD, false, REASON_UNSET);
+	c = guard_case_of("/large", 6);
+	policy.sessions = GUARD_SESSIONS_PASS;
+	c.anonymous = false;
+	expect(c, GUARD_WATCH, false, REASON_UNSET);
+}
+
 static void a_large_page_comes_as_a_copy_or_is_watched(void **state)
 {
 	struct guard_case c = guard_case_of("/large", 6);
@@ -282,6 +301,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_known_page_is_held_and_only_anybody_gets_a_copy),
+	    cmocka_unit_test(who_is_in_a_session_gets_pages_of_his_own_where_the_policy_says_so),
 	    cmocka_unit_test(a_large_page_comes_as_a_copy_or_is_watched),
 	    cmocka_unit_test(an_unknown_page_passes_or_not_as_the_policy_says),
 	    cmocka_unit_test(without_a_vault_pages_pass_or_not_as_the_policy_says),
