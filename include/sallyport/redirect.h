@@ -49,5 +49,8 @@ bool redirect_is_allowed(const struct redirect_scope *scope, struct span value);
 /* Location of a 3xx, and Refresh, of a response; *evidence is the value that is not. */
 bool redirects_are_allowed(const struct redirect_scope *scope, const struct http_head *head,
 			   struct span *evidence);
+/* Alt-Svc (RFC 7838) leads browsers to another server under the same name, unseen and for as long as it says, with
+ * no certificate but one for that name. Fields that name a host, or may, are dropped: not forwarded. */
+void redirects_drop_alternatives(struct http_head *head);
 
 #endif

@@ -120,6 +120,8 @@ static size_t write_head(struct exchange *x, struct http_head *head)
 	const struct response_policy *policy = &x->subject.site->response;
 	bool has_length = http_find(head, HTTP_FIELD_CONTENT_LENGTH).ptr != NULL;
 	response_policy_remove(policy, head);
+	if (x->guard_enforces)
+		redirects_drop_alternatives(head);
 	struct http_forward_response forward = {
 	    .head = head,
 	    .framing = (enum http_framing)x->client_framing,

@@ -284,3 +284,29 @@ bool redirects_are_allowed(const struct redirect_scope *scope, const struct http
 	}
 	return true;
 }
+
+/* "h3=\":443\"; ma=3600": each quoted text begins with the colon of a port, which leaves out the host. */
+static bool stays_at_host(struct span value)
+{
+	bool quoted = false;
+	for (size_t i = 0; i < value.len; i++) {
+		if (value.ptr[i] == '\\')
+			return false;
+		if (value.ptr[i] != '"')
+			continue;
+		quoted = !quoted;
+		if (quoted && (i + 1 == value.len || value.ptr[i + 1] != ':'))
+			return false;
+	}
+	return !quoted;
+}
+
+void redirects_drop_alternatives(struct http_head *head)
+{
+	for (size_t i = 0; i < head->field_count; i++) {
+		struct http_field *field = &head->fields[i];
+		if (field->name_len == 7 && span_ieq(http_field_name(head, field), SPAN("alt-svc")) &&
+		    !stays_at_host(http_field_value(head, field)))
+			field->dropped = true;
+	}
+}

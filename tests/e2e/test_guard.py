@@ -435,6 +435,18 @@ def redirects_are_looked_at_before_anything_is_known(t):
 
 
 @test
+def no_answer_leads_browsers_to_another_server_under_the_same_name(t):
+    server, origin = guarded(t)
+    elsewhere, here = 'h2="evil.example:443"; ma=9999999; persist=1', 'h3=":443"; ma=60'
+    for target in ("/", "/unknown"):
+        origin.on(target, page(GOOD, Alt_Svc=elsewhere))
+        is_clean(t, server.get(target))
+        t.equal(server.get(target).field("Alt-Svc"), None, f"Alt-Svc of {target}")
+        origin.on(target, page(GOOD, Alt_Svc=here))
+        t.equal(server.get(target).field("Alt-Svc"), here, f"Alt-Svc of {target} that names no host")
+
+
+@test
 def in_monitor_mode_all_passes_and_is_told(t):
     server, origin = guarded(t, guard={"mode": "monitor"})
     for response, reason in ((page(BAD), "guard-changed"),

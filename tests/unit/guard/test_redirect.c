@@ -173,6 +173,41 @@ static void every_location_of_a_redirect_and_every_refresh_counts(void **state)
 	assert_true(head_is_allowed("HTTP/1.1 201 Created\r\nLocation: https://store.example/x\r\n\r\n", &evidence));
 }
 
+static void alternatives_that_name_a_host_are_dropped(void **state)
+{
+	static const struct {
+		const char *value;
+		bool dropped;
+	} cases[] = {
+	    {"clear", false},
+	    {"h3=\":443\"; ma=86400, h2=\":8443\"", false},
+	    {"h2=\"evil.example:443\"", true},
+	    {"h3=\":443\", h2=\"evil.example:443\"; persist=1", true},
+	    {"h2=\"\\evil.example:443\"", true},
+	    {"h2=\":443\\\", h2=\"evil.example:443\"", true},
+	    {"h2=\"", true},
+	    {"h2=\":443", true},
+	    {"h2=\"\"", true},
+	    {"", false},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char text[256];
+		struct http_head head;
+		enum reason reason;
+		struct span evidence;
+		const struct http_limits limits = {4096, 4096, 16, 4096};
+		int n = snprintf(text, sizeof(text), "HTTP/1.1 200 OK\r\nALT-Svc: %s\r\nAge: 1\r\n\r\n", cases[i].value);
+		char *copy = guarded_copy(text, (size_t)n);
+		assert_int_equal(http_parse_response(copy, (size_t)n, 0, &limits, HTTP_GET, &head, &reason, &evidence),
+				 HTTP_PARSE_DONE);
+		redirects_drop_alternatives(&head);
+		if (head.fields[0].dropped != cases[i].dropped || head.fields[1].dropped)
+			fail_msg("%s", cases[i].value);
+		guarded_free(copy, (size_t)n);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -181,6 +216,7 @@ int main(void)
 	    cmocka_unit_test(refresh_is_read_as_browsers_read_it),
 	    cmocka_unit_test(redirects_lead_to_the_site_and_to_what_is_listed),
 	    cmocka_unit_test(every_location_of_a_redirect_and_every_refresh_counts),
+	    cmocka_unit_test(alternatives_that_name_a_host_are_dropped),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
