@@ -148,6 +148,10 @@ static bool begin_content(struct fetch_reply *reply, const struct coding_list *l
 {
 	const struct coding_limits limits = {reply->max_bytes, CODING_RATIO};
 	const struct coding_sink sink = {take_decoded, reply};
+	/* who says so is not asked for it: a page that is looked at again and again must not cost that much */
+	if (reply->head.framing == HTTP_FRAMING_LENGTH &&
+	    reply->head.content_length > reply->max_bytes + (list->n > 0 ? CODED_SLACK : 0))
+		return heed_coding(reply, CODING_OVER_SIZE);
 	reply->decoder = coding_new(list, &limits, &sink, NULL);
 	return reply->decoder || fetch_reply_fail(reply, SAMPLE_TOO_LARGE, "no memory to decode it");
 }

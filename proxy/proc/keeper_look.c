@@ -14,7 +14,9 @@ enum {
 	TOUCH_S = 600,     /* the vault hears so often that a known page is still good */
 	FAIL_FIRST_MS = 1000,
 	FAIL_WAIT_MS = 15000,
-	ERROR_WAIT_MS = 600000, /* a seed that is no page */
+	ALIVE_S = 60,           /* an origin that sent a page so lately answers */
+	TRIES_MAX = 4,          /* of a page that never came whole, at an origin that answers */
+	ERROR_WAIT_MS = 600000, /* a seed that is no page, or too large */
 	SUSPECTS = 5,      /* looked at at once when a page is severe */
 	GOOD_RUN = 3,      /* good looks that end a hold, */
 	QUIET_S = 10,      /* where no visitor's page was held for so long */
@@ -250,7 +252,7 @@ static void hold(struct page *page, const struct job *job, const struct answer *
 	keeper_hold(page->site, page_key(page), &facts);
 }
 
-/* Nothing is known of it, and it is no page: seeds are asked again, others are not worth the room. */
+/* Nothing is known of it, and it is no page, or too much of one: seeds are asked again, others are not worth the room. */
 static void give_up(struct page *page)
 {
 	struct err err = {{0}};
@@ -262,14 +264,15 @@ static void give_up(struct page *page)
 	ledger_forget(page);
 }
 
-static void vary(struct page *page)
+/* It is said once, and not each time when it was learned anew in vain. */
+static void vary(struct page *page, bool varied_before)
 {
-	if (keeper_put_page(page))
+	if (keeper_put_page(page) && !varied_before)
 		log_info("site %s: %s varies, it is not guarded", page->site->plan->name, page->key);
 }
 
 static void follow(struct page *page, const struct job *job, const struct answer *answer,
-		   enum learn_step step)
+		   enum learn_step step, bool varied_before)
 {
 	static struct vault_version version;
 	switch (step) {
@@ -288,7 +291,7 @@ static void follow(struct page *page, const struct job *job, const struct answer
 				  (unsigned)page_route(page)->n))
 			hold(page, job, answer);
 		break;
-	case LEARN_VARIES: vary(page); break;
+	case LEARN_VARIES: vary(page, varied_before); break;
 	case LEARN_ERROR: give_up(page); break;
 	case LEARN_UNSET: break;
 	}
@@ -351,25 +354,41 @@ static void end_panel_look(struct ledger_site *site, const struct job *job, bool
 		keeper_state_changed(site);
 }
 
-/* An origin that is only starting is asked again soon, one that stays away ever more seldom. */
-static uint64_t wait_after_failure(const struct page *page)
+/* An origin that is only starting is asked again soon; what it begins and does not finish, ever more seldom. */
+static uint64_t wait_after_failure(const struct page *page, enum sample_outcome outcome)
 {
 	uint64_t wait_ms = learn_wait_ms(page, &page->site->plan->policy);
-	uint64_t soon_ms = (uint64_t)FAIL_FIRST_MS << (page->looks < 4 ? page->looks : 4);
+	uint64_t soon_ms = (uint64_t)FAIL_FIRST_MS << (page->looks < 10 ? page->looks : 10);
+	bool begins = outcome == SAMPLE_TIMEOUT || outcome == SAMPLE_BROKEN;
+	uint64_t most_ms = begins ? ERROR_WAIT_MS : FAIL_WAIT_MS;
 	if (page->looked_s == 0)
-		return soon_ms < FAIL_WAIT_MS ? soon_ms : FAIL_WAIT_MS;
+		return soon_ms < most_ms ? soon_ms : most_ms;
 	return wait_ms > FAIL_WAIT_MS ? wait_ms : FAIL_WAIT_MS;
 }
 
+/* A download beyond all measure, a stream of events without an end: no page that could be known, and each look at
+ * it costs the origin more than a page. */
+static bool is_hopeless(const struct page *page, enum sample_outcome outcome)
+{
+	bool others_come = keeper_now_s() - page->site->looked_s <= ALIVE_S;
+	bool never_ends = (outcome == SAMPLE_TIMEOUT || outcome == SAMPLE_BROKEN) && others_come;
+	return page->looked_s == 0 &&
+	       (outcome == SAMPLE_TOO_LARGE || (never_ends && page->looks >= TRIES_MAX));
+}
+
 /* No answer, or one of the server's own trouble: nothing is learned by it. */
-static void take_failure(struct ledger_site *site, struct page *page, const struct job *job)
+static void take_failure(struct ledger_site *site, struct page *page, const struct job *job,
+			 enum sample_outcome outcome)
 {
 	site->failures++;
 	page->looks++;
 	if (page->look != LOOK_SEVERE)
 		page->look = LOOK_FAILED;
-	schedule_page_done(page, keeper_now_ms(), wait_after_failure(page));
+	bool hopeless = is_hopeless(page, outcome);
+	schedule_page_done(page, keeper_now_ms(), hopeless ? ERROR_WAIT_MS : wait_after_failure(page, outcome));
 	end_panel_look(site, job, false);
+	if (hopeless)
+		give_up(page);
 }
 
 static void take_answer(struct ledger_site *site, struct page *page, const struct job *job,
@@ -379,10 +398,11 @@ static void take_answer(struct ledger_site *site, struct page *page, const struc
 	read_answer(sample, content, &answer);
 	bool is_own_trouble = sample->status >= 500 || sample->status == 429;
 	if (is_own_trouble && !page_good(page, answer.page)) {
-		take_failure(site, page, job);
+		take_failure(site, page, job, SAMPLE_WHOLE);
 		return;
 	}
 	const struct look look = look_of(page, job, &answer);
+	bool varied_before = page->policy == BASELINE_VARYING;
 	enum learn_step step = learn_look(page, &site->plan->policy, &look);
 	uint64_t wait_ms = step == LEARN_ERROR ? ERROR_WAIT_MS : 0;
 	bool is_good = page->policy == BASELINE_EXACT ? step == LEARN_KNOWN || step == LEARN_PUBLISH
@@ -392,7 +412,7 @@ static void take_answer(struct ledger_site *site, struct page *page, const struc
 		page->links_plan = job->links_plan;
 	schedule_page_done(page, keeper_now_ms(),
 			   wait_ms ? wait_ms : learn_wait_ms(page, &site->plan->policy));
-	follow(page, job, &answer, step); /* may forget the page */
+	follow(page, job, &answer, step, varied_before); /* may forget the page */
 	end_panel_look(site, job, is_good);
 	keeper_judge_site(site);
 }
@@ -421,7 +441,7 @@ void keeper_take_sample(const struct job *job, const struct scout_sample *sample
 	} else if (answered && sample->outcome == SAMPLE_WHOLE) {
 		take_answer(site, page, job, sample, content);
 	} else {
-		take_failure(site, page, job);
+		take_failure(site, page, job, sample ? (enum sample_outcome)sample->outcome : SAMPLE_UNSET);
 	}
 	if (!site->enrolled && schedule_is_enrolled(site)) {
 		site->enrolled = true;

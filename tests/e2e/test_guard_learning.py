@@ -94,6 +94,31 @@ def what_visitors_ask_for_is_learned_too(t):
     learned(t, server, 4)
 
 
+@test(seconds=40.0)
+def what_is_no_page_by_its_size_is_left_alone(t):
+    """A download that is larger than any page, and a stream that is cut before it ends."""
+    sent = []
+
+    def huge(connection, request):
+        sent.append("head")
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\nContent-Length: 500000000\r\n\r\n", 0.5)
+        while connection.send(bytes(1 << 20)) and sent.count("MiB") < 100:
+            sent.append("MiB")
+        return False
+
+    def endless(connection, request):
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+                        b"3\r\n: \n\r\n")
+        return False
+    links = "<a href=/huge.mp4>1</a><a href=/events>2</a>"
+    server = start(t, {"/": links, "/huge.mp4": huge, "/events": endless})
+    learned(t, server, 1, 30.0)
+    t.eventually(lambda: site(server)["pages"] == 1, "what is no page takes no room", 20.0, 0.2)
+    t.equal(sent.count("head"), 1, "looks at the download")
+    t.check(sent.count("MiB") < 10, f"{sent.count('MiB')} MiB were fetched")
+    t.check(len(server.origin.requests_for("/events")) <= 4, "looks at the stream")
+
+
 @test
 def a_page_that_is_not_there_takes_no_room(t):
     server = start(t, PAGES)
@@ -135,6 +160,9 @@ def a_page_that_is_another_each_time_varies(t):
         connection.send(page(f"<p>{next(count)}</p>"))
     server = start(t, PAGES | {"/about.html": changing})
     t.eventually(lambda: site(server).get("varying") == 1, lambda: f"it varies: {site(server)}", 10.0, 0.05)
+    seen = site(server)["fetches"]
+    t.eventually(lambda: site(server)["fetches"] > seen + 40, "it is learned anew in vain", 20.0, 0.1)
+    t.equal(server.errors().count("/about.html varies"), 1, "how often that is said")
     first, second = body(server, "/about.html"), body(server, "/about.html")
     t.check(first[0] == second[0] == 200 and first != second, "it passes")
 
