@@ -46,6 +46,7 @@ struct page_mark {
 	uint8_t digest[DIGEST_SIZE]; /* page_digest() */
 	uint64_t first_s, last_s;    /* seconds since 1970 */
 	uint32_t samples;
+	uint32_t again; /* samples since the page was last new; of what is learned */
 	bool pinned;
 };
 

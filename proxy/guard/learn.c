@@ -47,6 +47,14 @@ bool look_is_text(unsigned status, struct span content_type)
 
 /* ---- learning ---- */
 
+static void begin_anew(struct page *page, uint64_t now_s)
+{
+	page->quiet = 1;
+	page->quiet_since_s = now_s;
+	for (unsigned i = 0; i < page->n_seen; i++)
+		page->seen[i].again = 0;
+}
+
 /* What was seen last stands first. False: there are too many. */
 static bool count_sample(struct page *page, const struct look *look)
 {
@@ -54,13 +62,13 @@ static bool count_sample(struct page *page, const struct look *look)
 	struct page_mark now = {.first_s = look->now_s};
 	if (mark) {
 		now = *mark;
+		now.again++;
 		page->quiet++;
 	} else {
 		if (page->n_seen == PAGE_SEEN_MAX)
 			return false;
 		memcpy(now.digest, look->digest, DIGEST_SIZE);
-		page->quiet = 1;
-		page->quiet_since_s = look->now_s;
+		begin_anew(page, look->now_s);
 		mark = &page->seen[page->n_seen++];
 	}
 	now.last_s = look->now_s;
@@ -212,11 +220,19 @@ bool learn_looks_constant(const struct page *page, const struct guard_policy *po
 	       (page->policy == BASELINE_LEARNING && page->n_seen == 1 && page->quiet >= policy->samples);
 }
 
+/* A form that did not come back while the page settled was none of those that alternate: an edit has replaced it, or
+ * it was an empty page, a notice, a defacement that somebody mended. */
+static bool came_back(const struct page *page, const struct page_mark *mark)
+{
+	return !page->is_text || page->n_seen == 1 || mark->again > 0;
+}
+
 void learn_accept(struct page *page)
 {
 	for (unsigned i = page->n_seen; i-- > 0;) {
 		uint8_t dropped[DIGEST_SIZE];
-		(void)page_add_good(page, &page->seen[i], dropped);
+		if (came_back(page, &page->seen[i]))
+			(void)page_add_good(page, &page->seen[i], dropped);
 	}
 	page->n_seen = 0;
 	page->policy = BASELINE_EXACT;
