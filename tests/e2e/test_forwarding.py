@@ -312,7 +312,8 @@ def a_method_override_is_judged_like_the_method(t):
 @test
 def claims_of_strangers_about_themselves_are_dropped(t):
     server = t.server()
-    claims = ("X-Remote-User", "X-Forward-For", "HTTPS", "X-Envoy-External-Address", "Forwarded-For", "X-Override-URL")
+    claims = ("X-Remote-User", "X-WebAuth-User", "X-Auth-Request-User", "CF-Access-Authenticated-User-Email",
+              "Remote-Groups", "X-Forward-For", "HTTPS", "X-Envoy-External-Address", "Forwarded-For", "X-Override-URL")
     got = t.answered(server, get(b"".join(name.encode() + b": evil\r\n" for name in claims) + b"X-Kept: 1\r\n"))
     t.equal([name for name in claims if got.field(name)], [], "claims that reached the origin")
     t.equal(got.field("X-Kept"), "1", "another field")

@@ -99,10 +99,30 @@ static void field_families_are_claims(void **state)
 	    "X-ARR-ClientCert",
 	    "X-Azure-ClientIP",
 	    "X-MS-Client-Principal-Name",
+	    "X-WEBAUTH-USER",
+	    "X-Auth-Request-Email",
+	    "X-Authenticated-User",
+	    "X-Authentik-Username",
+	    "X-Amzn-Oidc-Identity",
+	    "X-Goog-Authenticated-User-Email",
+	    "X-Goog-IAP-JWT-Assertion",
+	    "X-Pomerium-Claim-Email",
+	    "X-AppEngine-User-IP",
+	    "X-Vercel-Forwarded-For",
+	    "X-Custom-IP-Authorization",
+	    "CF-Access-Authenticated-User-Email",
+	    "CF-Visitor",
+	    "Fly-Client-IP",
+	    "Akamai-Client-IP",
+	    "HTTP-Client-IP",
+	    "Remote-Groups",
+	    "Tailscale-User-Login",
 	    "X-Forwarded-For-And-Many-More-Words-Than-Any-Known-Name-Has"};
 	static const char *const others[] = {"X-For",            "X-Original", "X-SSL",
 					     "XX-Forwarded-For", "Accept",     "X-Requested-With",
-					     "Remote-Forwarded"};
+					     "Remotely",         "X-Auth-Token", "X-Amzn-Trace-Id",
+					     "CF-Ray",           "X",          "X-",
+					     "X-Goog-Api-Key",   "X-CSRF-Token"};
 	for (size_t i = 0; i < sizeof(claims) / sizeof(claims[0]); i++)
 		assert_int_equal(lookup(claims[i]), HTTP_FIELD_CLAIM);
 	assert_int_equal(lookup("X-Override-URL"), HTTP_FIELD_OVERRIDE);
