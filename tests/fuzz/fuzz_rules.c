@@ -7,6 +7,7 @@
 
 #include "sallyport/settings.h"
 
+int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { VALUES = 8, NS_PER_BYTE = 60000, NS_ALWAYS = 20000000 };
@@ -14,7 +15,8 @@ enum { VALUES = 8, NS_PER_BYTE = 60000, NS_ALWAYS = 20000000 };
 static struct settings *settings;
 static struct rule_scratch *scratch;
 
-static void prepare(void)
+/* Compiling takes seconds, which are no input's. */
+int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	const struct settings_overrides overrides = {.listen = ":8080", .origin = "http://192.0.2.1"};
 	struct policy_errors *errors = policy_errors_new();
@@ -25,6 +27,8 @@ static void prepare(void)
 	scratch = rule_scratch_new();
 	if (!settings || !scratch || !rule_scratch_fit(scratch, settings->rule_set, &err))
 		abort();
+	(void)argc, (void)argv;
+	return 0;
 }
 
 static uint64_t cpu_ns(void)
@@ -89,8 +93,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct rule_tally alone[VALUES], together;
 	struct rule_value values[VALUES];
-	if (!settings)
-		prepare();
 	size_t n = split(data, size, values);
 	uint64_t begin = cpu_ns();
 	scan(values, n, &together);

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include "../unit/guard_page.h"
 
+int LLVMFuzzerInitialize(int *argc, char ***argv) __attribute__((weak)); /* few targets have one */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void fail(const char *path)
@@ -68,6 +69,8 @@ int main(int argc, char **argv)
 {
 	const char *slash = strrchr(argv[0], '/');
 	unsigned count = 0;
+	if (LLVMFuzzerInitialize)
+		LLVMFuzzerInitialize(&argc, &argv);
 	for (int i = 1; i < argc; i++)
 		count += replay_path(argv[i]);
 	printf("%s: %u inputs replayed\n", slash ? slash + 1 : argv[0], count);
