@@ -70,6 +70,7 @@ class Alarm:
         signal.signal(signal.SIGALRM, self._ring)
 
     def set(self, seconds):
+        self.clear()  # what was set before must not ring meanwhile
         pace.measure()
         self.began, self.seconds = time.monotonic(), seconds
         signal.setitimer(signal.ITIMER_REAL, seconds)

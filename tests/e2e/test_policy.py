@@ -69,7 +69,7 @@ def a_misspelt_command_or_verb_is_told_the_nearest(t):
         t.check(f'"{words[-1]}"' in result.stderr, f"what was wrong: {result.stderr}")
 
 
-@test
+@test(seconds=30)
 def a_policy_with_errors_costs_no_compilation_of_rules(t):
     """Compiling takes seconds, and what is compiled is kept: nothing is kept here."""
     cache = t.directory() / "cache"
