@@ -67,6 +67,9 @@ void master_stop(void)
 		return;
 	master.is_stopping = true;
 	master.stopping_since_ms = loop_now_ms(master.loop);
+	/* Workers close theirs: whoever comes now is refused, and need not wait for nobody. */
+	listeners_release(&master.listeners);
+	listeners_release(&master.datagram_listeners);
 	generations_stop();
 	master_step();
 }

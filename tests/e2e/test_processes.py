@@ -6,6 +6,7 @@ import random
 import re
 import signal
 import subprocess
+import threading
 import time
 
 from harness import Failure, reply, test
@@ -256,7 +257,7 @@ def refuses(server):
     try:
         server.client().close()
         return False
-    except OSError:
+    except ConnectionRefusedError:
         return True
 
 
@@ -289,6 +290,28 @@ def requests_that_come_while_the_server_ends_are_refused(t):
     if b"503" in rest:
         line = server.next_line(None, lambda line: line.target == "/next")
         t.reason(line, "shutting-down")
+
+
+@test
+def a_server_that_ends_refuses_connections_at_once(t):
+    """Nobody takes them in any more, so they would only wait until it is gone, and a balancer would send more."""
+    server = t.fresh_server({"timeouts": {"drain": "60 s"}})
+    refused = threading.Event()
+
+    def answer(connection, request):
+        refused.wait(30)
+        connection.send(reply(b"late"))
+
+    server.origin.on("/late", answer)
+    client = t.client(server).send(t.request("/late"))
+    t.eventually(lambda: server.origin.requests, "the request is at the origin")
+    server.process.terminate()
+    try:
+        t.eventually(lambda: refuses(server), "a new connection is refused", 2)
+    finally:
+        refused.set()
+    t.equal(client.read_response().status, 200, "what is under way goes on")
+    t.equal(server.ended(5), 0, "exit status")
 
 
 @test
