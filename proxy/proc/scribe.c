@@ -107,7 +107,7 @@ static bool sink_open(struct sink *sink, const char *name, const char *path, int
 		    path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
 	}
 	if (sink->fd < 0 || fstat(sink->fd, &st) != 0)
-		return err_set(err, "%s %s: %s", name, path, strerror(errno));
+		return err_set(err, "the %s cannot be opened: %s: %s", name, path, strerror(errno));
 	sink->is_file = S_ISREG(st.st_mode);
 	return true;
 }

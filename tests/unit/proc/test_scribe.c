@@ -179,7 +179,7 @@ static void a_file_that_cannot_be_opened_is_named(void **state)
 	struct scribe_setup s = {.rings = f->rings, .event_fd = f->event_fd, .log = &f->log, .stats = f->stats};
 	f->log.events = "/nonexistent/events.log";
 	assert_null(scribe_new(f->loop, &s, &err));
-	assert_non_null(strstr(err.text, "event log /nonexistent/events.log: No such file"));
+	assert_non_null(strstr(err.text, "the event log cannot be opened: /nonexistent/events.log: No such file"));
 }
 
 static void reopening_follows_a_rotation(void **state)
