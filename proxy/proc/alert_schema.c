@@ -2,7 +2,6 @@
 #include "proc/settings_schema.h"
 
 #include "proc/orders.h"
-#include "sallyport/url.h"
 
 #define ALERT(member) offsetof(struct alert_settings, member)
 
@@ -29,15 +28,6 @@ static const struct setting alert_rows[] = {
     {0},
 };
 
-static bool is_url(const char *text)
-{
-	struct url_target target;
-	struct url_host host;
-	enum reason reason;
-	return url_split(span_from_str(text), &target, &reason) && target.form == URL_ABSOLUTE &&
-	       url_parse_host(target.authority, &host, &reason);
-}
-
 static void check_text(const char *text, size_t room, const char *setting, struct policy_where where,
 		       struct policy_context *context)
 {
@@ -48,13 +38,14 @@ static void check_text(const char *text, size_t room, const char *setting, struc
 static void finish_alerts(void *structure, struct policy_where where, struct policy_context *context)
 {
 	struct alert_settings *alerts = structure;
+	struct web_place webhook;
 	policy_resolve_path(&alerts->secret_file, "secret_file", where, context);
 	policy_resolve_path(&alerts->ca, "ca", where, context);
 	check_text(alerts->webhook, WEBHOOK_SIZE, "webhook", where, context);
 	check_text(alerts->secret, SECRET_SIZE, "secret", where, context);
 	check_text(alerts->ca, PATH_SIZE, "ca", where, context);
 	check_text(alerts->program, PATH_SIZE, "program", where, context);
-	if (alerts->webhook && !is_url(alerts->webhook))
+	if (alerts->webhook && strlen(alerts->webhook) < WEBHOOK_SIZE && !web_place_of(alerts->webhook, &webhook))
 		policy_error_in(context, where, "webhook",
 				"\"%.64s\" is no URL such as https://alerts.example/path",
 				alerts->webhook);

@@ -8,12 +8,12 @@
 
 #include "proc/alert_queue.h"
 #include "proc/helper_role.h"
+#include "proc/web_place.h"
 #include "sallyport/clock.h"
 #include "sallyport/fetch.h"
 #include "sallyport/hex.h"
 #include "sallyport/json.h"
 #include "sallyport/log.h"
-#include "sallyport/url.h"
 
 enum {
 	POST_MS = 10000,
@@ -32,10 +32,7 @@ static struct {
 	int crier; /* -1: none */
 	struct timer timer;
 	struct alert_queue posts, cries;
-	/* the webhook */
-	struct url_host host;
-	char origin[264], authority[280], target[WEBHOOK_SIZE];
-	bool tls;
+	struct web_place webhook;
 	/* the post under way */
 	struct fetch *post;
 	struct strbuf body;
@@ -147,12 +144,12 @@ static void post(const struct queued_alert *queued)
 	fields[1] = herald.timestamp;
 	fields[2] = herald.signature[0] ? herald.signature : NULL;
 	const struct fetch_request request = {
-	    .origin = herald.origin,
-	    .port = herald.host.port,
-	    .tls = herald.tls,
+	    .origin = herald.webhook.origin,
+	    .port = herald.webhook.port,
+	    .tls = herald.webhook.tls,
 	    .tls_with = {.verify = true},
-	    .host = herald.authority,
-	    .target = herald.target,
+	    .host = herald.webhook.authority,
+	    .target = herald.webhook.target,
 	    .agent = JOB_AGENT_OWN,
 	    .referer = JOB_REFERER_NONE,
 	    .timeout_ms = POST_MS,
@@ -202,7 +199,7 @@ static void go_on(void)
 	const struct queued_alert *due;
 	while (!herald.post && herald.crier >= 0 && (due = alert_queue_due(&herald.cries, now_ms())) != NULL)
 		cry(due);
-	while (!herald.post && herald.origin[0] && (due = alert_queue_due(&herald.posts, now_ms())) != NULL)
+	while (!herald.post && herald.webhook.origin[0] && (due = alert_queue_due(&herald.posts, now_ms())) != NULL)
 		post(due);
 	say_drops();
 	if (herald.post)
@@ -229,7 +226,7 @@ static void on_alerts(struct watch *watch, unsigned events)
 	while (ipc_receive(watch->fd, &herald.message) == IPC_GOT) {
 		const struct alert *alert = ipc_payload(&herald.message, sizeof(*alert));
 		if (herald.message.type == REPORT_ALERT && alert && alert_is_sound(alert) && is_news(alert)) {
-			if (herald.origin[0])
+			if (herald.webhook.origin[0])
 				alert_queue_add(&herald.posts, alert, now_ms());
 			if (herald.crier >= 0)
 				alert_queue_add(&herald.cries, alert, now_ms());
@@ -241,28 +238,6 @@ static void on_alerts(struct watch *watch, unsigned events)
 }
 
 /* ---- life ---- */
-
-static bool read_webhook(const char *url, struct err *err)
-{
-	struct url_target target;
-	enum reason reason;
-	if (url[0] == '\0')
-		return true;
-	if (!url_split(span_from_str(url), &target, &reason) || target.form != URL_ABSOLUTE ||
-	    !url_parse_host(target.authority, &herald.host, &reason) ||
-	    target.authority.len >= sizeof(herald.authority))
-		return err_set(err, "herald: the webhook is no URL");
-	struct span name = url_host_bare(&herald.host);
-	herald.tls = span_istarts(span_from_str(url), SPAN("https:"));
-	if (herald.host.port == 0)
-		herald.host.port = herald.tls ? 443 : 80;
-	snprintf(herald.origin, sizeof(herald.origin), "%.*s", (int)name.len, name.ptr);
-	snprintf(herald.authority, sizeof(herald.authority), "%.*s", (int)target.authority.len,
-		 target.authority.ptr);
-	snprintf(herald.target, sizeof(herald.target), "%.*s%s%.*s", (int)target.path.len, target.path.ptr,
-		 target.query.ptr ? "?" : "", (int)target.query.len, target.query.ptr ? target.query.ptr : "");
-	return true;
-}
 
 static bool read_authorities(struct span *out, struct err *err)
 {
@@ -290,8 +265,10 @@ static bool prepare(struct err *err)
 	if (!read_authorities(&setup.ca, err))
 		return false;
 	setup.resolver = herald.resolver = resolver_new(loop, err);
-	if (!herald.resolver || !read_webhook(order->webhook, err))
+	if (!herald.resolver)
 		return false;
+	if (order->webhook[0] != '\0' && !web_place_of(order->webhook, &herald.webhook))
+		return err_set(err, "herald: the webhook is no URL");
 	herald.fetcher = fetcher_new(&setup, err);
 	return herald.fetcher != NULL && loop_watch_input(loop, &herald.channel, err);
 }
@@ -300,7 +277,7 @@ int herald_role(void)
 {
 	struct err err = {{0}};
 	if (!helper_begin(&herald.life, ROLE_HERALD, &err) || !prepare(&err) ||
-	    !helper_close_ports(&herald.life, &herald.host.port, herald.host.port != 0, &err))
+	    !helper_close_ports(&herald.life, &herald.webhook.port, herald.webhook.port != 0, &err))
 		return helper_fail(&err);
 	int status = helper_serve(&herald.life);
 	fetcher_free(herald.fetcher);

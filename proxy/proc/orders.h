@@ -2,6 +2,7 @@
 #define PROC_ORDERS_H
 
 #include <stdint.h>
+#include "proc/web_place.h"
 #include "sallyport/addr.h"
 #include "sallyport/crypto.h"
 #include "sallyport/egress.h"
@@ -89,7 +90,7 @@ enum {
 	SCOUT_CAS_MAX = 8,
 	EXCEPTION_ENDS_MAX = 256,
 	BASELINE_BYTES_MAX = 1 << 30,
-	WEBHOOK_SIZE = 1024,
+	WEBHOOK_SIZE = WEB_URL_SIZE,
 	SECRET_SIZE = 256,
 };
 

@@ -10,36 +10,14 @@
 #include <unistd.h>
 
 #include "proc/sandbox.h"
+#include "proc/web_place.h"
 #include "sallyport/fetch.h"
 #include "sallyport/files.h"
-#include "sallyport/url.h"
 
-enum { TIMEOUT_MS = 60000, PORT_DNS = 53, PORT_HTTPS = 443, STEP = 1 << 16, NAME_SIZE = 1024 };
+enum { TIMEOUT_MS = 60000, PORT_DNS = 53, STEP = 1 << 16 };
 
 /* The first byte that the child says. */
 static const char said_content = '+', said_error = '-';
-
-struct place {
-	char origin[NAME_SIZE], authority[NAME_SIZE], target[NAME_SIZE];
-	uint16_t port;
-};
-
-/* The policy's check has seen that it is a URL. */
-static bool read_place(const char *url, struct place *out, struct err *err)
-{
-	struct url_target target;
-	struct url_host host;
-	enum reason reason;
-	if (!url_split(span_from_str(url), &target, &reason) || !url_parse_host(target.authority, &host, &reason) ||
-	    strlen(url) >= NAME_SIZE)
-		return err_set(err, "rule_pack.url is no URL");
-	out->port = host.port ? host.port : PORT_HTTPS;
-	snprintf(out->origin, NAME_SIZE, "%.*s", SPAN_ARG(url_host_bare(&host)));
-	snprintf(out->authority, NAME_SIZE, "%.*s", SPAN_ARG(target.authority));
-	snprintf(out->target, NAME_SIZE, "%.*s%s%.*s", SPAN_ARG(target.path), target.query.ptr ? "?" : "",
-		 (int)target.query.len, target.query.ptr ? target.query.ptr : "");
-	return true;
-}
 
 /* ---- the child ---- */
 
@@ -93,7 +71,7 @@ static bool read_authorities(const char *path, struct span *out, struct err *err
 }
 
 /* All that it opens is its end's to close. */
-static bool fetch(const struct settings *settings, const struct place *place, struct child *child, struct err *err)
+static bool fetch(const struct settings *settings, const struct web_place *place, struct child *child, struct err *err)
 {
 	struct fetcher_setup setup = {.memory_bytes = settings->rule_pack.max_bytes};
 	setup.loop = child->loop = loop_new(err);
@@ -120,7 +98,7 @@ static bool fetch(const struct settings *settings, const struct place *place, st
 	return loop_run(child->loop, err);
 }
 
-static void run_child(struct settings *settings, const struct place *place, int out)
+static void run_child(struct settings *settings, const struct web_place *place, int out)
 {
 	struct child child = {.out = out};
 	struct err err = {""};
@@ -174,10 +152,10 @@ static bool hear(int fd, pid_t pid, const char *url, struct strbuf *out, struct 
 
 bool rule_fetch(struct settings *settings, struct strbuf *out, struct err *err)
 {
-	struct place place;
+	struct web_place place;
 	int ends[2];
-	if (!read_place(settings->rule_pack.url, &place, err))
-		return false;
+	if (!web_place_of(settings->rule_pack.url, &place))
+		return err_set(err, "rule_pack.url is no URL");
 	if (pipe2(ends, O_CLOEXEC) != 0)
 		return err_set(err, "cannot make a pipe: %s", strerror(errno));
 	fflush(NULL);

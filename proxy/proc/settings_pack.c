@@ -5,16 +5,16 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "proc/web_place.h"
 #include "sallyport/keys.h"
 #include "sallyport/rule_store.h"
 #include "sallyport/units.h"
-#include "sallyport/url.h"
 
 #define PACK(member) offsetof(struct rule_pack_settings, member)
 
 #define YEARS_MS UINT64_C(315360000000) /* ten */
 
-enum { KEYS_MAX = 64, SIZE_MIN = 1024, URL_SIZE = 1024 };
+enum { KEYS_MAX = 64, SIZE_MIN = 1024 };
 
 static const struct setting rows[] = {
     {"keys", SETTING_STRINGS, PACK(keys), .max = KEYS_MAX, .or_one = true,
@@ -38,12 +38,8 @@ static const struct setting rows[] = {
 
 static bool is_https(const char *text)
 {
-	struct url_target target;
-	struct url_host host;
-	enum reason reason;
-	return span_istarts(span_from_str(text), SPAN("https://")) && strlen(text) < URL_SIZE &&
-	       url_split(span_from_str(text), &target, &reason) && target.form == URL_ABSOLUTE &&
-	       url_parse_host(target.authority, &host, &reason);
+	struct web_place place;
+	return web_place_of(text, &place) && place.tls;
 }
 
 static void read_keys(struct rule_pack_settings *pack, struct policy_where where, struct policy_context *context)
