@@ -190,11 +190,9 @@ static void deadline_moved_later_does_not_fire_early(void **state)
 	uint64_t start = loop_now_ms(loop);
 	loop_arm(loop, &p.timer, start + 5);
 	loop_arm(loop, &p.timer, start + 30);
-	while (loop_now_ms(loop) < start + 20)
-		round_of(loop, 5);
-	assert_int_equal(p.fired, 0);
 	while (!p.fired && loop_now_ms(loop) < start + 1000)
-		round_of(loop, 50);
+		round_of(loop, 5);
+	assert_int_equal(p.fired, 1);
 	assert_true(loop_now_ms(loop) >= start + 30);
 	loop_free(loop);
 }
