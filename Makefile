@@ -118,7 +118,7 @@ $(O)/libsallyport.a: $(OBJECTS) $(O)/.objects
 	$(Q)$(AR) rcs $@ $(OBJECTS)
 
 # What the compiler says is kept beside the object, for lint.
-$(O)/%.o: %.c $(O)/.flags
+$(O)/%.o: %.c $(O)/.compile
 	@mkdir -p $(@D)
 	$(call say,cc,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(LIB_CFLAGS) $(CFLAGS_BASE) $(CFLAGS) -MMD -MP -c -o $@ $< 2>$(@:.o=.said); \
@@ -152,7 +152,7 @@ define remember
 	$(if $(DRY_RUN),,$(shell mkdir -p $(@D))$(file >$@.$(THIS_MAKE),$(1)))@cmp -s $@.$(THIS_MAKE) $@ \
 	  && rm -f $@.$(THIS_MAKE) || mv -f $@.$(THIS_MAKE) $@
 endef
-$(O)/.flags: FORCE
+$(O)/.compile: FORCE
 	@{ command -v $(CC) && command -v pkg-config && pkg-config --exists $(LIBRARIES) && \
 	  echo '#include <uthash.h>' | $(CC) -E -o /dev/null -; } >/dev/null 2>&1 || \
 	  { echo "Something that the build needs is not installed: run 'make deps' first" >&2; exit 1; }
