@@ -59,7 +59,6 @@ struct page {
 	enum baseline_policy policy;
 	uint8_t source;             /* enum page_source */
 	uint8_t depth;              /* links from a seed */
-	bool has_query;
 	bool is_text;               /* HTML and the like: it has to settle */
 	/* LEARNING and VARYING: what was seen since it is learned, the newest first */
 	struct page_mark seen[PAGE_SEEN_MAX];
@@ -128,7 +127,7 @@ struct ledger_site {
 	bool is_loaded;             /* what the vault knew of it is here */
 	bool in_plan;               /* while a plan is taken over */
 	struct page *pages;         /* the newest first */
-	unsigned n_pages, n_queries;
+	unsigned n_pages, n_nominated;
 	struct page **heap;         /* from 1 on, the earliest due first */
 	unsigned heap_n, heap_room;
 	uint64_t next_fetch_ms;     /* of the rate */

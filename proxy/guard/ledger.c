@@ -145,13 +145,14 @@ struct page *ledger_first(const struct ledger_site *site)
 
 /* ---- pages ---- */
 
-/* Queries are made up easily: what visitors ask for may not crowd out what the site itself names. */
-static bool has_room(const struct ledger_site *site, bool has_query, enum page_source source)
+/* Pages are made up easily where a site answers whatever is asked for: what visitors name may not crowd out what
+ * the site itself does. */
+static bool has_room(const struct ledger_site *site, enum page_source source)
 {
 	uint64_t max = site->plan->policy.max_pages;
 	if (site->n_pages >= max)
 		return false;
-	return source != SOURCE_NOMINATED || !has_query || site->n_queries < (max + 1) / 2;
+	return source != SOURCE_NOMINATED || site->n_nominated < (max + 1) / 2;
 }
 
 static bool is_key(struct span key)
@@ -187,21 +188,31 @@ static void enlist(struct ledger_site *site, struct page *page)
 		page->next->prev = page;
 	site->pages = page;
 	site->n_pages++;
-	site->n_queries += page->has_query;
+	site->n_nominated += page->source == SOURCE_NOMINATED;
 	if (++ledger->n_pages > ledger->n_buckets)
 		grow(ledger);
 	put_in_bucket(ledger, page);
+}
+
+/* The site names it too, or an operator does. */
+static void vouch(struct page *page, enum page_source source)
+{
+	if (page->source != SOURCE_NOMINATED || source == SOURCE_NOMINATED)
+		return;
+	page->source = (uint8_t)source;
+	page->site->n_nominated--;
 }
 
 struct page *ledger_add(struct ledger_site *site, struct span key, enum page_source source,
 			unsigned depth)
 {
 	struct page *page = is_key(key) ? ledger_find(site->ledger, site, key) : NULL;
-	bool has_query = span_find(key, '?') < key.len;
-	if (page)
+	if (page) {
+		vouch(page, source);
 		return page;
+	}
 	if (is_key(key) && !plan_excludes(site->plan, key) &&
-	    page_key_is_plain(&site->plan->policy.ignore_query, key) && has_room(site, has_query, source))
+	    page_key_is_plain(&site->plan->policy.ignore_query, key) && has_room(site, source))
 		page = make(site, key);
 	if (!page) {
 		site->refused++;
@@ -210,7 +221,6 @@ struct page *ledger_add(struct ledger_site *site, struct span key, enum page_sou
 	page->policy = BASELINE_LEARNING;
 	page->source = (uint8_t)source;
 	page->depth = (uint8_t)(depth < UINT8_MAX ? depth : UINT8_MAX);
-	page->has_query = has_query;
 	enlist(site, page);
 	return page;
 }
@@ -238,7 +248,7 @@ void ledger_forget(struct page *page)
 	if (page->next)
 		page->next->prev = page->prev;
 	site->n_pages--;
-	site->n_queries -= page->has_query;
+	site->n_nominated -= page->source == SOURCE_NOMINATED;
 	ledger->n_pages--;
 	free(page);
 }

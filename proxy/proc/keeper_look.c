@@ -452,6 +452,15 @@ void keeper_take_sample(const struct job *job, const struct scout_sample *sample
 
 /* ---- links ---- */
 
+/* What a page that a visitor made up leads to, he made up too. */
+static enum page_source source_of(const struct ledger_site *site, const struct job *job)
+{
+	if (job->purpose == FETCH_SITEMAP)
+		return SOURCE_SITEMAP;
+	const struct page *from = ledger_find(&keeper.ledger, site, span_from_str(job->key));
+	return from && from->source != SOURCE_NOMINATED ? SOURCE_LINK : SOURCE_NOMINATED;
+}
+
 static void take_link(struct ledger_site *site, const struct job *job, struct span target,
 		      uint32_t kind)
 {
@@ -471,7 +480,7 @@ static void take_link(struct ledger_site *site, const struct job *job, struct sp
 	target.ptr = plain;
 	if (keeper_is_refused(site, target))
 		return;
-	struct page *page = ledger_add(site, target, from_sitemap ? SOURCE_SITEMAP : SOURCE_LINK,
+	struct page *page = ledger_add(site, target, source_of(site, job),
 				       from_sitemap ? 0 : job->depth + 1);
 	if (!page || page->looked_s != 0 || page->due_ms != UINT64_MAX || page->in_flight)
 		return;

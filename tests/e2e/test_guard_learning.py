@@ -120,6 +120,26 @@ def what_is_no_page_by_its_size_is_left_alone(t):
 
 
 @test
+def what_visitors_make_up_crowds_nothing_out(t):
+    """A site that answers whatever is asked for, and leads on from there."""
+    server = start(t, {"/": "<a href=/real>1</a>", "/real": "real"}, {"max_pages": 20})
+    learned(t, server, 2)
+    server.origin.on("*", page("<a href=sub/deeper>more</a>"))
+    client = server.client()
+    for number in range(40):
+        t.equal(client.get(f"/made-up/{number}/").status, 200, "status")
+    client.close()
+    t.eventually(lambda: site(server)["pages"] >= 10, "some are learned", 10.0, 0.1)
+    fresh = {f"/fresh-{number}": f"fresh {number}" for number in range(5)}
+    serve(server.origin, {"/": "".join(f"<a href={path}>x</a>" for path in fresh), **fresh})
+    held(t, server)
+    obeyed(t, server, "approve", "--url", "/")
+    obeyed(t, server, "enrol")
+    obeyed(t, server, "enrol", "--url", "/fresh-0")
+    known(t, server, "/fresh-0")
+
+
+@test
 def a_page_that_is_not_there_takes_no_room(t):
     server = start(t, PAGES)
     learned(t, server, 3)

@@ -174,16 +174,25 @@ static void what_visitors_make_up_is_bounded(void **state)
 	struct ledger_site *site = brain_begin(1);
 	char key[32];
 	for (int i = 0; i < 1000; i++) {
-		snprintf(key, sizeof(key), "/?q=%d", i);
+		snprintf(key, sizeof(key), i % 2 ? "/?q=%d" : "/made/up/%d", i);
 		(void)ledger_add(site, span_from_str(key), SOURCE_NOMINATED, 1);
 	}
 	assert_int_equal(site->n_pages, 50);
+	/* the site leads to some of them: they make room */
+	assert_non_null(ledger_add(site, SPAN("/made/up/0"), SOURCE_LINK, 1));
+	assert_non_null(ledger_add(site, SPAN("/made/up/0"), SOURCE_LINK, 1));
+	assert_non_null(ledger_add(site, SPAN("/one/more"), SOURCE_NOMINATED, 1));
+	assert_null(ledger_add(site, SPAN("/two/more"), SOURCE_NOMINATED, 1));
+	ledger_forget(ledger_find(site->ledger, site, SPAN("/one/more")));
+	ledger_forget(ledger_find(site->ledger, site, SPAN("/made/up/0")));
+	assert_non_null(ledger_add(site, SPAN("/two/more"), SOURCE_NOMINATED, 1));
+	assert_null(ledger_add(site, SPAN("/three/more"), SOURCE_NOMINATED, 1));
 	for (int i = 0; i < 1000; i++) {
 		snprintf(key, sizeof(key), "/p%d", i);
 		(void)ledger_add(site, span_from_str(key), SOURCE_LINK, 1);
 	}
 	assert_int_equal(site->n_pages, 100);
-	assert_int_equal(site->refused, 950 + 950);
+	assert_int_equal(site->refused, 950 + 950 + 2);
 	assert_null(ledger_add(site, SPAN("no path"), SOURCE_LINK, 1));
 	assert_null(ledger_add(site, SPAN("/a b"), SOURCE_LINK, 1));
 }
