@@ -263,6 +263,7 @@ static void become_good(struct page *page)
 	page->look = LOOK_GOOD;
 	page->changed_s = page->gone_s = 0;
 	page->gone_rounds = 0;
+	page->links_plan = 0; /* a new edition leads to new pages */
 }
 
 unsigned learn_approve(struct page *page, const struct page_mark *mark,

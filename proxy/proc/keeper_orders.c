@@ -406,6 +406,7 @@ static bool publish(struct carrying *c, struct err *err)
 			say(c, "The publish window of %s is closed.", c->site->plan->name)) ||
 		       err_set(err, "the vault could not be changed");
 	c->site->publish_until_s = keeper_now_s() + (duration_ms + 999) / 1000;
+	schedule_enrol(c->site, keeper_now_ms());
 	look_at_all(c->site);
 	if (!keeper_put_site(c->site) || !keeper_audit(c->order->token[0] ? "token" : "operator",
 						       "open-window", c->site, NULL, 0, c->order->why))

@@ -345,6 +345,19 @@ def in_a_window_what_changes_is_good(t):
 
 
 @test
+def a_new_edition_leads_to_new_pages(t):
+    server = start(t, {"/": "<a href=/one>1</a>", "/one": "one"})
+    learned(t, server, 2)
+    serve(server.origin, {"/": "<a href=/one>1</a><a href=/two>2</a>", "/one": "one", "/two": "two"})
+    held(t, server)
+    obeyed(t, server, "approve", "--url", "/")
+    learned(t, server, 3)
+    obeyed(t, server, "publish", "--for", "1min")
+    serve(server.origin, {"/": "<a href=/one>1</a><a href=/three>3</a>", "/one": "one", "/two": "two", "/three": "three"})
+    known(t, server, "/three")
+
+
+@test
 def a_window_freezes_no_page_that_varies(t):
     count = iter(range(10 ** 6))
 

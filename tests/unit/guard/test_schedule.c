@@ -245,6 +245,11 @@ static void by_another_plan_a_known_page_is_asked_for_its_links_once_more(void *
 	assert_int_equal(links_asked_for(page, 20000), JOB_LINKS_PAGE);
 	page->links_plan = brain.plans;
 	assert_int_equal(links_asked_for(page, 30000), JOB_LINKS_NONE);
+	/* another edition has other links */
+	const struct page_mark mark = {.digest = {1}};
+	uint8_t retired[PAGE_GOOD_MAX][DIGEST_SIZE];
+	(void)learn_approve(page, &mark, retired);
+	assert_int_equal(links_asked_for(page, 40000), JOB_LINKS_PAGE);
 }
 
 static void another_plan_names_seeds_and_has_sitemaps_read_again(void **state)
