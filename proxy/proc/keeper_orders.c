@@ -166,6 +166,7 @@ static void approve_next(struct carrying *c, struct page *page, struct counts *c
 
 static bool say_counts(struct carrying *c, const struct counts *counts)
 {
+	bool sealed = c->site->seal.state == GUARD_SEALED;
 	char severe[96] = "", early[128] = "";
 	if (counts->severe > 0)
 		snprintf(severe, sizeof(severe), " %u that look defaced have to be approved one by one.",
@@ -173,8 +174,9 @@ static bool say_counts(struct carrying *c, const struct counts *counts)
 	if (counts->early > 0)
 		snprintf(early, sizeof(early), " %u were not the same in %llu samples yet: ask again later.",
 			 counts->early, (unsigned long long)c->site->plan->policy.samples);
-	return say(c, "%u page%s approved.%s%s", counts->approved, counts->approved == 1 ? " was" : "s were",
-		   severe, early);
+	return say(c, "%u page%s approved.%s%s%s", counts->approved, counts->approved == 1 ? " was" : "s were",
+		   severe, early,
+		   sealed ? " The site is still sealed: its origins have to be found good, or release opens it now." : "");
 }
 
 static bool approve_all(struct carrying *c, struct err *err)

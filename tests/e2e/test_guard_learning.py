@@ -420,6 +420,7 @@ def two_defaced_pages_seal_a_site_until_it_is_good_again(t):
     learned(t, server, 3)
     deface(server)
     in_state(t, server, "sealed")
+    t.check("still sealed" in obeyed(t, server, "approve", "--all"), "whoever approves is told of the seal")
     t.check("no honest edit" in site(server)["why"], f"why: {site(server)['why']}")
     post = server.client()
     t.later(post.close)
