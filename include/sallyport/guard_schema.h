@@ -8,6 +8,7 @@
 
 enum guard_mode { GUARD_MODE_UNSET = 0, GUARD_OFF, GUARD_MONITOR, GUARD_ENFORCE };
 /* Pages of which nothing is known yet. */
+enum guard_scheme { GUARD_SCHEME_UNSET = 0, GUARD_SCHEME_AUTO, GUARD_SCHEME_HTTP, GUARD_SCHEME_HTTPS };
 enum guard_sessions { GUARD_SESSIONS_UNSET = 0, GUARD_SESSIONS_HOLD, GUARD_SESSIONS_PASS };
 enum guard_unknown { GUARD_UNKNOWN_UNSET = 0, GUARD_UNKNOWN_PASS, GUARD_UNKNOWN_HOLD };
 /* While there is no readable vault. */
@@ -17,6 +18,7 @@ struct guard_policy {
 	int mode;                 /* enum guard_mode */
 	int unknown;              /* enum guard_unknown */
 	int sessions;             /* enum guard_sessions */
+	int scheme;               /* enum guard_scheme; of visitors */
 	int fail;                 /* enum guard_fail */
 	bool confirm;             /* the first baseline waits for the operator */
 	bool sitemap;             /* read /sitemap.xml and what robots.txt names */

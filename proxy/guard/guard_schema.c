@@ -35,6 +35,8 @@ static const struct policy_choice modes[] = {
     {"enforce", GUARD_ENFORCE}, {"monitor", GUARD_MONITOR}, {"off", GUARD_OFF}, {NULL, 0}};
 static const struct policy_choice unknowns[] = {
     {"pass", GUARD_UNKNOWN_PASS}, {"hold", GUARD_UNKNOWN_HOLD}, {NULL, 0}};
+static const struct policy_choice schemes[] = {
+    {"auto", GUARD_SCHEME_AUTO}, {"http", GUARD_SCHEME_HTTP}, {"https", GUARD_SCHEME_HTTPS}, {NULL, 0}};
 static const struct policy_choice sessions[] = {
     {"hold", GUARD_SESSIONS_HOLD}, {"pass", GUARD_SESSIONS_PASS}, {NULL, 0}};
 static const struct policy_choice fails[] = {
@@ -63,6 +65,9 @@ static const struct setting guard_rows[] = {
 	    "followed."},
     {"rate", SETTING_RATE, GUARD(rate), .standard = "5/s", .min = 1, .max = 1000,
      .doc = "How often the scout asks the site's origins, at most, for whatever reason."},
+    {"scheme", SETTING_ENUM, GUARD(scheme), .standard = "auto", .choices = schemes,
+     .doc = "How visitors come, as the scout tells origins by `X-Forwarded-Proto`: many redirect, or write links, by "
+	    "it. `auto` is `https` where a listener has TLS; where somebody before us ends it, say so."},
     {"samples", SETTING_COUNT, GUARD(samples), .standard = "3", .min = 1, .max = 100,
      .doc = "So many equal samples in a row make an image, script, style sheet, font or download "
 	    "known."},

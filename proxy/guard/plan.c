@@ -111,6 +111,7 @@ static bool read_site(struct arena *arena, const struct json_value *said, struct
 	if (!out->name || strlen(out->name) >= SITE_NAME_SIZE)
 		return false;
 	out->id = site_id(out->name);
+	out->https = json_bool(said, "https");
 	return read_numbers(said, &out->policy) &&
 	       read_strings(arena, said, "seeds", &out->policy.seeds) &&
 	       read_strings(arena, said, "exclude", &out->policy.exclude) &&

@@ -79,6 +79,7 @@ static bool send_job(const struct job *job, const struct fetch *fetch, struct er
 	    .port = fetch->origin->port,
 	    .tls = fetch->origin->tls,
 	    .tls_unverified = !fetch->route->tls_verify,
+	    .https = fetch->site->plan->https,
 	};
 	snprintf(message.origin, sizeof(message.origin), "%s", fetch->origin->host);
 	snprintf(message.host, sizeof(message.host), "%s", fetch->route->host);

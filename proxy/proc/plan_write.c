@@ -91,10 +91,27 @@ static void write_guard(struct json_writer *json, const struct guard_policy *gua
 	write_strings(json, "redirects", &guard->redirects);
 }
 
-static void write_site(struct json_writer *json, const struct site *site)
+static bool has_tls(const struct settings *settings)
+{
+	const struct listen_settings *listens = settings->listens.items;
+	for (size_t i = 0; i < settings->listens.n; i++)
+		if (!listens[i].gate && listens[i].tls.first.certificate)
+			return true;
+	return false;
+}
+
+/* Origins are told how visitors come, and so is what they tell the scout. */
+static bool is_https(const struct settings *settings, const struct site *site)
+{
+	return site->guard.scheme == GUARD_SCHEME_HTTPS ||
+	       (site->guard.scheme == GUARD_SCHEME_AUTO && has_tls(settings));
+}
+
+static void write_site(struct json_writer *json, const struct settings *settings, const struct site *site)
 {
 	json_open_object(json, NULL);
 	json_add_text(json, "name", span_from_str(site->name));
+	json_add_bool(json, "https", is_https(settings, site));
 	write_strings(json, "hosts", &site->hosts);
 	write_guard(json, &site->guard);
 	json_open_list(json, "routes");
@@ -114,7 +131,7 @@ bool plan_write(const struct settings *settings, struct strbuf *out)
 	json_open_list(&json, "sites");
 	for (size_t i = 0; i < settings->sites.n; i++)
 		if (is_guarded(&sites[i]))
-			write_site(&json, &sites[i]);
+			write_site(&json, settings, &sites[i]);
 	json_close(&json);
 	return json_end(&json, out) && !out->truncated;
 }

@@ -18,6 +18,9 @@ struct running {
 	struct running *next, *prev;
 	struct fetch *fetch;
 	struct scout_job job;
+	/* What workers say of a visitor, too: an origin that redirects by it would be known by its redirects. */
+	char host_line[JOB_HOST_SIZE + 32], forwarded_line[JOB_HOST_SIZE + 64];
+	const char *fields[5];
 };
 
 struct outgoing {
@@ -243,6 +246,23 @@ static const char *fault_of(const struct scout_job *job)
 	return is_target(job->target) ? NULL : "no canonical target";
 }
 
+/* The stranger's address is of those that nobody has (RFC 5737). */
+#define STRANGER "192.0.2.1"
+
+static void write_fields(struct running *running)
+{
+	const struct scout_job *job = &running->job;
+	const char **fields = running->fields;
+	snprintf(running->host_line, sizeof(running->host_line), "X-Forwarded-Host: %s", job->host);
+	snprintf(running->forwarded_line, sizeof(running->forwarded_line),
+		 "Forwarded: for=" STRANGER ";host=\"%s\";proto=%s", job->host, job->https ? "https" : "http");
+	fields[0] = "X-Forwarded-For: " STRANGER;
+	fields[1] = job->https ? "X-Forwarded-Proto: https" : "X-Forwarded-Proto: http";
+	fields[2] = running->host_line;
+	fields[3] = running->forwarded_line;
+	fields[4] = NULL;
+}
+
 static struct fetch *begin(struct running *running)
 {
 	const struct scout_job *job = &running->job;
@@ -257,7 +277,9 @@ static struct fetch *begin(struct running *running)
 	    .referer = (enum job_referer)job->referer,
 	    .timeout_ms = job->timeout_ms,
 	    .max_bytes = job->max_bytes,
+	    .fields = running->fields,
 	};
+	write_fields(running);
 	return fetch_start(running->jobs->setup.fetcher, &request, on_fetched, running);
 }
 

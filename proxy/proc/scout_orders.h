@@ -42,7 +42,8 @@ struct scout_job {
 	uint16_t port;
 	uint8_t tls;           /* to the origin */
 	uint8_t tls_unverified; /* whatever certificate it shows */
-	uint8_t pad[4];
+	uint8_t https;         /* how visitors come, and so what the origin is told */
+	uint8_t pad[3];
 	char origin[JOB_HOST_SIZE]; /* name or literal without brackets: whom to connect to */
 	char host[JOB_HOST_SIZE];   /* Host, and whose links count */
 	char tls_name[JOB_HOST_SIZE]; /* whom its certificate has to name; empty: the origin */

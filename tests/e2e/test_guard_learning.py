@@ -12,7 +12,7 @@ from harness import Client, test
 from harness.guarded import (QUICK, in_state, known, learned, obeyed, order, page, process, serve, site, start)
 from harness.origin import reply
 from harness.server import is_sanitized, own_address
-from harness.tls import path as tls_path, server_context
+from harness.tls import certificate, path as tls_path, server_context
 
 HOME = '<html><title>Home</title><a href="/about.html">About</a> <img src="/logo.png"></html>'
 PAGES = {"/": HOME, "/about.html": "<html><title>About</title>We sell things.</html>",
@@ -758,6 +758,34 @@ def enrolment_goes_on_where_a_death_interrupted_it(t):
 ORIGIN_TLS = {"a CA of its own": {"ca": tls_path("ca.pem")},
               "a CA and a name": {"ca": tls_path("ca.pem"), "name": "origin.example"},
               "unverified": {"verify": False}}
+
+
+BY_TLS = {"at a listener": ({"tls": certificate("site")}, {}), "before us": ({}, {"scheme": "https"})}
+
+
+@test(each=BY_TLS)
+def an_origin_that_sends_everybody_to_https_is_learned_as_its_visitors_get_it(t, case):
+    """It sees by X-Forwarded-Proto how a visitor came; who says nothing is sent on, for ever."""
+    settings, guard = case
+    origin = t.origin()
+
+    def by_tls_only(connection, request):
+        if "https" in request.all("X-Forwarded-Proto"):
+            connection.send(page("<a href='https://%s/about'>about</a>" % request.field("X-Forwarded-Host")))
+        else:
+            connection.send(page("", status="301 Moved", Location=f"https://site.example{request.target}"))
+    serve(origin, {"/": by_tls_only})
+    server = t.fresh_server({"site": {"guard": QUICK | guard}, **settings}, origins=[origin])
+    known(t, server, "/")
+    content = "<a href='https://site.example/about'>about</a>"
+    if settings:
+        client = t.tls_client(server)
+        response = client.get("/")
+        t.equal((response.status, response.body.decode()), (200, content), "what a visitor gets")
+    origin.on("/", page("defaced"))
+    t.equal(server.get("/").body.decode(), content, "the copy")
+    server_fields = [request for request in origin.requests if not request.all("Via")][-1]
+    t.equal(server_fields.field("Forwarded"), 'for=192.0.2.1;host="site.example";proto=https', "Forwarded")
 
 
 @test(each=ORIGIN_TLS)
