@@ -47,6 +47,8 @@ enum learn_step learn_look(struct page *page, const struct guard_policy *policy,
 /* It is known, or was the same in as many samples as an image has to be: to approve one version of a page that
  * is another each time would freeze it. */
 bool learn_looks_constant(const struct page *page, const struct guard_policy *policy);
+/* A page that is known has become another at each look, as far as anybody saw: no approval of one version helps. */
+bool learn_seems_to_vary(const struct page *page);
 /* The page becomes EXACT with all that was seen, of text only with what was seen again since the last new form; the
  * most recent one is served. */
 void learn_accept(struct page *page);

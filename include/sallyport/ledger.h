@@ -78,6 +78,8 @@ struct page {
 	uint8_t held;               /* how bad what an operator is waited for is; 0: nothing is held */
 	uint64_t visitors_s;        /* when it was last held from visitors, 0: never */
 	uint32_t good_run;          /* good looks since it was not */
+	uint8_t bad[DIGEST_SIZE];   /* what the last look found that was not good */
+	uint32_t bad_forms;         /* how often that was another one than before, since it was good */
 	bool was_published;         /* in the window that is open */
 	uint64_t published_s;
 	uint32_t looks;             /* turns through origins and agents */

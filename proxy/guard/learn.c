@@ -131,12 +131,16 @@ static void note_good(struct page *page, const struct look *look, struct page_ma
 		return;
 	page->look = LOOK_GOOD;
 	page->changed_s = 0;
+	page->bad_forms = 0;
 	page->good_run++;
 }
 
 static enum learn_step note_bad(struct page *page, const struct look *look, enum learn_step step)
 {
 	bool was_good = page->changed_s == 0;
+	if (was_good || memcmp(page->bad, look->digest, DIGEST_SIZE) != 0)
+		page->bad_forms = was_good ? 1 : page->bad_forms + 1;
+	memcpy(page->bad, look->digest, DIGEST_SIZE);
 	page->good_run = 0;
 	if (was_good)
 		page->changed_s = look->now_s;
@@ -147,6 +151,11 @@ static enum learn_step note_bad(struct page *page, const struct look *look, enum
 	else
 		page->look = step == LEARN_GONE ? LOOK_GONE : LOOK_CHANGED;
 	return step;
+}
+
+bool learn_seems_to_vary(const struct page *page)
+{
+	return page->policy == BASELINE_EXACT && page->bad_forms > PAGE_SEEN_MAX;
 }
 
 static bool is_pinned(const struct page *page)

@@ -320,7 +320,7 @@ void page_learn_anew(struct page *page, uint64_t now_s)
 	page->quiet = 0;
 	page->quiet_since_s = now_s;
 	page->changed_s = page->gone_s = 0;
-	page->gone_rounds = 0;
+	page->gone_rounds = page->bad_forms = 0;
 	page->gone_told = page->was_published = false;
 	page->look = LOOK_NONE;
 }

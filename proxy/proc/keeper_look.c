@@ -212,6 +212,8 @@ static const char *what_is_wrong(const struct page *page, const struct answer *a
 		return "it leads to a host that the site is not known for";
 	if (answer->has_signs)
 		return "it bears the signs of a defacement";
+	if (learn_seems_to_vary(page))
+		return "it is another at each look; where that is as it should be, forget it, and it is learned anew";
 	if (page->look == LOOK_CLOAKED)
 		return "as a search engine or a phone gets it, it is none of its known-good versions";
 	if (page->look == LOOK_GONE)
@@ -370,7 +372,7 @@ static uint64_t wait_after_failure(const struct page *page, enum sample_outcome 
  * it costs the origin more than a page. */
 static bool is_hopeless(const struct page *page, enum sample_outcome outcome)
 {
-	bool others_come = keeper_now_s() - page->site->looked_s <= ALIVE_S;
+	bool others_come = clock_since(page->site->looked_s, keeper_now_s()) <= ALIVE_S;
 	bool never_ends = (outcome == SAMPLE_TIMEOUT || outcome == SAMPLE_BROKEN) && others_come;
 	return page->looked_s == 0 &&
 	       (outcome == SAMPLE_TOO_LARGE || (never_ends && page->looks >= TRIES_MAX));

@@ -203,6 +203,8 @@ static bool nothing_waits(struct carrying *c, struct err *err)
 	if (c->order->version != 0)
 		return err_set(err, "there is no version %u of it", c->order->version);
 	schedule_urgent(c->page);
+	if (c->page->look == LOOK_GONE)
+		return err_set(err, "it answers 404 or 410, and is told of after guard.settle; forget it, if it was removed");
 	if (c->page->held != SEVERITY_UNSET)
 		return err_set(err, "what visitors were held from, the scout has not seen; it looks now. Where a page "
 				    "differs by language, cookie or device, leave it out: guard.exclude");
@@ -218,10 +220,13 @@ static bool approve(struct carrying *c, struct err *err)
 		return false;
 	if (!choose(c->page, c->order->version, &choice))
 		return nothing_waits(c, err);
+	bool varies = learn_seems_to_vary(c->page);
 	if (!approve_version(c, c->page, &choice.version))
 		return err_set(err, "the vault could not be changed");
 	keeper_baseline_due("approved by the operator");
-	return say(c, "Version %u of %.400s is known to be good.", choice.version.number, c->order->url);
+	return say(c, "Version %u of %.400s is known to be good.%s", choice.version.number, c->order->url,
+		   varies ? " But it was another at each look: where that is as it should be, forget it, and it is "
+			    "learned anew." : "");
 }
 
 static bool reject_page(struct carrying *c, struct page *page, uint32_t number, bool *any)

@@ -188,6 +188,24 @@ def a_page_that_is_another_each_time_varies(t):
 
 
 @test
+def who_approves_a_page_that_has_become_another_each_time_is_told_what_helps(t):
+    server = start(t, PAGES)
+    learned(t, server, 3)
+    count = iter(range(10 ** 6))
+    server.origin.on("/about.html", lambda connection, request: connection.send(page(f"<p>{next(count)}</p>")))
+    t.eventually(lambda: "it is another at each look" in server.command("vault", "list", "--held", "-c",
+                                                                       str(server.file)).stdout, "the reason", 20.0, 0.3)
+    t.check("forget it" in obeyed(t, server, "approve", "--url", "/about.html"), "what helps")
+    obeyed(t, server, "forget", "--url", "/about.html")
+    t.check(not is_copy(server.get("/about.html")), "it passes")
+    obeyed(t, server, "enrol", "--url", "/about.html")
+    t.eventually(lambda: site(server).get("varying") == 1, lambda: f"it varies: {site(server)}", 10.0, 0.05)
+    server.origin.on("/logo.png", page("", status="404 Not Found"))
+    t.eventually(lambda: "forget it" in order(server, "approve", "--url", "/logo.png").stderr, "what helps with one that is gone",
+                 10.0, 0.3)
+
+
+@test
 def two_forms_that_alternate_are_both_known(t):
     forms = [page("<p>A</p>"), page("<p>B</p>")]
     turn = iter(range(10 ** 6))

@@ -75,6 +75,24 @@ static void histories_lead_where_they_must(void **state)
 	}
 }
 
+static void a_known_page_that_is_another_each_time_seems_to_vary(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *letters;
+		bool varies;
+	} cases[] = {{"aaa", false}, {"aaabbbbbbbb", false}, {"aaabcde", false}, {"aaabcdef", true},
+		     {"aaabcdefa", false}, {"aaabcdeabcde", false}, {"bcdef", false}};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct page *page = begin(1);
+		for (const char *letter = cases[i].letters; *letter; letter++)
+			(void)see(page, *letter, 100, false);
+		if (learn_seems_to_vary(page) != cases[i].varies)
+			fail_msg("%s", cases[i].letters);
+		brain_end(NULL);
+	}
+}
+
 static void an_error_is_no_page(void **state)
 {
 	(void)state;
@@ -329,6 +347,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(histories_lead_where_they_must),
+	    cmocka_unit_test(a_known_page_that_is_another_each_time_seems_to_vary),
 	    cmocka_unit_test(an_error_is_no_page),
 	    cmocka_unit_test_teardown(what_leads_to_a_foreign_host_is_never_learned, brain_end),
 	    cmocka_unit_test_teardown(only_what_was_a_page_has_turned, brain_end),
