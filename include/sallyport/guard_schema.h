@@ -7,9 +7,9 @@
  * once read. */
 
 enum guard_mode { GUARD_MODE_UNSET = 0, GUARD_OFF, GUARD_MONITOR, GUARD_ENFORCE };
-/* Pages of which nothing is known yet. */
 enum guard_scheme { GUARD_SCHEME_UNSET = 0, GUARD_SCHEME_AUTO, GUARD_SCHEME_HTTP, GUARD_SCHEME_HTTPS };
 enum guard_sessions { GUARD_SESSIONS_UNSET = 0, GUARD_SESSIONS_HOLD, GUARD_SESSIONS_PASS };
+/* Pages of which nothing is known yet. */
 enum guard_unknown { GUARD_UNKNOWN_UNSET = 0, GUARD_UNKNOWN_PASS, GUARD_UNKNOWN_HOLD };
 /* While there is no readable vault. */
 enum guard_fail { GUARD_FAIL_UNSET = 0, GUARD_FAIL_OPEN, GUARD_FAIL_CLOSED };
