@@ -48,7 +48,7 @@ struct json_value *json_read(struct span text, struct err *err);
 /* The same of an object; NULL also where it is a list. */
 struct json_value *json_read_map(struct span text, struct err *err);
 /* The same, strictly, of what a stranger wrote: any value of RFC 8259, no name twice in an object,
- * no number beyond 64 bits or a double. jansson takes up to JSON_TREE_BYTES from the heap for each
+ * no number beyond a double; whole numbers beyond 64 bits are read as such. jansson takes up to JSON_TREE_BYTES from the heap for each
  * value, and some lengths of the text: its caller counts values and depth beforehand. */
 enum { JSON_TREE_BYTES = 320 };
 /* NULL: *err says where it is malformed; *is_twice: by a name that stands twice. */

@@ -243,8 +243,11 @@ struct json_value *json_read_map(struct span text, struct err *err)
 struct json_value *json_read_strict(struct span text, bool *is_twice, struct err *err)
 {
 	const size_t flags = JSON_ALLOW_NUL | JSON_DECODE_ANY | JSON_REJECT_DUPLICATES;
+	const char *bytes = text.len ? text.ptr : "";
 	json_error_t error;
-	json_t *tree = json_loadb(text.len ? text.ptr : "", text.len, flags, &error);
+	json_t *tree = json_loadb(bytes, text.len, flags, &error);
+	if (!tree && json_error_code(&error) == json_error_numeric_overflow)
+		tree = json_loadb(bytes, text.len, flags | JSON_DECODE_INT_AS_REAL, &error);
 	*is_twice = !tree && json_error_code(&error) == json_error_duplicate_key;
 	if (!tree)
 		err_set(err, "line %d, column %d: %s", error.line, error.column, error.text);

@@ -4,7 +4,7 @@
  *
  * The tree lies on the heap: one at a time, for one call, and room for it is set aside in the caller's
  * memory meanwhile. What else RFC 8259 leaves open, or readers take differently, is refused: a name
- * twice in an object, numbers beyond 64 bits with a sign or a double, lone surrogates, a byte order mark. */
+ * twice in an object, numbers beyond a double, lone surrogates, a byte order mark. */
 #include "sallyport/json.h"
 #include "shield/body_parse.h"
 

@@ -219,9 +219,20 @@ static void strict_reading_takes_any_value_and_visits_it_in_order(void **state)
 	strbuf_release(&out);
 }
 
+static void strict_reading_takes_whole_numbers_beyond_64_bits(void **state)
+{
+	char number[JSON_NUMBER_MAX];
+	bool twice;
+	(void)state;
+	struct json_value *value = json_read_strict(SPAN("99999999999999999999"), &twice, NULL);
+	assert_non_null(value);
+	assert_true(span_eq(json_scalar(value, number), SPAN("1e+20")));
+	json_free(value);
+}
+
 static void strict_reading_refuses_what_readers_take_differently(void **state)
 {
-	static const char *const texts[] = {"", "{\"a\":1,}", "1e999", "99999999999999999999", "\"\\ud800\"", "{} {}", "\xef\xbb\xbf{}"};
+	static const char *const texts[] = {"", "{\"a\":1,}", "1e999", "-1e999", "\"\\ud800\"", "{} {}", "\xef\xbb\xbf{}"};
 	bool twice;
 	(void)state;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -246,6 +257,7 @@ int main(void)
 	    cmocka_unit_test(missing_or_mistyped_members_give_the_fallback),
 	    cmocka_unit_test(members_are_copied_without_replacing_any),
 	    cmocka_unit_test(strict_reading_takes_any_value_and_visits_it_in_order),
+	    cmocka_unit_test(strict_reading_takes_whole_numbers_beyond_64_bits),
 	    cmocka_unit_test(strict_reading_refuses_what_readers_take_differently),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
