@@ -17,7 +17,7 @@ const uint16_t byte_kinds[256] = {
     ['/'] = M, [':'] = M, [';'] = M, ['<'] = M, ['='] = M, ['>'] = M, ['?'] = M, ['@'] = M,
     ['A'] = U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U, U,
     ['['] = M, ['\\'] = M | KIND_BACKSLASH, [']'] = M, ['^'] = S, ['`'] = S, ['{'] = M, ['|'] = M,
-    ['}'] = M, ['~'] = M, [0x7f] = M,
+    ['}'] = M, ['~'] = M, [0x7f] = M, [0xa0] = KIND_STAR,
 };
 
 #undef M
@@ -40,7 +40,7 @@ static bool any(block found)
 
 /* What was found among the bytes of plain values. */
 struct glance {
-	block marks, uppers, spaces;
+	block marks, uppers, spaces, blanks;
 };
 
 static void glance_at(struct glance *glance, const char *at)
@@ -52,6 +52,7 @@ static void glance_at(struct glance *glance, const char *at)
 	const block others = (block)(bytes - ',' < 3) | (block)(bytes == '_') | (block)(bytes >= 0x80);
 	glance->marks |= ~(spaces | letters | digits | others);
 	glance->uppers |= uppers;
+	glance->blanks |= (block)(bytes == 0xa0);
 	glance->spaces |= spaces;
 }
 
@@ -62,7 +63,8 @@ static bool is_plain(struct span s, unsigned *kinds)
 	const size_t last = s.len - sizeof(block);
 	for (size_t i = 0; i < s.len; i += sizeof(block))
 		glance_at(&glance, s.ptr + (i < last ? i : last));
-	*kinds = (any(glance.uppers) ? KIND_UPPER : 0u) | (any(glance.spaces) ? KIND_SPACE : 0u);
+	*kinds = (any(glance.uppers) ? KIND_UPPER : 0u) | (any(glance.spaces) ? KIND_SPACE : 0u) |
+		 (any(glance.blanks) ? KIND_STAR : 0u);
 	return !any(glance.marks);
 }
 
@@ -157,21 +159,73 @@ static size_t open_comment(struct span in, size_t at)
 	return at;
 }
 
+static bool is_word(char c)
+{
+	char letter = (char)(c | 0x20);
+	return (letter >= 'a' && letter <= 'z') || ascii_is_digit(c) || c == '_';
+}
+
+/* "--word" and "#word" before a line end, and the rest of a line behind "-- ". Nothing longer: where # is
+ * an operator, as in PostgreSQL, a whole line behind it would be hidden from the rules.
+ * `newline` is the next one from `at` on. Gives `at` where there is no comment. */
+static size_t line_comment_end(struct span in, size_t at, size_t newline)
+{
+	bool dashes = in.ptr[at] == '-' && in.ptr[at + 1] == '-';
+	if (!dashes && in.ptr[at] != '#')
+		return at;
+	size_t end = at + (dashes ? 2 : 1);
+	if (dashes && (in.ptr[end] == ' ' || in.ptr[end] == '\t'))
+		return newline + 1;
+	while (end < newline && (is_word(in.ptr[end]) || in.ptr[end] == '\r'))
+		end++;
+	return end == newline ? newline + 1 : at;
+}
+
+static bool is_high(struct span in, size_t at)
+{
+	return at < in.len && (unsigned char)in.ptr[at] >= 0x80;
+}
+
+/* What databases take for a space besides white space: control bytes (SQL Server), and A0 (MySQL) where it
+ * is no part of a character of several bytes. */
+static bool is_blank_of_databases(struct span in, size_t at)
+{
+	unsigned char c = (unsigned char)in.ptr[at];
+	if (c == 0xa0)
+		return !(at > 0 && is_high(in, at - 1)) && !is_high(in, at + 1);
+	return (byte_kinds[c] & KIND_CONTROL) && !is_space((char)c);
+}
+
+static size_t next_newline(struct span in, size_t at)
+{
+	const char *newline = memchr(in.ptr + at, '\n', in.len - at);
+	return newline ? (size_t)(newline - in.ptr) : in.len;
+}
+
+/* Where the comment at `at` ends, or what is left of one that was opened; `at` where there is none. */
+static size_t comment_at(struct span in, size_t at, size_t newline)
+{
+	char next = at + 1 < in.len ? in.ptr[at + 1] : '\0';
+	if (in.ptr[at] == '*' && next == '/') /* of one that was opened */
+		return at + 2;
+	if (in.ptr[at] != '/' || next != '*')
+		return newline < in.len && at < newline ? line_comment_end(in, at, newline) : at;
+	bool runs = at + 2 < in.len && in.ptr[at + 2] == '!';
+	return runs ? open_comment(in, at) : comment_end(in, at + 2);
+}
+
 static struct span replace_comments(struct span in, char *out)
 {
-	size_t len = 0, at = 0;
+	size_t len = 0, at = 0, newline = next_newline(in, 0);
 	while (at < in.len) {
-		char next = at + 1 < in.len ? in.ptr[at + 1] : '\0';
-		if (in.ptr[at] == '*' && next == '/') { /* of one that was opened */
+		if (newline < at)
+			newline = next_newline(in, at);
+		size_t end = comment_at(in, at, newline);
+		if (end > at)
 			out[len++] = ' ';
-			at += 2;
-		} else if (in.ptr[at] != '/' || next != '*') {
-			out[len++] = in.ptr[at++];
-		} else {
-			bool runs = at + 2 < in.len && in.ptr[at + 2] == '!';
-			at = runs ? open_comment(in, at) : comment_end(in, at + 2);
-			out[len++] = ' ';
-		}
+		else
+			out[len++] = is_blank_of_databases(in, at) ? ' ' : in.ptr[at];
+		at = end > at ? end : at + 1;
 	}
 	return span_of(out, len);
 }
@@ -193,6 +247,17 @@ static size_t shell_word(struct span rest, char *replacement)
 	return span_istarts(rest, SPAN("$ifs")) && !span_istarts(rest, SPAN("$ifs$9")) ? 4 : 6;
 }
 
+/* "$()" and two backquotes are nothing to a shell. In a word only: three backquotes are Markdown's. */
+static size_t empty_substitution(struct span in, size_t at, char *replacement)
+{
+	struct span rest = span_from(in, at);
+	size_t len = span_starts(rest, SPAN("$()")) ? 3 : span_starts(rest, SPAN("``")) ? 2 : 0;
+	*replacement = '\0';
+	bool in_word = len > 0 && at > 0 && is_word(in.ptr[at - 1]) && len < rest.len &&
+		       is_word(rest.ptr[len]);
+	return in_word ? len : 0;
+}
+
 static bool is_dropped_by_shells(char c)
 {
 	return c == '\'' || c == '"' || c == '\\' || c == '^';
@@ -204,6 +269,8 @@ static struct span normalise_command(struct span in, char *out)
 	while (at < in.len) {
 		char replacement;
 		size_t skip = in.ptr[at] == '$' ? shell_word(span_from(in, at), &replacement) : 0;
+		if (skip == 0)
+			skip = empty_substitution(in, at, &replacement);
 		if (skip > 0 && replacement)
 			out[len++] = replacement;
 		else if (skip == 0 && !is_dropped_by_shells(in.ptr[at]))
@@ -261,7 +328,7 @@ static const struct transformation transformations[TRANSFORM_COUNT] = {
     [TRANSFORM_CONTROLS] = {KIND_CONTROL, remove_controls},
     [TRANSFORM_SPACES] = {KIND_SPACE, compress_spaces},
     [TRANSFORM_NO_SPACES] = {KIND_SPACE, remove_spaces},
-    [TRANSFORM_COMMENTS] = {KIND_STAR, replace_comments},
+    [TRANSFORM_COMMENTS] = {KIND_STAR | KIND_CONTROL, replace_comments},
     [TRANSFORM_COMMAND] = {KIND_BACKSLASH | KIND_SHELL, normalise_command},
     [TRANSFORM_PATH] = {KIND_ANY, normalise_path},
     [TRANSFORM_BASE64] = {KIND_ANY, unescape_base64},

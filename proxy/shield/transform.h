@@ -12,7 +12,7 @@ enum byte_kind {
 	KIND_AMPERSAND = 1 << 1,
 	KIND_BACKSLASH = 1 << 2,
 	KIND_CONTROL = 1 << 3, /* below 0x20 */
-	KIND_STAR = 1 << 4,  /* of comments, also "#" and "-" */
+	KIND_STAR = 1 << 4,  /* of comments; also A0, which MySQL takes for a space */
 	KIND_SHELL = 1 << 5, /* ' " ^ ` $ */
 	KIND_UPPER = 1 << 6,
 	KIND_SPACE = 1 << 7,

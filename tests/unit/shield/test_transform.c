@@ -45,6 +45,22 @@ static const struct row rows[] = {
     ROW(COMMENTS, "a/*open", "a "),
     ROW(COMMENTS, "a/*/b", "a "),
     ROW(COMMENTS, "/", "/"),
+    ROW(COMMENTS, "1--x1\nunion#y_2\r\nselect", "1 union select"),
+    ROW(COMMENTS, "1-- a or b\nunion--\tc\nselect", "1 union select"),
+    ROW(COMMENTS, "1--\nor#\n2", "1 or 2"),
+    ROW(COMMENTS, "1 # 2 or 1=1\n3", "1 # 2 or 1=1\n3"),
+    ROW(COMMENTS, "a--b c\nd", "a--b c\nd"),
+    ROW(COMMENTS, "a-b\n#c", "a-b\n#c"),
+    ROW(COMMENTS, "a -- b", "a -- b"),
+    ROW(COMMENTS, "#", "#"),
+    ROW(COMMENTS, "\n--", "\n--"),
+    ROW(COMMENTS, "-\n-", "-\n-"),
+    ROW(COMMENTS, "1\x01" "or\x1f" "1=1", "1 or 1=1"),
+    ROW(COMMENTS, "1\xa0" "or\xa0" "1=1", "1 or 1=1"),
+    ROW(COMMENTS, "\xc3\xa0=\xe0\xa0\x80", "\xc3\xa0=\xe0\xa0\x80"),
+    ROW(COMMAND, "wh$()oa``mi", "whoami"),
+    ROW(COMMAND, "```sh", "```sh"),
+    ROW(COMMAND, "$()", "$()"),
     ROW(COMMAND, "c'a't\\ \"/e^tc\"", "cat /etc"),
     ROW(COMMAND, "cat${IFS}x$IFS$9y$IFSz$@w", "cat x y zw"),
     ROW(COMMAND, "$5", "$5"),
@@ -117,7 +133,7 @@ static void chain_is_applied_in_its_order(void **state)
 static void kinds_are_those_of_all_bytes(void **state)
 {
 	(void)state;
-	static const char bytes[] = "abzAZ019 .,-_\x80\xff%&\\\t*'@[`{/:^\0\x7f+";
+	static const char bytes[] = "abzAZ019 .,-_\xa0\xff%&\\\t*'@[`{/:^\0\x7f+";
 	uint64_t seed = 7;
 	for (int round = 0; round < 60000; round++) {
 		unsigned kinds = 0;
