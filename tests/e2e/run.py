@@ -130,9 +130,14 @@ def place(error):
 
 
 def use_rule_cache(folder):
-    """Rules are compiled once for all servers of a run, as for all starts of an installed one."""
+    """Rules are compiled once for all servers of a run, as for all starts of an installed one: before the
+    first, or files side by side would all compile them, and their servers not be ready in time."""
+    if "SALLYPORT_CACHE" in os.environ:
+        return
     folder.mkdir(exist_ok=True)
-    os.environ.setdefault("SALLYPORT_CACHE", str(folder))
+    os.environ["SALLYPORT_CACHE"] = str(folder)
+    subprocess.run([server.BINARY, "check", "-c", server.ROOT / "conf" / "sallyport.cfg"], check=False,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # whose tests say what is wrong
 
 
 def run_file(path, options):
