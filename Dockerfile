@@ -29,10 +29,11 @@ RUN groupadd --gid 65532 sallyport \
 	&& install -d /etc/sallyport \
 	&& ln -s /usr/local/share/sallyport/conf/policy.d /etc/sallyport/policy.d
 COPY --from=build /out/libraries /tmp/
+# Hyperscan's package has its scanning half once more as a library by itself, which nothing here is linked with.
 RUN export DEBIAN_FRONTEND=noninteractive \
 	&& apt-get update -q \
 	&& xargs apt-get install -y -q --no-install-recommends ca-certificates libcap2-bin </tmp/libraries \
-	&& rm -rf /tmp/libraries /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/* \
+	&& rm -rf /tmp/libraries /usr/lib/*/libhs_runtime.so* /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/* \
 		/var/log/apt /var/log/dpkg.log
 COPY --from=build /out/usr/local/ /usr/local/
 COPY --from=build /out/var/cache/sallyport/ /var/cache/sallyport/
