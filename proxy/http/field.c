@@ -64,51 +64,67 @@ static const struct known_field *find(struct span name)
 }
 
 /* Families: too many names to list, of which proxies that sign users on and edges of clouds make new ones.
- * In the order of their first letters, so that an ordinary name is compared with few.
- * HTTP_FIELD_OTHER where it is of none. */
+ * Sorted, so that an ordinary name is compared with few. */
+struct family {
+	struct span prefix;
+	enum http_field_id id;
+};
+
+static const struct family families[] = {
+    {{"akamai-", 7}, HTTP_FIELD_CLAIM},
+    {{"cf-access-", 10}, HTTP_FIELD_CLAIM},
+    {{"cf-visitor", 10}, HTTP_FIELD_CLAIM},
+    {{"cf-ipcountry", 12}, HTTP_FIELD_CLAIM},
+    {{"fly-", 4}, HTTP_FIELD_CLAIM},
+    {{"http-client-ip", 14}, HTTP_FIELD_CLAIM},
+    {{"remote-", 7}, HTTP_FIELD_CLAIM},
+    {{"tailscale-", 10}, HTTP_FIELD_CLAIM},
+};
+
+static const struct family x_families[] = {
+    {{"x-amzn-oidc-", 12}, HTTP_FIELD_CLAIM},
+    {{"x-appengine-", 12}, HTTP_FIELD_CLAIM},
+    {{"x-arr-", 6}, HTTP_FIELD_CLAIM},
+    {{"x-auth-request-", 15}, HTTP_FIELD_CLAIM},
+    {{"x-authenticated-", 16}, HTTP_FIELD_CLAIM},
+    {{"x-authentik-", 12}, HTTP_FIELD_CLAIM},
+    {{"x-azure-", 8}, HTTP_FIELD_CLAIM},
+    {{"x-client-cert-", 14}, HTTP_FIELD_CLIENT_CERT},
+    {{"x-custom-ip-", 12}, HTTP_FIELD_CLAIM},
+    {{"x-envoy-", 8}, HTTP_FIELD_CLAIM},
+    {{"x-forward", 9}, HTTP_FIELD_CLAIM},
+    {{"x-goog-authenticated-", 21}, HTTP_FIELD_CLAIM},
+    {{"x-goog-iap-", 11}, HTTP_FIELD_CLAIM},
+    {{"x-ms-client-principal", 21}, HTTP_FIELD_CLAIM},
+    {{"x-original-", 11}, HTTP_FIELD_CLAIM},
+    {{"x-override-", 11}, HTTP_FIELD_OVERRIDE},
+    {{"x-pomerium-", 11}, HTTP_FIELD_CLAIM},
+    {{"x-remote-", 9}, HTTP_FIELD_CLAIM},
+    {{"x-ssl-", 6}, HTTP_FIELD_CLAIM},
+    {{"x-vercel-", 9}, HTTP_FIELD_CLAIM},
+    {{"x-webauth-", 10}, HTTP_FIELD_CLAIM},
+};
+
+/* By the letter at `at`, which all before have in common. HTTP_FIELD_OTHER where it is of none. */
+static enum http_field_id family_among(const struct family *family, size_t n, struct span name, size_t at)
+{
+	const char letter = ascii_lower(name.ptr[at]);
+	const struct family *end = family + n;
+	while (family < end && family->prefix.ptr[at] < letter)
+		family++;
+	for (; family < end && family->prefix.ptr[at] == letter; family++)
+		if (span_istarts(name, family->prefix))
+			return family->id;
+	return HTTP_FIELD_OTHER;
+}
+
 static enum http_field_id family_of(struct span name)
 {
-	static const struct {
-		struct span prefix;
-		enum http_field_id id;
-	} families[] = {
-	    {{"akamai-", 7}, HTTP_FIELD_CLAIM},
-	    {{"cf-access-", 10}, HTTP_FIELD_CLAIM},
-	    {{"cf-visitor", 10}, HTTP_FIELD_CLAIM},
-	    {{"cf-ipcountry", 12}, HTTP_FIELD_CLAIM},
-	    {{"fly-", 4}, HTTP_FIELD_CLAIM},
-	    {{"http-client-ip", 14}, HTTP_FIELD_CLAIM},
-	    {{"remote-", 7}, HTTP_FIELD_CLAIM},
-	    {{"tailscale-", 10}, HTTP_FIELD_CLAIM},
-	    {{"x-amzn-oidc-", 12}, HTTP_FIELD_CLAIM},
-	    {{"x-appengine-", 12}, HTTP_FIELD_CLAIM},
-	    {{"x-arr-", 6}, HTTP_FIELD_CLAIM},
-	    {{"x-auth-request-", 15}, HTTP_FIELD_CLAIM},
-	    {{"x-authenticated-", 16}, HTTP_FIELD_CLAIM},
-	    {{"x-authentik-", 12}, HTTP_FIELD_CLAIM},
-	    {{"x-azure-", 8}, HTTP_FIELD_CLAIM},
-	    {{"x-client-cert-", 14}, HTTP_FIELD_CLIENT_CERT},
-	    {{"x-custom-ip-", 12}, HTTP_FIELD_CLAIM},
-	    {{"x-envoy-", 8}, HTTP_FIELD_CLAIM},
-	    {{"x-forward", 9}, HTTP_FIELD_CLAIM},
-	    {{"x-goog-authenticated-", 21}, HTTP_FIELD_CLAIM},
-	    {{"x-goog-iap-", 11}, HTTP_FIELD_CLAIM},
-	    {{"x-ms-client-principal", 21}, HTTP_FIELD_CLAIM},
-	    {{"x-original-", 11}, HTTP_FIELD_CLAIM},
-	    {{"x-override-", 11}, HTTP_FIELD_OVERRIDE},
-	    {{"x-pomerium-", 11}, HTTP_FIELD_CLAIM},
-	    {{"x-remote-", 9}, HTTP_FIELD_CLAIM},
-	    {{"x-ssl-", 6}, HTTP_FIELD_CLAIM},
-	    {{"x-vercel-", 9}, HTTP_FIELD_CLAIM},
-	    {{"x-webauth-", 10}, HTTP_FIELD_CLAIM},
-	};
-	enum { FAMILIES = sizeof(families) / sizeof(families[0]), AT_LETTER = 2 };
-	size_t at = name.len > AT_LETTER && (name.ptr[0] | 0x20) == 'x' ? AT_LETTER : 0;
-	char letter = (char)(name.len > at ? name.ptr[at] | 0x20 : '\0');
-	for (size_t i = 0; i < FAMILIES; i++)
-		if (families[i].prefix.ptr[at] == letter && span_istarts(name, families[i].prefix))
-			return families[i].id;
-	return HTTP_FIELD_OTHER;
+	if (name.len <= 2)
+		return HTTP_FIELD_OTHER;
+	if (ascii_lower(name.ptr[0]) == 'x' && name.ptr[1] == '-')
+		return family_among(x_families, sizeof(x_families) / sizeof(x_families[0]), name, 2);
+	return family_among(families, sizeof(families) / sizeof(families[0]), name, 0);
 }
 
 enum http_field_id http_field_id_of_token(struct span name)
