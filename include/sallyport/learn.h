@@ -38,6 +38,8 @@ enum learn_step {
 
 /* A status that a page may have: of success, or a redirect. */
 bool look_is_page(unsigned status);
+/* A status of the origin's own trouble, 5xx or 429: it tells nothing of the page. */
+bool look_is_trouble(unsigned status);
 /* By the Content-Type: HTML, XML, JSON, plain text, a redirect, or nothing that is told. */
 bool look_is_text(unsigned status, struct span content_type);
 

@@ -13,4 +13,8 @@ struct suggestion {
 void suggest_init(struct suggestion *suggestion, const char *wanted);
 void suggest_offer(struct suggestion *suggestion, const char *candidate);
 
+/* Ends a sentence: `, did you mean "NEAREST"?`, or nothing. Returns out. */
+enum { SUGGEST_TEXT_SIZE = 64 };
+const char *suggest_text(const struct suggestion *suggestion, char out[SUGGEST_TEXT_SIZE]);
+
 #endif

@@ -206,10 +206,9 @@ int cli_wrong_use(const char *command, const char *fmt, ...)
 
 int cli_unknown(const char *command, const struct suggestion *wanted)
 {
-	const char *nearest = wanted->nearest;
-	return cli_wrong_use(command, "there is no %s \"%.32s\"%s%s%s", command ? "verb" : "command",
-			     wanted->wanted, nearest ? ", did you mean \"" : "", nearest ? nearest : "",
-			     nearest ? "\"?" : "");
+	char nearest[SUGGEST_TEXT_SIZE];
+	return cli_wrong_use(command, "there is no %s \"%.32s\"%s", command ? "verb" : "command", wanted->wanted,
+			     suggest_text(wanted, nearest));
 }
 
 int cli_unknown_command(const char *name)

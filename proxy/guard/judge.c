@@ -1,8 +1,8 @@
 /* The verdict on a page. It knows no socket and no clock: whoever calls it holds the bytes, and
  * does what it says. An exact page has no tolerance: one byte is as different as all of them. */
 #include "sallyport/guard.h"
-#include "sallyport/learn.h"
 
+#include "sallyport/learn.h"
 #include "sallyport/url.h"
 
 static bool is_excluded(const struct guard_case *c)
@@ -110,8 +110,7 @@ static enum reason reason_of(bool is_good, const struct page_collect *head)
 {
 	if (is_good)
 		return REASON_UNSET;
-	bool is_own_trouble = head->head.status >= 500 || head->head.status == 429;
-	return is_own_trouble ? REASON_GUARD_ORIGIN_ERROR : REASON_GUARD_CHANGED;
+	return look_is_trouble(head->head.status) ? REASON_GUARD_ORIGIN_ERROR : REASON_GUARD_CHANGED;
 }
 
 enum reason guard_verdict_on_head(const struct baseline *baseline, const struct baseline_page *page,

@@ -21,6 +21,11 @@ bool look_is_page(unsigned status)
 	       status == 307 || status == 308;
 }
 
+bool look_is_trouble(unsigned status)
+{
+	return status >= 500 || status == 429;
+}
+
 /* "text/html" of "text/html; charset=utf-8". */
 static struct span media_type(struct span content_type)
 {

@@ -250,6 +250,7 @@ static void report_choice(struct reader *reader, const struct setting *setting,
 	struct suggestion suggestion;
 	struct strbuf known;
 	const struct policy_choice *choice;
+	char nearest[SUGGEST_TEXT_SIZE];
 
 	suggest_init(&suggestion, node->string);
 	strbuf_init(&known, 512);
@@ -257,13 +258,8 @@ static void report_choice(struct reader *reader, const struct setting *setting,
 		suggest_offer(&suggestion, choice->name);
 		strbuf_addf(&known, "%s%s", known.len ? ", " : "", choice->name);
 	}
-	if (suggestion.nearest)
-		policy_error(reader->context, node->where,
-			     "\"%.64s\" is none of %s, did you mean \"%s\"?", node->string,
-			     known.data ? known.data : "", suggestion.nearest);
-	else
-		policy_error(reader->context, node->where, "\"%.64s\" is none of %s", node->string,
-			     known.data ? known.data : "");
+	policy_error(reader->context, node->where, "\"%.64s\" is none of %s%s", node->string,
+		     known.data ? known.data : "", suggest_text(&suggestion, nearest));
 	strbuf_release(&known);
 }
 

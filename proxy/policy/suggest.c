@@ -5,6 +5,7 @@
 #include "sallyport/suggest.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { NAME_MAX_LEN = 32 };
@@ -58,4 +59,12 @@ void suggest_offer(struct suggestion *suggestion, const char *candidate)
 		return;
 	suggestion->nearest = candidate;
 	suggestion->distance = d;
+}
+
+const char *suggest_text(const struct suggestion *suggestion, char out[SUGGEST_TEXT_SIZE])
+{
+	out[0] = '\0';
+	if (suggestion->nearest) /* of NAME_MAX_LEN bytes at most */
+		snprintf(out, SUGGEST_TEXT_SIZE, ", did you mean \"%s\"?", suggestion->nearest);
+	return out;
 }

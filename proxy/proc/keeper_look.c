@@ -398,8 +398,7 @@ static void take_answer(struct ledger_site *site, struct page *page, const struc
 {
 	static struct answer answer;
 	read_answer(sample, content, &answer);
-	bool is_own_trouble = sample->status >= 500 || sample->status == 429;
-	if (is_own_trouble && !page_good(page, answer.page)) {
+	if (look_is_trouble(sample->status) && !page_good(page, answer.page)) {
 		take_failure(site, page, job, SAMPLE_WHOLE);
 		return;
 	}

@@ -510,13 +510,11 @@ static bool carry_out(struct carrying *c, struct err *err)
 static bool unknown_site(const char *name, struct err *err)
 {
 	struct suggestion suggestion;
+	char nearest[SUGGEST_TEXT_SIZE];
 	suggest_init(&suggestion, name);
 	for (size_t i = 0; i < keeper.ledger.n; i++)
 		suggest_offer(&suggestion, keeper.ledger.sites[i]->plan->name);
-	if (suggestion.nearest)
-		return err_set(err, "no guarded site is named \"%s\", did you mean \"%s\"?", name,
-			       suggestion.nearest);
-	return err_set(err, "no guarded site is named \"%s\"", name);
+	return err_set(err, "no guarded site is named \"%s\"%s", name, suggest_text(&suggestion, nearest));
 }
 
 /* What was gathered before must not be lost with an order that cannot be carried out. */

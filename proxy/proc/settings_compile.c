@@ -152,6 +152,7 @@ static void compile_default(struct settings *settings, struct policy_where where
 {
 	const struct site *site, *sites = settings->sites.items;
 	struct suggestion suggestion;
+	char nearest[SUGGEST_TEXT_SIZE];
 
 	if (!settings->default_site)
 		return;
@@ -164,9 +165,8 @@ static void compile_default(struct settings *settings, struct policy_where where
 	for (size_t i = 0; i < settings->sites.n; i++)
 		if (sites[i].name)
 			suggest_offer(&suggestion, sites[i].name);
-	policy_error_in(context, where, "default_site", "there is no site \"%s\"%s%s%s", settings->default_site,
-			suggestion.nearest ? ", did you mean \"" : "",
-			suggestion.nearest ? suggestion.nearest : "", suggestion.nearest ? "\"?" : "");
+	policy_error_in(context, where, "default_site", "there is no site \"%s\"%s", settings->default_site,
+			suggest_text(&suggestion, nearest));
 }
 
 static void compile_sites(struct settings *settings, struct policy_where where,

@@ -41,19 +41,15 @@ static void refuse_reason(const char *name, struct policy_where where,
 			  struct policy_context *context)
 {
 	struct suggestion suggestion;
+	char nearest[SUGGEST_TEXT_SIZE];
 
 	suggest_init(&suggestion, name);
 	for (int reason = REASON_UNSET + 1; reason < REASON_COUNT; reason++) {
 		if (answer_is_for((enum reason)reason))
 			suggest_offer(&suggestion, reason_name((enum reason)reason));
 	}
-	if (suggestion.nearest)
-		policy_error_in(context, where, "reasons",
-				"\"%s\" is no reason that a site answers, did you mean \"%s\"?",
-				name, suggestion.nearest);
-	else
-		policy_error_in(context, where, "reasons",
-				"\"%s\" is no reason that a site answers", name);
+	policy_error_in(context, where, "reasons", "\"%s\" is no reason that a site answers%s", name,
+			suggest_text(&suggestion, nearest));
 }
 
 static void finish_answer(void *structure, struct policy_where where,

@@ -89,6 +89,7 @@ static void take_finding(struct exception *exception, struct policy_where where,
 #include "sallyport/findings.def"
 	};
 	struct suggestion suggestion;
+	char nearest[SUGGEST_TEXT_SIZE];
 	suggest_init(&suggestion, exception->finding);
 	for (unsigned i = 0; i < URL_FINDING_KINDS; i++) {
 		if (strcmp(names[i], exception->finding) == 0)
@@ -96,9 +97,8 @@ static void take_finding(struct exception *exception, struct policy_where where,
 		suggest_offer(&suggestion, names[i]);
 	}
 	if (!exception->found)
-		policy_error_in(context, where, "finding", "\"%.64s\" is no finding%s%s%s", exception->finding,
-				suggestion.nearest ? ", did you mean \"" : "",
-				suggestion.nearest ? suggestion.nearest : "", suggestion.nearest ? "\"?" : "");
+		policy_error_in(context, where, "finding", "\"%.64s\" is no finding%s", exception->finding,
+				suggest_text(&suggestion, nearest));
 	else if (exception->target != TARGET_ARG && exception->target != TARGET_COOKIE &&
 		 exception->target != TARGET_FIELD)
 		policy_error_in(context, where, "finding",

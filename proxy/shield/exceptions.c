@@ -51,6 +51,7 @@ static void report_unknown(const struct exception *exception, const struct rule_
 {
 	const char *wanted = exception->rule ? exception->rule : exception->tag;
 	struct suggestion suggestion;
+	char nearest[SUGGEST_TEXT_SIZE];
 	suggest_init(&suggestion, wanted);
 	for (size_t i = 0; i < rule_set_count(rules); i++) {
 		const struct rule_spec *rule = rule_set_get(rules, i);
@@ -60,10 +61,8 @@ static void report_unknown(const struct exception *exception, const struct rule_
 		for (; exception->tag && tag && *tag; tag++)
 			suggest_offer(&suggestion, *tag);
 	}
-	policy_warning(context, exception->place, "shield.exceptions: no rule %s \"%.64s\"%s%s%s",
-		       exception->rule ? "is" : "has the tag", wanted,
-		       suggestion.nearest ? ", did you mean \"" : "", suggestion.nearest ? suggestion.nearest : "",
-		       suggestion.nearest ? "\"?" : "");
+	policy_warning(context, exception->place, "shield.exceptions: no rule %s \"%.64s\"%s",
+		       exception->rule ? "is" : "has the tag", wanted, suggest_text(&suggestion, nearest));
 }
 
 static void report_end(const struct exception *exception, uint64_t now_s, struct policy_context *context)

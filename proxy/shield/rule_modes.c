@@ -31,6 +31,7 @@ static void apply(const struct shield_policy_rule_mode *entry, const char *name,
 {
 	bool found = false;
 	struct suggestion suggestion;
+	char nearest[SUGGEST_TEXT_SIZE];
 	suggest_init(&suggestion, name);
 	for (size_t i = 0; i < rule_set_count(rules); i++) {
 		const struct rule_spec *rule = rule_set_get(rules, i);
@@ -41,9 +42,8 @@ static void apply(const struct shield_policy_rule_mode *entry, const char *name,
 		found = true;
 	}
 	if (!found)
-		policy_error(context, entry->where, "shield.rules: no rule is \"%.64s\"%s%s%s", name,
-			     suggestion.nearest ? ", did you mean \"" : "",
-			     suggestion.nearest ? suggestion.nearest : "", suggestion.nearest ? "\"?" : "");
+		policy_error(context, entry->where, "shield.rules: no rule is \"%.64s\"%s", name,
+			     suggest_text(&suggestion, nearest));
 }
 
 const uint8_t *shield_policy_rule_modes(const struct shield_policy *policy, const struct rule_set *rules,

@@ -71,6 +71,7 @@ static void report_place(const char *text, struct policy_where where, struct pol
 {
 	struct suggestion suggestion;
 	struct strbuf known;
+	char nearest[SUGGEST_TEXT_SIZE];
 	suggest_init(&suggestion, text);
 	strbuf_init(&known, 1024);
 	for (int target = TARGET_UNSET + 1; target < TARGET_COUNT; target++) {
@@ -79,9 +80,8 @@ static void report_place(const char *text, struct policy_where where, struct pol
 		strbuf_addf(&known, "%s, ", word);
 	}
 	strbuf_add_str(&known, "values, names");
-	policy_error_in(context, where, "where", "\"%.64s\" is none of %s%s%s%s", text,
-			known.data ? known.data : "", suggestion.nearest ? ", did you mean \"" : "",
-			suggestion.nearest ? suggestion.nearest : "", suggestion.nearest ? "\"?" : "");
+	policy_error_in(context, where, "where", "\"%.64s\" is none of %s%s", text,
+			known.data ? known.data : "", suggest_text(&suggestion, nearest));
 	strbuf_release(&known);
 }
 

@@ -54,9 +54,26 @@ static void another_word_finds_nothing(void **state)
 		assert_string_equal(nearest(cases[i]), "nothing");
 }
 
+static void it_ends_a_sentence_or_adds_nothing(void **state)
+{
+	char text[SUGGEST_TEXT_SIZE], longest[33];
+	struct suggestion suggestion;
+	(void)state;
+	suggest_init(&suggestion, "lisen");
+	assert_string_equal(suggest_text(&suggestion, text), "");
+	suggest_offer(&suggestion, "listen");
+	assert_string_equal(suggest_text(&suggestion, text), ", did you mean \"listen\"?");
+	memset(longest, 'x', 32);
+	longest[32] = '\0';
+	suggest_init(&suggestion, longest + 1);
+	suggest_offer(&suggestion, longest);
+	assert_int_equal(strlen(suggest_text(&suggestion, text)), 32 + strlen(", did you mean \"\"?"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(it_ends_a_sentence_or_adds_nothing),
 	    cmocka_unit_test(a_slip_finds_the_name_that_was_meant),
 	    cmocka_unit_test(another_word_finds_nothing),
 	};
