@@ -3,7 +3,8 @@
 
     tests/e2e/run.py [--binary PATH] [--all | --rest] [-k PATTERN] [-j N] [--bound SECONDS] [FILE ...]
 
-Each file of tests runs in a process of its own; a test, a file and the whole are bounded in time.
+Each file of tests runs in a process of its own; a test, a file and the whole are bounded in time. A few that
+failed beside others are run once more with nothing beside them; that they needed it is said.
 Ends with "N passed, N failed" and, where some were skipped, why. Exit status 0: none failed."""
 
 import argparse
@@ -43,6 +44,7 @@ def arguments():
     parser.add_argument("--bound", type=float, help="seconds for everything (240; with --all, --rest or sanitizers 3600)")
     parser.add_argument("-v", action="store_true", help="name every test")
     parser.add_argument("--but", type=pathlib.Path, help=argparse.SUPPRESS)
+    parser.add_argument("--only", action="append", default=[], help=argparse.SUPPRESS)
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.all = options.all or options.rest
@@ -156,7 +158,7 @@ def run_file(path, options):
         for test in registry.registered():
             if options.k not in f"{path.stem}.{test.name}" or test.heavy and not options.all:
                 continue
-            if f"{path.stem}: {test.name}" in done:
+            if f"{path.stem}: {test.name}" in done or options.only and test.name not in options.only:
                 continue
             tell(starts=test.name, seconds=test.seconds)
             began = time.monotonic()
@@ -178,6 +180,7 @@ class Results:
     def __init__(self, verbose):
         self.passed, self.failed, self.skipped = [], [], []
         self.asserted = set()
+        self.cut_short = set()  # files whose process did not come to its end
         self.verbose = verbose
         self.lock = threading.Lock()
 
@@ -188,7 +191,7 @@ class Results:
             elif outcome == "skipped":
                 self.skipped.append(f"{file}: {name}: {detail}")
             else:
-                self.failed.append(f"{file}: {name}")
+                self.failed.append((file, name))
                 print(f"FAILED {file}: {name}\n" +
                       "\n".join("  " + line for line in detail.split("\n")))
             if self.verbose:
@@ -246,10 +249,10 @@ def follow(child, stem, results, watch):
     return counts, running, ended
 
 
-def supervise(path, options, results, end):
-    """Runs one file in a child process, bounded by `end`."""
+def supervise(path, options, results, end, only=()):
+    """Runs one file, or only some tests of it, in a child process, bounded by `end`."""
     command = [sys.executable, __file__, "--child", "--binary", options.binary, "-k", options.k,
-               *(["--but", options.but] if options.but else []), path]
+               *(["--but", options.but] if options.but else []), *(f"--only={name}" for name in only), path]
     began = time.monotonic()
     with tempfile.TemporaryFile("w+") as said:
         child = subprocess.Popen(command + ["--all"] * options.all, stdout=subprocess.PIPE, stderr=said,
@@ -261,6 +264,7 @@ def supervise(path, options, results, end):
         said.seek(0)
         errors = said.read().strip()
     if not ended:
+        results.cut_short.add(path.stem)
         counts["failed"] = counts.get("failed", 0) + 1
         why = f"the process of the file ended with {child.returncode}: {watch.why or 'by itself'}"
         results.add(path.stem, running or "the file", "failed", f"{why}\n{errors[-8000:]}".strip(), 0.0)
@@ -344,6 +348,25 @@ LONGEST = ("test_guard_learning", "test_guard", "test_vault", "test_alerts")
 # Run when all others are over, one after the other: how long answers take beside other tests says nothing.
 ALONE = ("test_overload", "test_egress_kernel")
 
+# More than these failed for a reason.
+UNSTEADY_MAX = 3
+
+
+def repeat_alone(files, options, results, end):
+    """A test that failed beside others may have failed because of them: a few are run once more with nothing beside
+    them. Gives those that pass now. What fails again, or never came to its end, has failed."""
+    again = [(file, name) for file, name in results.failed if file not in ALONE and file not in results.cut_short]
+    if len(files) == 1 or not 0 < len(results.failed) <= UNSTEADY_MAX:
+        return []
+    for path in files:
+        names = [name for file, name in again if file == path.stem]
+        if names:
+            print(f"{path.stem}: once more, alone: {', '.join(names)}", flush=True)
+            supervise(path, options, results, end, names)
+    passed = [one for one in again if ": ".join(one) in results.passed]
+    results.failed = [one for one in dict.fromkeys(results.failed) if one not in passed]
+    return [": ".join(one) for one in passed]
+
 
 def files_of(options):
     files = [path.resolve() for path in options.files] or sorted(HERE.glob("test_*.py"))
@@ -380,12 +403,15 @@ def run_all(options):
     for path in files:
         if path.stem in ALONE:
             supervise(path, options, results, end)
+    unsteady = repeat_alone(files, options, results, end)
     if not options.files and not options.k:
         check_reasons(results)
         if not options.rest:
             record.save(results)
-    for name in results.failed:
-        print(f"failed: {name}")
+    for file, name in results.failed:
+        print(f"failed: {file}: {name}")
+    for name in unsteady:
+        print(f"unsteady: {name}: failed beside others, passed alone")
     for name in results.skipped:
         print(f"skipped: {name}")
     skipped = f", {len(results.skipped)} skipped" if results.skipped else ""

@@ -1,8 +1,10 @@
 """What the runner itself promises: what it remembers as passed, and by how much it stretches limits of time."""
 
 import importlib.util
+import subprocess
+import sys
 
-from harness import pace, test
+from harness import pace, server, test
 from harness.server import ROOT, is_sanitized
 
 
@@ -62,3 +64,47 @@ def limits_of_a_plain_build_are_not_stretched_for_long(t):
         t.check(pace.SANITIZED <= t.pace() <= pace.MOST, f"with sanitizers they are stretched: {t.pace()}")
     else:
         t.check(1.0 <= t.pace() <= pace.MOST_PLAIN == pace.most(), f"as the machine is: {t.pace()}")
+
+
+UNSTEADY = """
+import os
+from harness import test
+
+@test
+def passes_alone(t):
+    if not os.path.exists("{folder}/failed"):
+        open("{folder}/failed", "w").close()
+        t.fail("beside others")
+
+@test
+def fails(t):
+    t.fail("again")
+"""
+
+STEADY = """
+from harness import test
+
+@test
+def passes(t):
+    t.equal(1, 1, "one")
+"""
+
+
+@test(seconds=20.0)
+def what_failed_beside_others_is_run_once_more_alone(t):
+    folder = t.directory()
+    unsteady, steady = folder / "test_unsteady.py", folder / "test_steady.py"
+    unsteady.write_text(UNSTEADY.format(folder=folder))
+    steady.write_text(STEADY)
+
+    def run(*options):
+        command = [sys.executable, ROOT / "tests/e2e/run.py", "--binary", server.BINARY, "-j2", *options]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60.0, check=False)
+        return done.returncode, done.stdout.splitlines()
+    status, said = run(unsteady, steady)
+    t.equal((status, said[-3:]), (1, ["failed: test_unsteady: fails",
+                                      "unsteady: test_unsteady: passes_alone: failed beside others, passed alone",
+                                      "2 passed, 1 failed"]), "beside another")
+    (folder / "failed").unlink()
+    status, said = run(unsteady, "-k", "passes_alone")
+    t.equal((status, said[-2:]), (1, ["failed: test_unsteady: passes_alone", "0 passed, 1 failed"]), "alone already")
