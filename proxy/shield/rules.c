@@ -87,6 +87,12 @@ static void check_texts(struct builder *builder, struct condition *condition, en
 		complain(builder, condition->rule, "%s", err.text);
 }
 
+static unsigned needs_of(const struct rule_condition *condition)
+{
+	return (condition_needs_marks(condition, KIND_MARK) ? KIND_MARK : 0u) |
+	       (condition_needs_marks(condition, KIND_ODD) ? KIND_ODD : 0u);
+}
+
 static void take_condition(struct builder *builder, size_t rule, size_t index, size_t *met)
 {
 	struct rule_set *set = builder->set;
@@ -108,7 +114,7 @@ static void take_condition(struct builder *builder, size_t rule, size_t index, s
 	set->targets |= condition->targets;
 	if (!condition->is_direct)
 		check_texts(builder, condition, &builder->kinds[at]);
-	condition->needs_marks = builder->kinds[at] == PATTERN_WHOLE && condition_needs_marks(condition->spec);
+	condition->needs = builder->kinds[at] == PATTERN_WHOLE ? needs_of(condition->spec) : 0;
 }
 
 static void take_conditions(struct builder *builder)
@@ -209,9 +215,14 @@ static void fill_lanes(struct builder *builder)
 
 /* ---- databases ---- */
 
-static bool belongs(const struct condition *condition, enum rule_group g, int filter)
+static enum byte_kind marks_of(const struct group *group, int filter)
 {
-	return condition->lanes[g] != LANES_MAX && (filter == MARKED || !condition->needs_marks);
+	return filter == PLAIN ? group->marks : 0;
+}
+
+static bool belongs(const struct condition *condition, enum rule_group g, enum byte_kind marks)
+{
+	return condition->lanes[g] != LANES_MAX && !(condition->needs & marks);
 }
 
 /* NULL: no memory, or none. */
@@ -219,11 +230,12 @@ static struct pattern_source *sources_of(struct builder *builder, enum rule_grou
 					 struct expressions *texts, size_t *n)
 {
 	const struct rule_set *set = builder->set;
+	const enum byte_kind marks = marks_of(&set->groups[g], filter);
 	*n = 0;
 	for (size_t i = 0; i < set->condition_count; i++) {
 		const struct condition *condition = &set->conditions[i];
-		if (belongs(condition, g, filter) && builder->kinds[i] != PATTERN_BAD)
-			expressions_add(texts, condition->spec, (unsigned)i, builder->kinds[i], filter == PLAIN);
+		if (belongs(condition, g, marks) && builder->kinds[i] != PATTERN_BAD)
+			expressions_add(texts, condition->spec, (unsigned)i, builder->kinds[i], marks);
 	}
 	if (texts->failed)
 		complain(builder, set->n, "no memory for the patterns of rules");
@@ -259,9 +271,12 @@ static struct patterns *compile(struct builder *builder, enum rule_group g, int 
 	return patterns;
 }
 
-/* Where most patterns may match plain values, two scans cost more than they save. */
-static bool is_plain_worth(const struct rule_set *set, enum rule_group g)
+/* By what values are told apart, so that most need fewer patterns. A target has marks, yet hardly ever an odd one: as a
+ * rule its group is looked at in one scan. Elsewhere both kinds are usual, and where most patterns may match either, two
+ * scans cost more than they save. */
+static enum byte_kind marks_worth_a_scan(const struct rule_set *set, enum rule_group g)
 {
+	const enum byte_kind marks = g == GROUP_LINE ? KIND_ODD : KIND_MARK;
 	size_t plain = 0, marked = 0;
 	for (size_t i = 0; i < set->condition_count; i++) {
 		const struct condition *condition = &set->conditions[i];
@@ -269,17 +284,17 @@ static bool is_plain_worth(const struct rule_set *set, enum rule_group g)
 		while (condition->lanes[g] != LANES_MAX && !condition->is_direct &&
 		       condition->spec->texts[texts])
 			texts++;
-		*(condition->needs_marks ? &marked : &plain) += texts;
+		*(condition->needs & marks ? &marked : &plain) += texts;
 	}
-	return plain < marked;
+	return g == GROUP_LINE || plain < marked ? marks : 0;
 }
 
 static void compile_all(struct builder *builder)
 {
 	for (int g = 0; g < GROUP_COUNT; g++) {
 		struct group *group = &builder->set->groups[g];
-		group->has_plain = is_plain_worth(builder->set, (enum rule_group)g);
-		if (group->has_plain)
+		group->marks = marks_worth_a_scan(builder->set, (enum rule_group)g);
+		if (group->marks)
 			group->filter[PLAIN] = compile(builder, (enum rule_group)g, PLAIN);
 		group->filter[MARKED] = compile(builder, (enum rule_group)g, MARKED);
 	}

@@ -11,7 +11,7 @@
  * Targets are looked at in groups. In each group, values are gathered in one text, between NUL bytes:
  *
  *   GROUP  ── filter: every pattern of the group, over the values as they are; one scan
- *          ── plain filter: those that may match plain values (rules_needs.h), over such
+ *          ── plain filter: those that may match values without marks (rules_needs.h), over such
  *     └ LANE (one for each chain) ── its conditions, over one value at a time, by the filter again
  *
  * A value that a chain leaves as it is, which is nearly every value of nearly every chain, is
@@ -37,7 +37,7 @@ struct condition {
 	uint32_t targets;  /* 1 << enum rule_target for what it may look at */
 	bool is_named;     /* its selectors name values, or exclude some */
 	bool is_direct;    /* no pattern */
-	bool needs_marks;  /* no plain value matches */
+	unsigned needs;    /* KIND_MARK, KIND_ODD: no value without matches */
 	uint8_t lanes[GROUP_COUNT];
 	struct confirm *confirm; /* says whether a candidate is a match; NULL: it is */
 };
@@ -52,11 +52,11 @@ struct lane {
 };
 
 struct group {
-	struct patterns *filter[2]; /* by whether values have marks: [0] the plain one; NULL: none */
+	struct patterns *filter[2]; /* by whether values have the group's marks: [0] the plain one; NULL: none */
 	struct lane lanes[LANES_MAX];
 	size_t lane_count;
 	unsigned kinds;  /* some lane's chain may change values with such bytes */
-	bool has_plain;  /* the plain filter is worth a scan of its own */
+	enum byte_kind marks; /* values without these go through the plain filter; 0: it is not worth a scan of its own */
 	bool always;     /* of some lane */
 	bool has_direct; /* some lane has direct conditions */
 };

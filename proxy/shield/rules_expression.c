@@ -111,16 +111,17 @@ static bool has_room(struct expressions *expressions)
 	return true;
 }
 
-/* False: it is for plain values, and none of them matches it. */
-static bool write_source(struct strbuf *out, const struct rule_condition *condition, const char *text, bool for_plain)
+/* False: it is for values without these marks, and none of them matches it. */
+static bool write_source(struct strbuf *out, const struct rule_condition *condition, const char *text,
+			 enum byte_kind marks)
 {
 	struct strbuf plain;
-	if (!for_plain || condition->op != OPERATOR_PATTERN) {
+	if (!marks || condition->op != OPERATOR_PATTERN) {
 		write_expression(out, condition, text, true);
-		return !for_plain || !text_has_mark(text);
+		return !marks || !text_has_mark(text, marks);
 	}
 	strbuf_init(&plain, EXPRESSION_MAX);
-	bool may_match = pattern_write_plain(text, &plain);
+	bool may_match = pattern_write_plain(text, marks, &plain);
 	write_expression(out, condition, plain.data && !plain.truncated ? plain.data : text, true);
 	strbuf_release(&plain);
 	return may_match;
@@ -135,12 +136,12 @@ static bool add_source(struct expressions *expressions, const struct pattern_sou
 }
 
 void expressions_add(struct expressions *expressions, const struct rule_condition *condition, unsigned id,
-		     enum pattern_kind kind, bool plain)
+		     enum pattern_kind kind, enum byte_kind marks)
 {
 	for (const char *const *text = condition->texts; *text && !expressions->failed; text++) {
 		struct strbuf out;
 		strbuf_init(&out, EXPRESSION_MAX);
-		const bool is_wanted = write_source(&out, condition, *text, plain);
+		const bool is_wanted = write_source(&out, condition, *text, marks);
 		const struct pattern_source source = {.text = out.data, .id = id, .cased = condition->cased, .kind = kind};
 		expressions->failed = out.truncated || !out.data || (is_wanted && !add_source(expressions, &source));
 		if (!is_wanted || expressions->failed)

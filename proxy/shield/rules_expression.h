@@ -5,6 +5,7 @@
 #include "sallyport/strbuf.h"
 #include "shield/rules_confirm.h"
 #include "shield/rules_patterns.h"
+#include "shield/transform.h"
 
 /* What a condition looks for, as regular expressions. */
 
@@ -14,10 +15,10 @@ struct expressions {
 	bool failed; /* no memory */
 };
 
-/* Adds one source for each text of the condition; id is what a match is told by. plain: only for what plain values may
- * match (rules_needs.h). */
+/* Adds one source for each text of the condition; id is what a match is told by. marks: for values that
+ * have none of these (rules_needs.h), and what can't match them is left out; 0: for all values. */
 void expressions_add(struct expressions *expressions, const struct rule_condition *condition, unsigned id,
-		     enum pattern_kind kind, bool plain);
+		     enum pattern_kind kind, enum byte_kind marks);
 void expressions_release(struct expressions *expressions);
 
 /* Is what is found among others surely there? */

@@ -3,17 +3,16 @@
  * something that may match plain bytes, or nothing, so that an answer of true is always right. */
 #include "shield/rules_needs.h"
 
-#include "shield/transform.h"
-
 enum { NESTING_MAX = 64 };
 
-bool byte_is_plain(unsigned char byte)
+static bool byte_is_plain(unsigned char byte, enum byte_kind marks)
 {
-	return !(byte_kinds[byte] & KIND_MARK);
+	return !(byte_kinds[byte] & marks);
 }
 
 struct reading {
 	const char *at;
+	enum byte_kind marks;
 	unsigned depth;
 	bool lost; /* something was not understood: no answer is certain */
 	struct strbuf *out; /* what was read and may match plain bytes; NULL: nobody asks */
@@ -59,14 +58,14 @@ static bool escape_may_be_plain(struct reading *reading)
 	}
 	reading->at++;
 	if (c == 'x')
-		return byte_is_plain(hex_byte(reading));
+		return byte_is_plain(hex_byte(reading), reading->marks);
 	if (strchr("tnrfae", c))
 		return false;
 	if (ascii_is_digit(c) || (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z')) {
 		reading->lost |= strchr("wWdDsSbBAzZ", c) == NULL;
 		return true;
 	}
-	return byte_is_plain((unsigned char)c);
+	return byte_is_plain((unsigned char)c, reading->marks);
 }
 
 /* Behind "[": may a byte of the class be plain? A range may where an end or what lies between may. */
@@ -80,7 +79,7 @@ static bool class_may_be_plain(struct reading *reading)
 			return true;
 		}
 		char c = *reading->at++;
-		may |= c == '\\' ? escape_may_be_plain(reading) : byte_is_plain((unsigned char)c);
+		may |= c == '\\' ? escape_may_be_plain(reading) : byte_is_plain((unsigned char)c, reading->marks);
 		if (reading->at[0] == '-' && reading->at[1] != ']')
 			may = true; /* a range: not worth looking closer */
 	}
@@ -138,7 +137,7 @@ static bool read_single(struct reading *reading, char c)
 	case '.':
 	case '^':
 	case '$': return false;
-	default: return !byte_is_plain((unsigned char)c);
+	default: return !byte_is_plain((unsigned char)c, reading->marks);
 	}
 }
 
@@ -215,16 +214,16 @@ static bool read_alternatives(struct reading *reading)
 	return needs;
 }
 
-bool text_has_mark(const char *text)
+bool text_has_mark(const char *text, enum byte_kind marks)
 {
-	while (*text && byte_is_plain((unsigned char)*text))
+	while (*text && byte_is_plain((unsigned char)*text, marks))
 		text++;
 	return *text != '\0';
 }
 
-bool pattern_write_plain(const char *text, struct strbuf *out)
+bool pattern_write_plain(const char *text, enum byte_kind marks, struct strbuf *out)
 {
-	struct reading reading = {.at = text, .out = out};
+	struct reading reading = {.at = text, .marks = marks, .out = out};
 	bool needs = read_alternatives(&reading);
 	if (!reading.lost && *reading.at == '\0')
 		return !needs;
@@ -233,15 +232,15 @@ bool pattern_write_plain(const char *text, struct strbuf *out)
 	return true;
 }
 
-bool condition_needs_marks(const struct rule_condition *condition)
+bool condition_needs_marks(const struct rule_condition *condition, enum byte_kind marks)
 {
 	if (condition->op == OPERATOR_PATTERN) {
-		struct reading reading = {.at = condition->texts[0]};
+		struct reading reading = {.at = condition->texts[0], .marks = marks};
 		bool needs = read_alternatives(&reading);
 		return needs && !reading.lost && *reading.at == '\0';
 	}
 	for (const char *const *text = condition->texts; *text; text++) {
-		if (!text_has_mark(*text))
+		if (!text_has_mark(*text, marks))
 			return false;
 	}
 	return true;

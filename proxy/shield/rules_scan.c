@@ -188,15 +188,6 @@ static bool all_met(const struct rule_set *set, const struct condition *conditio
 	return true;
 }
 
-bool rule_tally_has(const struct rule_tally *tally, uint32_t rule)
-{
-	for (uint32_t i = 0; i < tally->hit_count; i++) {
-		if (tally->hits[i].rule == rule)
-			return true;
-	}
-	return false;
-}
-
 static struct span name_of(const struct look *look)
 {
 	const struct rule_value *value = look->value;
@@ -506,26 +497,6 @@ static void run_lines(struct rule_scan *scan, enum rule_group g, int i)
 	empty(lines);
 }
 
-void rule_tally_begin(struct rule_tally *tally)
-{
-	tally->hit_count = 0; /* hits lie behind it and are not read */
-	tally->waiver_count = 0;
-	tally->broken = false;
-	tally->text_len = 0;
-	memset(tally->met, 0, sizeof(tally->met));
-}
-
-void rule_tally_carry(struct rule_tally *to, const struct rule_tally *from)
-{
-	rule_tally_begin(to);
-	to->hit_count = from->hit_count;
-	to->waiver_count = from->waiver_count;
-	to->broken = from->broken;
-	memcpy(to->hits, from->hits, from->hit_count * sizeof(to->hits[0]));
-	memcpy(to->waivers, from->waivers, from->waiver_count * sizeof(to->waivers[0]));
-	memcpy(to->met, from->met, sizeof(to->met));
-}
-
 void rule_scan_begin(struct rule_scan *scan, const struct rule_set *set, struct rule_scratch *scratch,
 		     struct rule_tally *tally, const uint8_t *modes)
 {
@@ -567,23 +538,30 @@ static bool enter(struct lines *lines, const struct rule_value *value, unsigned 
 	return true;
 }
 
-void rule_scan_add(struct rule_scan *scan, const struct rule_value *value)
+static void gather(struct rule_scan *scan, enum rule_group g, int i, const struct rule_value *value, unsigned kinds)
 {
-	enum rule_group g = rule_group_of(value->target);
-	size_t len = value->value.len;
-	if (!(scan->set->targets >> value->target & 1))
-		return;
-	if (len + 2 > LINES_ROOM) {
-		look_alone(scan, g, value);
-		return;
-	}
-	unsigned kinds = kinds_of(value->value);
-	int i = kinds & KIND_MARK || !scan->set->groups[g].has_plain ? MARKED : PLAIN;
 	struct lines *lines = &scan->scratch->lines[g][i];
-	if (lines->n == ENTRIES_MAX || lines->len + len + 1 > LINES_ROOM)
+	if (lines->n == ENTRIES_MAX || lines->len + value->value.len + 1 > LINES_ROOM)
 		run_lines(scan, g, i);
 	if (!enter(lines, value, kinds))
 		run_lines(scan, g, i);
+}
+
+void rule_scan_add(struct rule_scan *scan, const struct rule_value *value)
+{
+	enum rule_group g = rule_group_of(value->target);
+	if (!(scan->set->targets >> value->target & 1))
+		return;
+	if (value->value.len + 2 > LINES_ROOM) {
+		look_alone(scan, g, value);
+		return;
+	}
+	const enum byte_kind marks = scan->set->groups[g].marks;
+	const unsigned kinds = kinds_of(value->value);
+	if (marks && !(kinds & marks)) /* by a branch, which is foreseen, and not by an index that is waited for */
+		gather(scan, g, PLAIN, value, kinds);
+	else
+		gather(scan, g, MARKED, value, kinds);
 }
 
 void rule_scan_run(struct rule_scan *scan)

@@ -5,22 +5,24 @@
 
 /* Transformations of a value: small, pure, in one pass. None makes a text longer. */
 
-/* Kinds of bytes that a value may have, as bits. A transformation whose kinds a value lacks would
- * leave it as it is, so it is not even tried. */
+/* Kinds of bytes that a value may have, as bits; any of its bits for a kind that has several (kinds.c says why). A
+ * transformation whose kinds a value lacks would leave it as it is, so it is not even tried. */
 enum byte_kind {
 	KIND_PERCENT = 1 << 0,
 	KIND_AMPERSAND = 1 << 1,
 	KIND_BACKSLASH = 1 << 2,
 	KIND_CONTROL = 1 << 3, /* below 0x20 */
-	KIND_STAR = 1 << 4,  /* of comments; also A0, which MySQL takes for a space */
-	KIND_SHELL = 1 << 5, /* ' " ^ ` $ */
-	KIND_UPPER = 1 << 6,
-	KIND_SPACE = 1 << 7,
-	KIND_MARK = 1 << 8, /* all but letters, digits, bytes from 0x80 on, space and . , - _ */
-	KIND_ANY = 0xffff,
+	KIND_UPPER = 3 << 4,
+	KIND_SPACE = 3 << 6,
+	KIND_SHELL = 7 << 8,  /* ' " ^ ` $ */
+	KIND_STAR = 3 << 11,  /* of comments; also A0, which MySQL takes for a space */
+	KIND_MARK = 1 << 16,  /* all but letters, digits, bytes from 0x80 on, space and . , - _ */
+	/* Marks that ordinary targets don't have: none of / ? & = % + : ; ~ @ (and not 7F). */
+	KIND_ODD = KIND_BACKSLASH | KIND_CONTROL | KIND_SHELL | 1 << 11 | 7 << 13,
+	KIND_ANY = 0x1ffff,
 };
 
-extern const uint16_t byte_kinds[256];
+extern const uint32_t byte_kinds[256];
 
 /* The kinds of bytes in s. */
 unsigned kinds_of(struct span s);

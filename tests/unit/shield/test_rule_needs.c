@@ -29,7 +29,7 @@ static void patterns_that_need_marks_are_told(void **state)
 	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {
 		const char *texts[] = {patterns[i].pattern, NULL};
 		struct rule_condition condition = {.op = OPERATOR_PATTERN, .texts = texts};
-		if (condition_needs_marks(&condition) != patterns[i].needs)
+		if (condition_needs_marks(&condition, KIND_MARK) != patterns[i].needs)
 			fail_msg("%s", patterns[i].pattern);
 	}
 }
@@ -59,13 +59,13 @@ static void what_needs_marks_is_left_out(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct strbuf out;
 		strbuf_init(&out, 256);
-		assert_true(pattern_write_plain(rows[i].pattern, &out));
+		assert_true(pattern_write_plain(rows[i].pattern, KIND_MARK, &out));
 		assert_string_equal(out.data, rows[i].plain);
 		strbuf_release(&out);
 	}
 	struct strbuf out;
 	strbuf_init(&out, 256);
-	assert_false(pattern_write_plain("a<|(?:b|c)>", &out));
+	assert_false(pattern_write_plain("a<|(?:b|c)>", KIND_MARK, &out));
 	strbuf_release(&out);
 }
 
@@ -77,7 +77,7 @@ static void write_alternatives(struct strbuf *out, int depth);
 
 static void write_element(struct strbuf *out, int depth)
 {
-	static const char *const singles[] = {"a", "b", "<", "-", "\\(", "[<>]", "[a<]", "[^b]", "\\s", "\\x3c", ".", "\\b", "^", "$"};
+	static const char *const singles[] = {"a", "b", "<", "-", "\\(", "[<>]", "[a<]", "[^b]", "\\s", "\\x3c", "/", "[/<]", ".", "\\b", "^", "$"};
 	/* of a group the first only, lest a match takes more steps than it may */
 	static const char *const repeats[] = {"", "", "", "?", "{0,2}", "{2}", "*", "+", "{1,2}", "*?"};
 	size_t sides = sizeof(repeats) / sizeof(repeats[0]);
@@ -89,7 +89,7 @@ static void write_element(struct strbuf *out, int depth)
 	} else {
 		size_t single = dice_below(&seed, sizeof(singles) / sizeof(singles[0]));
 		strbuf_add_str(out, singles[single]);
-		if (single > 10)
+		if (single > 12)
 			return; /* nothing to repeat */
 	}
 	strbuf_add_str(out, repeats[dice_below(&seed, sides)]);
@@ -124,14 +124,16 @@ static enum answer ask(const struct confirm *confirm, struct confirm_scratch *sc
 	return confirm_find(confirm, scratch, text, &begin, &end) ? YES : TOO_LONG;
 }
 
-static void compare(const char *pattern, const struct strbuf *plain, bool may_match, struct confirm_scratch *scratch)
+static void compare(const char *pattern, const struct strbuf *plain, bool may_match, enum byte_kind marks,
+		    struct confirm_scratch *scratch)
 {
+	const char *const bytes = marks == KIND_MARK ? "ab -" : "ab/=";
 	struct confirm *whole = compiled(pattern), *rest = may_match ? compiled(plain->data) : NULL;
 	for (int i = 0; i < 12; i++) {
 		char text[8];
 		size_t len = dice_below(&seed, sizeof(text));
 		for (size_t j = 0; j < len; j++)
-			text[j] = "ab -"[dice_below(&seed, 4)];
+			text[j] = bytes[dice_below(&seed, 4)];
 		const enum answer matches = ask(whole, scratch, span_of(text, len));
 		if (matches != TOO_LONG && matches != ask(rest, scratch, span_of(text, len)))
 			fail_msg("%s, %s: '%.*s'", pattern, may_match ? plain->data : "(none)", (int)len, text);
@@ -153,9 +155,10 @@ static void what_is_left_matches_the_same_plain_texts(void **state)
 		strbuf_reset(&plain);
 		strbuf_add_str(&pattern, "");
 		write_alternatives(&pattern, 3);
-		bool may_match = pattern_write_plain(pattern.data, &plain);
+		const enum byte_kind marks = round % 2 ? KIND_MARK : KIND_ODD;
+		bool may_match = pattern_write_plain(pattern.data, marks, &plain);
 		strbuf_add_str(&plain, "");
-		compare(pattern.data, &plain, may_match, scratch);
+		compare(pattern.data, &plain, may_match, marks, scratch);
 		shorter += may_match && plain.len < pattern.len;
 		none += !may_match;
 	}
