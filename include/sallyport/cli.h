@@ -1,6 +1,7 @@
 #ifndef SALLYPORT_CLI_H
 #define SALLYPORT_CLI_H
 
+#include <getopt.h>
 #include <stdio.h>
 
 #include "sallyport/suggest.h"
@@ -48,5 +49,13 @@ int cli_wrong_use(const char *command, const char *fmt, ...) __attribute__((form
 int cli_unknown(const char *command, const struct suggestion *wanted);
 /* There is no such command. */
 int cli_unknown_command(const char *name);
+
+/* What is wrong with the option that getopt_long ended at: kind is what that returned: ':' where its value is
+ * missing, '?' where there is none such among the known, of which the nearest is suggested; any other is one of them,
+ * but of another verb. given: as it was written. Returns out. */
+enum { CLI_FAULT_SIZE = 160 };
+const char *cli_option_fault(int kind, const char *given, const struct option *known, char out[CLI_FAULT_SIZE]);
+/* The same, as cli_wrong_use. */
+int cli_refuse_option(const char *command, int kind, const char *given, const struct option *known);
 
 #endif

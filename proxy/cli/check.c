@@ -53,8 +53,7 @@ static int read_options(int argc, char **argv, struct check *check)
 		case OPTION_REASONS: check->document = settings_document_reasons; break;
 		case OPTION_FINDINGS: check->document = shield_document_findings; break;
 		case OPTION_RULES: check->document = settings_document_rules; break;
-		case ':': return cli_wrong_use("check", "%s needs a value", argv[optind - 1]);
-		default: return cli_wrong_use("check", "unknown option %s", argv[optind - 1]);
+		default: return cli_refuse_option("check", option, argv[optind - 1], options);
 		}
 	}
 	if (optind < argc)

@@ -80,11 +80,8 @@ static int read_options(int argc, char **argv, bool as_json_known, struct contro
 			socket = optarg;
 		else if (option == OPTION_JSON && as_json_known)
 			options->as_json = true;
-		else if (option == ':')
-			return cli_wrong_use(argv[0], "%s needs a value", argv[optind - 1]);
 		else
-			return cli_wrong_use(argv[0], "there is no option \"%s\"",
-					     argv[optind - 1]);
+			return cli_refuse_option(argv[0], option, argv[optind - 1], options_known);
 	}
 	if (socket && policy)
 		return cli_wrong_use(argv[0], "--socket and -c exclude each other");

@@ -71,8 +71,7 @@ static int take_option(struct check *check, int option, const char *name)
 	case OPTION_TIMEOUT: return take_number(check, option);
 	case OPTION_ISOLATED: check->plan.is_isolated = true; return CLI_DONE;
 	case OPTION_JSON: check->as_json = true; return CLI_DONE;
-	case ':': return cli_wrong_use("egress", "%s needs a value", name);
-	default: return cli_wrong_use("egress", "there is no option \"%s\" here", name);
+	default: return cli_refuse_option("egress", option, name, options_known);
 	}
 }
 

@@ -58,10 +58,9 @@ static int take_option(int option, struct line *line, bool is_quarantine, const 
 		if (is_quarantine)
 			return read_duration(optarg, &line->duration_ms);
 		break;
-	case ':': return cli_wrong_use("egress", "%s needs a value", name);
 	default: break;
 	}
-	return cli_wrong_use("egress", "there is no option \"%s\" here", name);
+	return cli_refuse_option("egress", option, name, options_known);
 }
 
 static int read_line(int argc, char **argv, bool is_quarantine, struct line *line)

@@ -43,8 +43,7 @@ static int read_options(int argc, char **argv, struct explain *e)
 		case OPTION_JSON: e->as_json = true; break;
 		case OPTION_FROM: e->from = optarg; break;
 		case OPTION_REQUEST_ID: e->request_id = optarg; break;
-		case ':': return cli_wrong_use("explain", "%s needs a value", argv[optind - 1]);
-		default: return cli_wrong_use("explain", "unknown option %s", argv[optind - 1]);
+		default: return cli_refuse_option("explain", option, argv[optind - 1], options);
 		}
 	}
 	if (e->from && !addr_parse_ip(span_from_str(e->from), 0, &e->visitor))

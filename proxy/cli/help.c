@@ -211,6 +211,37 @@ int cli_unknown(const char *command, const struct suggestion *wanted)
 			     suggest_text(wanted, nearest));
 }
 
+const char *cli_option_fault(int kind, const char *given, const struct option *known, char out[CLI_FAULT_SIZE])
+{
+	const int len = (int)strcspn(given, "=");
+	char name[33];
+	struct suggestion suggestion;
+	if (kind == ':') {
+		snprintf(out, CLI_FAULT_SIZE, "%.*s needs a value", len, given);
+		return out;
+	}
+	snprintf(name, sizeof(name), "%.*s", len > 2 ? len - 2 : 0, len > 2 ? given + 2 : "");
+	suggest_init(&suggestion, name);
+	for (size_t i = 0; known[i].name; i++) {
+		if (known[i].val == kind) {
+			snprintf(out, CLI_FAULT_SIZE, "there is no option \"--%s\" here", known[i].name);
+			return out;
+		}
+		if (given[0] == '-' && given[1] == '-')
+			suggest_offer(&suggestion, known[i].name);
+	}
+	snprintf(out, CLI_FAULT_SIZE, "there is no option \"%.*s\" here%s%s%s", len < 32 ? len : 32, given,
+		 suggestion.nearest ? ", did you mean \"--" : "", suggestion.nearest ? suggestion.nearest : "",
+		 suggestion.nearest ? "\"?" : "");
+	return out;
+}
+
+int cli_refuse_option(const char *command, int kind, const char *given, const struct option *known)
+{
+	char fault[CLI_FAULT_SIZE];
+	return cli_wrong_use(command, "%s", cli_option_fault(kind, given, known, fault));
+}
+
 int cli_unknown_command(const char *name)
 {
 	struct suggestion suggestion;

@@ -74,10 +74,8 @@ static int read_options(int argc, char **argv, struct replay *r)
 	opterr = 0;
 	optind = 1;
 	while ((option = getopt_long(argc, argv, ":c:", options, NULL)) != -1) {
-		if (option == ':')
-			return cli_wrong_use("replay", "%s needs a value", argv[optind - 1]);
-		if (option == '?')
-			return cli_wrong_use("replay", "unknown option %s", argv[optind - 1]);
+		if (option == ':' || option == '?')
+			return cli_refuse_option("replay", option, argv[optind - 1], options);
 		int status = read_option(option, r);
 		if (status != CLI_DONE)
 			return status;

@@ -68,8 +68,7 @@ static int read_options(int argc, char **argv, struct rules_use *use)
 		case OPTION_OLDER: use->allow_older = true; break;
 		case OPTION_REPLACE: use->replace = true; break;
 		case OPTION_JSON: use->as_json = true; break;
-		case ':': return cli_wrong_use("rules", "%s needs a value", argv[optind - 1]);
-		default: return cli_wrong_use("rules", "unknown option %s", argv[optind - 1]);
+		default: return cli_refuse_option("rules", option, argv[optind - 1], options_known);
 		}
 	}
 	return CLI_DONE;

@@ -47,10 +47,8 @@ int cli_run(int argc, char **argv)
 	opterr = 0;
 	optind = 1;
 	while ((option = getopt_long(argc, argv, ":c:", options_known, NULL)) != -1) {
-		if (option == ':')
-			return cli_wrong_use("run", "%s needs a value", argv[optind - 1]);
 		if (!take_option(&options, option))
-			return cli_wrong_use("run", "there is no option \"%s\"", argv[optind - 1]);
+			return cli_refuse_option("run", option, argv[optind - 1], options_known);
 	}
 	if (optind < argc)
 		return cli_wrong_use("run", "\"%s\" is no option", argv[optind]);

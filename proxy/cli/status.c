@@ -114,7 +114,7 @@ static void print_counters(const struct json_value *counters)
 	       "\n",
 	       json_number(counters, "connections"), json_number(counters, "connections_idle"),
 	       json_number(counters, "connections_accepted"));
-	printf("  to origins    %" PRIu64 " connections, %" PRIu64 " in the pool\n",
+	printf("  to origins    connections %" PRIu64 ", of them in the pool %" PRIu64 "\n",
 	       json_number(counters, "origin_open"), json_number(counters, "origin_idle"));
 	printf("  content       %" PRIu64 " bytes in, %" PRIu64 " bytes out\n",
 	       json_number(counters, "bytes_in"), json_number(counters, "bytes_out"));

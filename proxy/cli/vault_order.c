@@ -132,19 +132,23 @@ static bool take_option(struct line *line, int option, struct err *err)
 	case OPTION_VALID: return read_duration("--valid", optarg, &order->valid_ms, err);
 	case OPTION_TOKEN: return copy("--token", optarg, order->token, sizeof(order->token), err);
 	case OPTION_WHY: return copy("--why", optarg, order->why, sizeof(order->why), err);
-	default: return err_set(err, "there is no such option, or its value is missing");
+	default: return false;
 	}
 }
 
 static bool read_line(int argc, char **argv, struct line *line, struct err *err)
 {
 	int option;
+	char fault[CLI_FAULT_SIZE];
 	*line = (struct line){.order.verb = vault_verb_lookup(argv[0])};
 	opterr = 0;
 	optind = 1;
-	while ((option = getopt_long(argc, argv, ":c:", options_known, NULL)) != -1)
+	while ((option = getopt_long(argc, argv, ":c:", options_known, NULL)) != -1) {
+		if (option == ':' || option == '?')
+			return err_set(err, "%s", cli_option_fault(option, argv[optind - 1], options_known, fault));
 		if (!take_option(line, option, err))
 			return false;
+	}
 	if (argc - optind != 1)
 		return err_set(err, "it takes the name of one site");
 	if (line->socket && line->policy)

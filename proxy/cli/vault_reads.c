@@ -80,8 +80,7 @@ static int read_options(int argc, char **argv, struct vault_options_given *given
 		case OPTION_HELD: given->held = true; break;
 		case OPTION_CONTENT: given->content = true; break;
 		case OPTION_JSON: given->as_json = true; break;
-		case ':': return cli_wrong_use("vault", "%s needs a value", argv[optind - 1]);
-		default: return cli_wrong_use("vault", "unknown option %s", argv[optind - 1]);
+		default: return cli_refuse_option("vault", option, argv[optind - 1], options_known);
 		}
 	}
 	return CLI_DONE;

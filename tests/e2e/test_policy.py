@@ -69,6 +69,20 @@ def a_misspelt_command_or_verb_is_told_the_nearest(t):
         t.check(f'"{words[-1]}"' in result.stderr, f"what was wrong: {result.stderr}")
 
 
+@test
+def a_misspelt_option_is_told_the_nearest(t):
+    for words, sentence in ((("run", "--lisen=:80"), 'there is no option "--lisen" here, did you mean "--listen"?'),
+                            (("check", "--confg", "x"), 'there is no option "--confg" here, did you mean "--config"?'),
+                            (("vault", "approve", "--urll", "/", "site"), '"--urll" here, did you mean "--url"?'),
+                            (("egress", "release", "--stage", "2", "10.0.0.5"), 'there is no option "--stage" here\n'),
+                            (("reload", "--json"), 'there is no option "--json" here\n'),
+                            (("explain", "-z"), 'there is no option "-z" here\n'),
+                            (("replay", "--top"), "--top needs a value\n")):
+        result = run_command(*words)
+        t.equal(result.returncode, 2, f"exit status of {words}")
+        t.check(sentence in result.stderr, f"{words}: {result.stderr}")
+
+
 @test(seconds=30)
 def a_policy_with_errors_costs_no_compilation_of_rules(t):
     """Compiling takes seconds, and what is compiled is kept: nothing is kept here."""

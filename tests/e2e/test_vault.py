@@ -137,7 +137,7 @@ def wrong_use_is_told(t):
     refused(t, server, "takes SITE URL", "show", "site", status=2)
     refused(t, server, "no operand", "list", "site", status=2)
     refused(t, server, "no version or two", "diff", "site", "/", "1", status=2)
-    refused(t, server, "unknown option", "list", "--all", status=2)
+    refused(t, server, "there is no option \"--all\" here", "list", "--all", status=2)
     refused(t, server, 'no site "other"', "list", "--site", "other")
     refused(t, server, "no page /nothing", "show", "site", "/nothing")
     refused(t, server, "no version 9", "show", "site", "/", "--version", "9")
