@@ -48,6 +48,9 @@ struct guard_plan {
 
 void guard_plan(const struct guard_case *c, struct guard_plan *plan);
 
+/* guard.exclude names the canonical path, or what it is under. */
+bool guard_is_excluded(const struct guard_policy *policy, struct span path);
+
 /* Whether the request is anybody's: guard.session_cookies names what is not. */
 bool guard_is_anonymous(const struct http_head *request, const struct policy_strings *cookies);
 

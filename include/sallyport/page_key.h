@@ -9,6 +9,9 @@
 
 /* The name is listed; in any case, and a "*" at the end of an entry stands for anything. */
 bool page_name_is_listed(const struct policy_strings *names, struct span name);
+/* Writes the key of a canonical path and its query, whose ptr is NULL where there is none. out: room for both and "?".
+ * Gives its length. */
+size_t page_key_write(const struct policy_strings *ignored, struct span path, struct span query, char *out);
 /* Nothing of it would be left out. */
 bool page_key_is_plain(const struct policy_strings *ignored, struct span key);
 /* Leaves it out, in place; gives the new length, which is never more. */

@@ -321,10 +321,12 @@ static bool judge_place(struct explain *e, const struct http_head *head, const s
 		return true;
 	}
 	explain_admission(e, head, s);
-	if (!judge_address(e, s, verdict))
-		return judge_site(e, head, s, verdict, err);
-	say_verdict(e, verdict);
-	return true;
+	if (judge_address(e, s, verdict)) {
+		say_verdict(e, verdict);
+		return true;
+	}
+	return judge_site(e, head, s, verdict, err) &&
+	       (verdict->action != VERDICT_ALLOW && verdict->enforced ? true : explain_guard(e, head, s));
 }
 
 /* Every step of one request. False: something here failed, not the request. */

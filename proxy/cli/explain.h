@@ -86,4 +86,8 @@ void explain_findings(struct explain *e, const struct http_head *head,
 /* Which addresses may ask, and how often. */
 void explain_admission(struct explain *e, const struct http_head *head, const struct subject *subject);
 
+/* explain_guard.c */
+/* What becomes of the answer, where the site is guarded. False: no memory. */
+MUST_CHECK bool explain_guard(struct explain *e, const struct http_head *head, const struct subject *s);
+
 #endif

@@ -3,35 +3,19 @@
 #include "front/guard.h"
 #include "sallyport/page_key.h"
 
-/* What the origin will be asked for, without what belongs to no page. */
-static size_t write_key(const struct subject *s, char *out)
-{
-	size_t len = s->forward_path.len;
-	memcpy(out, s->forward_path.ptr, len);
-	if (!s->target.query.ptr)
-		return len;
-	out[len++] = '?';
-	memcpy(out + len, s->target.query.ptr, s->target.query.len);
-	return page_key_make_plain(&s->site->guard.ignore_query, out, len + s->target.query.len);
-}
-
-static size_t key_room(const struct subject *s)
-{
-	return s->forward_path.len + 1 + s->target.query.len;
-}
-
 static struct page *page_new(struct exchange *x)
 {
-	size_t room = sizeof(struct page) + key_room(&x->subject);
+	const struct subject *s = &x->subject;
+	size_t room = sizeof(struct page) + s->forward_path.len + 1 + s->target.query.len;
 	struct page *page = memory_take(&x->front->memory, room);
 	if (!page)
 		return NULL;
 	memset(page, 0, sizeof(*page));
 	page->exchange = x;
 	page->room = room;
-	page->path_len = x->subject.forward_path.len;
-	page->key_len = write_key(&x->subject, page->key);
-	page->site = x->front->site_links[x->subject.site->index].id;
+	page->path_len = s->forward_path.len;
+	page->key_len = page_key_write(&s->site->guard.ignore_query, s->forward_path, s->target.query, page->key);
+	page->site = x->front->site_links[s->site->index].id;
 	page->known = known_ref(x->front->guard->known);
 	return page;
 }

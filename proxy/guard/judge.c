@@ -5,11 +5,10 @@
 #include "sallyport/learn.h"
 #include "sallyport/url.h"
 
-static bool is_excluded(const struct guard_case *c)
+bool guard_is_excluded(const struct guard_policy *policy, struct span path)
 {
-	struct span path = span_of(c->key.ptr, c->path_len);
-	for (size_t i = 0; i < c->policy->exclude.n; i++)
-		if (url_is_under(path, span_from_str(c->policy->exclude.items[i]), 0))
+	for (size_t i = 0; i < policy->exclude.n; i++)
+		if (url_is_under(path, span_from_str(policy->exclude.items[i]), 0))
 			return true;
 	return false;
 }
@@ -85,7 +84,7 @@ void guard_plan(const struct guard_case *c, struct guard_plan *plan)
 		only_watch(plan);
 	else if (c->state == GUARD_SEALED)
 		plan_sealed(plan);
-	else if (!c->is_page || is_excluded(c))
+	else if (!c->is_page || guard_is_excluded(c->policy, span_of(c->key.ptr, c->path_len)))
 		*plan = (struct guard_plan){.action = GUARD_PASS};
 	else if (is_known(plan))
 		plan_known(c, plan);

@@ -55,3 +55,13 @@ size_t page_key_make_plain(const struct policy_strings *ignored, char *key, size
 	}
 	return end > query ? end : query - 1;
 }
+
+size_t page_key_write(const struct policy_strings *ignored, struct span path, struct span query, char *out)
+{
+	memcpy(out, path.ptr, path.len);
+	if (!query.ptr)
+		return path.len;
+	out[path.len] = '?';
+	memcpy(out + path.len + 1, query.ptr, query.len);
+	return page_key_make_plain(ignored, out, path.len + 1 + query.len);
+}

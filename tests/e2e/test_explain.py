@@ -4,7 +4,7 @@ import json
 import re
 import urllib.parse
 
-from harness import test
+from harness import policy, test
 from harness.server import run_command
 from harness.wire import request
 
@@ -65,6 +65,33 @@ def each_step_names_the_setting_that_decides(t):
         t.check(expected in steps, f"{expected} in {steps}")
     t.check(not [s for s in said("/other") if "under" in s[1]], "no rate of another path")
     t.check(("verdict", "allow; the score is 2", "sites[].shield.limits.score") in said("/.../x"), "a score")
+
+
+GUARDED = {"mode": "enforce", "exclude": ["/live/"]}
+
+
+@test(each={
+    "a page": ([], {}, "/a/../b?x=1&utm_source=2", "enforce: where /b?x=1 is known, its copy replaces what differs; where not, it passes",
+               "unknown"),
+    "pages that are not known are held": ([], {"unknown": "hold"}, "/", "enforce: where / is known, its copy replaces what differs; where not, "
+                                          "it is held back with 503", "unknown"),
+    "excluded": ([], {}, "/live/x", "enforce: the path is excluded, only redirects to foreign hosts are held", "exclude"),
+    "no page": (["-X", "POST"], {}, "/", "enforce: pages are asked for by GET and HEAD; of others only redirects to foreign hosts are held", "mode"),
+    "in a session": (["-H", "Cookie: PHPSESSID=1"], {}, "/", "enforce: a visitor in a session, who gets 503 for what differs where / is known, and "
+                     "no copy", "session_cookies"),
+    "in a session that passes": (["-H", "Cookie: PHPSESSID=1"], {"sessions": "pass"}, "/", "enforce: a visitor in a session, who gets / as it comes "
+                                 "where it is HTML, XML, JSON or plain text", "sessions"),
+    "monitor": ([], {"mode": "monitor"}, "/", "monitor: / is compared where it is known, and what differs is logged", "mode"),
+    "off": ([], {"mode": "off"}, "/", None, None),
+    "refused before": ([], {}, "/?q=%3Cscript%3E", None, None)})
+def what_the_guard_does_is_told(t, row):
+    arguments, changes, url, text, setting = row
+    file = t.directory() / "policy.cfg"
+    file.write_text(policy.write({"listen": [{"address": "127.0.0.1:8080"}], "sites": [
+        {"name": "shop", "hosts": ["shop.example"], "origins": ["http://192.0.2.1"], "guard": GUARDED | changes}]}))
+    steps = explained(t, f"http://shop.example{url}", "-c", str(file), *arguments)["steps"]
+    t.equal([(s["text"], s["setting"]) for s in steps if s["step"] == "guard"],
+            [(text, f"sites[].guard.{setting}")] if text else [], "the step")
 
 
 @test
