@@ -71,6 +71,7 @@ struct page {
 	enum page_look look;
 	uint64_t looked_s;          /* when it last answered, 0: never */
 	uint64_t touched_s;         /* when the vault last heard of it */
+	uint64_t content_read_s;    /* when the vault's content of it was last read, 0: not since the start */
 	uint64_t changed_s;         /* since when it is not good; 0: it is */
 	uint64_t gone_s;            /* since when every look says 404 or 410; 0: no */
 	uint32_t gone_rounds;

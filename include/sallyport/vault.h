@@ -243,6 +243,8 @@ MUST_CHECK bool vault_content_put(struct vault *vault, const void *data, size_t 
 /* Into out (empty; its cap bounds it), checked by its digest. False: missing or damaged. */
 MUST_CHECK bool vault_content_get(struct vault *vault, const uint8_t digest[DIGEST_SIZE],
 				  struct strbuf *out, struct err *err);
+/* Looks at the file only: true where it is there and has that size. */
+bool vault_content_exists(struct vault *vault, const uint8_t digest[DIGEST_SIZE], uint64_t bytes);
 /* "ab/abcdef…", relative to content/. */
 enum { VAULT_CONTENT_PATH_SIZE = 3 + 2 * DIGEST_SIZE + 1 };
 void vault_content_path(const uint8_t digest[DIGEST_SIZE], char out[VAULT_CONTENT_PATH_SIZE]);

@@ -120,7 +120,7 @@ struct making {
 
 static bool has_content(struct vault *vault, const struct vault_version *version)
 {
-	if (content_exists(vault, version->content, version->content_bytes))
+	if (vault_content_exists(vault, version->content, version->content_bytes))
 		return true;
 	char path[VAULT_CONTENT_PATH_SIZE];
 	vault_content_path(version->content, path);
@@ -129,7 +129,8 @@ static bool has_content(struct vault *vault, const struct vault_version *version
 	return false;
 }
 
-static unsigned collect_good(struct making *making, int64_t page)
+/* is_lost: those whose content is not there, too. */
+static unsigned collect(struct making *making, int64_t page, bool is_lost)
 {
 	sqlite3_stmt *stmt = sql(making->vault, SQL_VERSIONS_GOOD);
 	unsigned n = 0;
@@ -137,7 +138,7 @@ static unsigned collect_good(struct making *making, int64_t page)
 	while (n < GOOD_MAX && sql_row(making->vault, stmt)) {
 		struct vault_version *version = &making->good[n];
 		if (!version_read(making->vault, stmt, version) ||
-		    !has_content(making->vault, version))
+		    (!is_lost && !has_content(making->vault, version)))
 			continue;
 		struct baseline_version *out = &making->versions[n++];
 		memcpy(out->page, version->digest, DIGEST_SIZE);
@@ -148,6 +149,14 @@ static unsigned collect_good(struct making *making, int64_t page)
 	}
 	sql_end(stmt);
 	return n;
+}
+
+/* A version without a content is no copy, so one that has its own stands in. Where none has, the page is known by its
+ * digest still: it would pass defaced if it were not. */
+static unsigned collect_good(struct making *making, int64_t page)
+{
+	unsigned n = collect(making, page, false);
+	return n > 0 ? n : collect(making, page, true);
 }
 
 static bool add_page(void *context, const struct vault_page *page)

@@ -24,7 +24,7 @@ void vault_content_path(const uint8_t content[DIGEST_SIZE], char out[VAULT_CONTE
 	out[2] = '/';
 }
 
-bool content_exists(struct vault *vault, const uint8_t content[DIGEST_SIZE], uint64_t bytes)
+bool vault_content_exists(struct vault *vault, const uint8_t content[DIGEST_SIZE], uint64_t bytes)
 {
 	char path[VAULT_CONTENT_PATH_SIZE];
 	struct stat st;
@@ -70,7 +70,7 @@ static bool make_directory(struct vault *vault, const char path[VAULT_CONTENT_PA
 static bool is_stored(struct vault *vault, const uint8_t content[DIGEST_SIZE], size_t len)
 {
 	struct strbuf stored;
-	if (!content_exists(vault, content, len))
+	if (!vault_content_exists(vault, content, len))
 		return false;
 	strbuf_init(&stored, len + 1);
 	bool ok = content_read(vault, content, &stored, NULL);

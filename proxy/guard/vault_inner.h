@@ -148,8 +148,6 @@ MUST_CHECK bool meta_put_key(struct vault *vault, struct err *err);
 
 /* ---- sizes and places ---- */
 
-/* Looks at the file of a content: true where it is there and has that size. */
-bool content_exists(struct vault *vault, const uint8_t digest[DIGEST_SIZE], uint64_t bytes);
 /* vault_content_get that tells nobody. */
 MUST_CHECK bool content_read(struct vault *vault, const uint8_t digest[DIGEST_SIZE],
 			     struct strbuf *out, struct err *err);

@@ -156,7 +156,7 @@ static bool copy_contents(const struct restoring *r, struct err *err)
 	bool ok = true;
 	while (ok && sql_row(r->from, stmt))
 		if (col_blob(stmt, 0, content, DIGEST_SIZE) &&
-		    !content_exists(r->vault, content, col_int(stmt, 1)))
+		    !vault_content_exists(r->vault, content, col_int(stmt, 1)))
 			ok = backup_copy_content(r->from, r->vault->content, content, err);
 	sqlite3_finalize(stmt);
 	return ok;

@@ -26,7 +26,7 @@ static bool can_return(struct vault *vault, int64_t id)
 	struct vault_version version;
 	return vault_version_get(vault, id, &version) && version.since_s > 0 &&
 	       version.state != VAULT_REJECTED &&
-	       content_exists(vault, version.content, version.content_bytes);
+	       vault_content_exists(vault, version.content, version.content_bytes);
 }
 
 static void find_then(const struct journey *journey, int64_t page, struct then *then)
@@ -160,7 +160,7 @@ static bool go_back(const struct journey *journey, int64_t id)
 	struct then now, then = {.ids = {id}, .n = 1, .known = 1};
 	if (!vault_version_get(journey->vault, id, &version))
 		return err_set(journey->err, "there is no such version in the vault");
-	if (!content_exists(journey->vault, version.content, version.content_bytes))
+	if (!vault_content_exists(journey->vault, version.content, version.content_bytes))
 		return err_set(journey->err, "the content of version %u is gone", version.number);
 	find_now(journey->vault, version.page, &now);
 	return change(journey, &then, &now);

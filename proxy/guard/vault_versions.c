@@ -247,7 +247,7 @@ static bool is_addable(struct vault *vault, const struct vault_version *version,
 		if (version->head.fields[i].len > PAGE_FIELD_MAX)
 			return err_set(err, "a field of a version has more than %d bytes",
 				       PAGE_FIELD_MAX);
-	return content_exists(vault, version->content, version->content_bytes) ||
+	return vault_content_exists(vault, version->content, version->content_bytes) ||
 	       err_set(err, "a version's content is not in the vault");
 }
 

@@ -106,6 +106,18 @@ static struct look look_of(struct page *page, const struct job *job, struct answ
 
 /* ---- keeping ---- */
 
+/* out: its digest, as the scout says it. */
+static bool put_content(const struct page *page, const struct answer *answer, uint8_t out[DIGEST_SIZE])
+{
+	struct err err = {{0}};
+	if (!vault_content_put(keeper.vault, answer->content.ptr, answer->content.len, out, &err))
+		return keeper_failed(&err);
+	if (memcmp(out, answer->content_digest, DIGEST_SIZE) == 0)
+		return true;
+	err_set(&err, "the scout's digest of %.100s is not that of its content", page->key);
+	return keeper_failed(&err);
+}
+
 static bool add_version(struct page *page, const struct job *job, const struct answer *answer,
 			enum vault_state state, const char *reason, struct vault_version *out)
 {
@@ -122,14 +134,8 @@ static bool add_version(struct page *page, const struct job *job, const struct a
 	memcpy(out->digest, answer->page, DIGEST_SIZE);
 	snprintf(out->origin, sizeof(out->origin), "%.*s", (int)sizeof(out->origin) - 1, job->origin);
 	snprintf(out->reason, sizeof(out->reason), "%s", reason);
-	if (!vault_content_put(keeper.vault, answer->content.ptr, answer->content.len, out->content,
-			       &err))
-		return keeper_failed(&err);
-	if (memcmp(out->content, answer->content_digest, DIGEST_SIZE) != 0) {
-		err_set(&err, "the scout's digest of %.100s is not that of its content", page->key);
-		return keeper_failed(&err);
-	}
-	return vault_version_add(keeper.vault, out, keeper_now_s(), &err) || keeper_failed(&err);
+	return put_content(page, answer, out->content) &&
+	       (vault_version_add(keeper.vault, out, keeper_now_s(), &err) || keeper_failed(&err));
 }
 
 /* What was rejected stays so, and what is good is marked by others. */
@@ -158,6 +164,31 @@ static bool keep(struct page *page, const struct job *job, const struct answer *
 }
 
 /* ---- what follows from a look ---- */
+
+/* Whether the vault has it is asked each time; what it has is read now and then. */
+static bool is_content_kept(struct page *page, const struct answer *answer)
+{
+	struct strbuf stored;
+	bool is_there = vault_content_exists(keeper.vault, answer->content_digest, answer->content.len);
+	if (is_there && clock_since(page->content_read_s, page->looked_s) < TOUCH_S)
+		return true;
+	page->content_read_s = page->looked_s;
+	strbuf_init(&stored, answer->content.len + 1);
+	bool is_kept = vault_content_get(keeper.vault, answer->content_digest, &stored, NULL);
+	strbuf_release(&stored);
+	return is_kept;
+}
+
+/* A disk loses files, and people clear it: a good page that comes by is as good as what was lost of it. */
+static void mend_content(struct page *page, const struct answer *answer)
+{
+	uint8_t content[DIGEST_SIZE];
+	if (is_content_kept(page, answer) || !keeper_begin() || !put_content(page, answer, content))
+		return;
+	log_info("site %s: the vault's content of %s was lost, and is there again", page->site->plan->name, page->key);
+	keeper.error_passes = true;
+	keeper_baseline_due("a content that was lost is there again");
+}
 
 static void note_known(struct page *page, const struct answer *answer)
 {
@@ -278,7 +309,10 @@ static void follow(struct page *page, const struct job *job, const struct answer
 {
 	static struct vault_version version;
 	switch (step) {
-	case LEARN_KNOWN: note_known(page, answer); break;
+	case LEARN_KNOWN:
+		note_known(page, answer);
+		mend_content(page, answer);
+		break;
 	case LEARN_SAMPLE:
 		(void)keep(page, job, answer, VAULT_CANDIDATE, "it is being learned", &version);
 		break;

@@ -610,6 +610,45 @@ def a_vault_that_cannot_be_read_is_learned_anew_loudly(t):
     t.equal(body(server)[1], "<p>an edit</p>", "what is known now")
 
 
+@test(seconds=30.0)
+def what_the_vault_lost_of_a_good_page_comes_back_with_it(t):
+    server = start(t, PAGES)
+    learned(t, server, 3)
+    contents = [path for path in (server.directory / "vault/content").rglob("*") if path.is_file()]
+    was = {path: path.read_bytes() for path in contents}
+
+    def is_mended():
+        return all(path.exists() and path.read_bytes() == content for path, content in was.items())
+    for path in contents:
+        path.unlink()
+    t.eventually(is_mended, lambda: f"it is there again\n{server.errors()}", 10.0)
+    server.process.terminate()
+    server.ended(10)
+    for path, content in was.items():
+        path.write_bytes(b"X" + content[1:])
+    server.start()
+    t.eventually(is_mended, lambda: f"it is whole again\n{server.errors()}", 10.0)
+    t.check("is there again" in server.errors(), "the log says so")
+    server.origin.close()
+    t.equal(body(server)[1], HOME, "the copy")
+
+
+@test(seconds=20.0)
+def a_page_whose_content_is_lost_is_held_all_the_same(t):
+    """A new baseline is made while it is away, and the origin has nothing to mend it with."""
+    server = start(t, PAGES, {"probe_interval": "1 h", "seeds": ["/", "/about.html", "/logo.png"]})
+    learned(t, server, 3)
+    for path in (server.directory / "vault/content").rglob("*"):
+        if path.is_file() and path.read_text(errors="replace") == HOME:
+            path.unlink()
+    serve(server.origin, PAGES | {"/": BAD, "/about.html": "<html><title>About us</title></html>"})
+    body(server, "/about.html")
+    held(t, server, 1)
+    t.eventually(lambda: order(server, "approve", "--url", "/about.html").returncode == 0, "the scout has seen it", 5.0)
+    t.equal(body(server, "/about.html")[1], "<html><title>About us</title></html>", "the edit, by a new baseline")
+    t.equal(body(server)[0], 503, "status of what is defaced, and has no copy")
+
+
 @test(each={"open": ("open", 200), "closed": ("closed", 503)}, seconds=20.0)
 def without_a_readable_vault_guard_fail_decides(t, case):
     fail, status = case

@@ -168,6 +168,29 @@ static void a_missing_content_takes_its_version_out_of_the_baseline(void **state
 	assert_int_equal(bench_verify(bench).findings, 1);
 }
 
+/* Or it would pass, whatever the origin makes of it. */
+static void a_page_without_any_content_is_known_by_its_digest(void **state)
+{
+	struct vault_bench *bench = *state;
+	struct vault_page page = bench_page(bench, "/");
+	struct vault_version one = bench_add(bench, page.id, "one", VAULT_GOOD, BENCH_TIME);
+	struct strbuf file;
+	struct baseline baseline;
+	struct baseline_page found;
+	char path[VAULT_CONTENT_PATH_SIZE], name[256];
+	vault_content_path(one.content, path);
+	snprintf(name, sizeof(name), "%s/content/%s", bench->path, path);
+	assert_int_equal(unlink(name), 0);
+	strbuf_init(&file, 1 << 20);
+	assert_true(vault_baseline_make(bench->vault, "x", BENCH_TIME, &file, &bench->err));
+	assert_int_equal(bench->told[VAULT_BAD_CONTENT], 1);
+	assert_true(baseline_open(file.data, file.len, NULL, &baseline, &bench->err));
+	assert_true(baseline_find(&baseline, page.site, SPAN("/"), &found));
+	assert_int_equal(found.policy, BASELINE_EXACT);
+	assert_int_equal(baseline_match(&baseline, &found, one.digest), 0);
+	strbuf_release(&file);
+}
+
 static void a_damaged_catalogue_is_set_aside(void **state)
 {
 	struct vault_bench *bench = *state;
@@ -371,6 +394,7 @@ int main(void)
 	    BENCH_TEST(what_was_forged_counts_as_absent),
 	    BENCH_TEST(a_forged_site_leaves_the_others),
 	    BENCH_TEST(a_missing_content_takes_its_version_out_of_the_baseline),
+	    BENCH_TEST(a_page_without_any_content_is_known_by_its_digest),
 	    BENCH_TEST(a_damaged_catalogue_is_set_aside),
 	    BENCH_TEST(a_newer_format_is_left_alone),
 	    BENCH_TEST(a_changed_audit_line_is_found),
