@@ -164,15 +164,22 @@ static bool is_silent(const struct exchange *x)
 	return x->client->is_mute || verdict->action == VERDICT_CLOSE || verdict->action == VERDICT_TARPIT;
 }
 
+/* What OpenSSL said of the origin. */
+static void name_evidence(struct exchange *x, enum reason reason)
+{
+	if (x->origin_evidence && (reason == REASON_ORIGIN_TLS || reason == REASON_ORIGIN_CERTIFICATE))
+		x->verdict.evidence = span_from_str(x->origin_evidence);
+}
+
 enum step_result exchange_refuse(struct exchange *x, enum reason reason)
 {
 	struct front *f = x->front;
+	name_evidence(x, reason);
 	if (guard_takes_over(x, reason))
 		return STEP_MORE;
 	forget_noted(x);
 	reason = client_cause(x, reason, &x->verdict.evidence);
-	if (x->origin_evidence && (reason == REASON_ORIGIN_TLS || reason == REASON_ORIGIN_CERTIFICATE))
-		x->verdict.evidence = span_from_str(x->origin_evidence);
+	name_evidence(x, reason);
 	stat_add(&f->stats->reasons[reason], 1);
 	if (is_rejection(reason))
 		stat_add(&f->stats->requests_rejected, 1);

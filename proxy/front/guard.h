@@ -64,6 +64,7 @@ struct page {
 	uint64_t site;
 	uint8_t phase;              /* enum page_phase */
 	bool copy_tried;
+	uint8_t asked;              /* codings that the visitor takes, a bit each; CODING_UNSET's: he said so */
 
 	/* A response that is held or watched: its head as it came, its content as it was coded. */
 	struct content *head;
@@ -183,6 +184,12 @@ MUST_CHECK bool guard_parse_own(struct exchange *x, const struct strbuf *text);
 size_t guard_narrow_head(struct exchange *x, struct http_head *head, uint64_t size);
 /* What of its content goes out then. */
 struct span guard_narrow(const struct exchange *x, struct span whole);
+
+/* A verdict of the guard's own, as against an origin that fails. */
+static inline bool guard_is_verdict(enum reason reason)
+{
+	return reason >= REASON_GUARD_CHANGED && reason <= REASON_GUARD_FULL;
+}
 
 /* guard_copy.c */
 /* The exchange answers by a copy instead of failing for `reason`. */

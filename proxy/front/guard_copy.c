@@ -207,8 +207,8 @@ enum step_result step_copy(struct exchange *x)
 
 static bool is_covered(enum reason reason)
 {
-	return (reason >= REASON_ORIGIN_UNRESOLVED && reason <= REASON_ORIGIN_EXTRA) ||
-	       (reason >= REASON_GUARD_CHANGED && reason <= REASON_GUARD_FULL);
+	return (reason >= REASON_ORIGIN_UNRESOLVED && reason <= REASON_ORIGIN_EXTRA) || reason == REASON_ORIGIN_TLS ||
+	       reason == REASON_ORIGIN_CERTIFICATE || guard_is_verdict(reason);
 }
 
 /* What came of the response is forgotten. */
@@ -246,7 +246,7 @@ static bool says_nothing(const struct exchange *x, enum reason reason)
 static bool is_worth_a_note(const struct exchange *x, enum reason reason)
 {
 	return x->guard_enforces && !says_nothing(x, reason) && !x->page->copy_tried &&
-	       (x->page->plan.has_copy || reason >= REASON_GUARD_CHANGED);
+	       (x->page->plan.has_copy || guard_is_verdict(reason));
 }
 
 bool guard_takes_over(struct exchange *x, enum reason reason)

@@ -127,6 +127,14 @@ static struct span write_codings(const bool wanted[CODING_KINDS], char out[GUARD
 	return len > 0 ? span_of(out, len) : SPAN("identity");
 }
 
+static uint8_t bits_of(const bool wanted[CODING_KINDS])
+{
+	unsigned bits = 1u << CODING_UNSET;
+	for (unsigned coding = CODING_UNSET + 1; coding < CODING_KINDS; coding++)
+		bits |= wanted[coding] ? 1u << coding : 0;
+	return (uint8_t)bits;
+}
+
 struct span guard_ask_plainly(struct exchange *x, char codings[GUARD_CODINGS_SIZE])
 {
 	bool wanted[CODING_KINDS] = {false}, says = false;
@@ -143,7 +151,10 @@ struct span guard_ask_plainly(struct exchange *x, char codings[GUARD_CODINGS_SIZ
 		says = true;
 		take_codings(http_field_value(&x->request, field), wanted);
 	}
-	return says ? write_codings(wanted, codings) : span_of(NULL, 0);
+	if (!says)
+		return span_of(NULL, 0);
+	x->page->asked = bits_of(wanted);
+	return write_codings(wanted, codings);
 }
 
 void guard_count_held(struct exchange *x, size_t bytes)

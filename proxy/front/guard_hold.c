@@ -52,6 +52,17 @@ static bool take_codings(struct page *page, const struct http_head *head)
 	return true;
 }
 
+/* A coding that the visitor cannot undo. Who gets no copy has to make do with it. */
+static bool is_unreadable(const struct page *page)
+{
+	if (!page->asked || !page->plan.has_copy)
+		return false;
+	for (unsigned i = 0; i < page->codings.n; i++)
+		if (!(page->asked >> page->codings.of[i] & 1))
+			return true;
+	return false;
+}
+
 static uint64_t longest_version(const struct page *page)
 {
 	struct baseline_version version;
@@ -109,7 +120,7 @@ static enum pump begin_holding(struct exchange *x, const struct http_head *head,
 {
 	struct page *page = x->page;
 	page->longest = longest_version(page);
-	if (!take_codings(page, head))
+	if (!take_codings(page, head) || is_unreadable(page))
 		return fail(reason, REASON_GUARD_CODING);
 	if (head->framing == HTTP_FRAMING_LENGTH && head->content_length > limit_of(x))
 		return fail(reason, too_long(x));
@@ -124,10 +135,19 @@ static enum pump begin_holding(struct exchange *x, const struct http_head *head,
 	return PUMP_END;
 }
 
-/* A part, or an answer to a condition, is no page. */
+static bool asks_by(const struct exchange *x, struct span prefix)
+{
+	for (size_t i = 0; i < x->request.field_count; i++)
+		if (span_istarts(http_field_name(&x->request, &x->request.fields[i]), prefix))
+			return true;
+	return false;
+}
+
+/* A part, or an answer to a condition, is no page; but where nobody asked for that, it is what a page looks like. */
 static bool is_judged(const struct exchange *x)
 {
-	return x->status != 206 && x->status != 304 && x->status != 412 && x->status != 416;
+	bool is_part = x->status == 206 || x->status == 416, answers = x->status == 304 || x->status == 412;
+	return !(is_part && asks_by(x, SPAN("range"))) && !(answers && asks_by(x, SPAN("if-")));
 }
 
 /* What the head alone gives away does not even begin to pass. Where memory is short, nobody watches. */

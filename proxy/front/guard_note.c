@@ -36,11 +36,6 @@ static bool is_due(struct exchange *x, unsigned what, uint64_t every_ms, uint32_
 	return true;
 }
 
-static bool is_of_the_guard(enum reason reason)
-{
-	return reason >= REASON_GUARD_CHANGED;
-}
-
 static void nominate(struct exchange *x, enum nomination_kind kind, enum reason reason, struct span host)
 {
 	struct front *f = x->front;
@@ -49,7 +44,7 @@ static void nominate(struct exchange *x, enum nomination_kind kind, enum reason 
 	    .site = x->page->site,
 	    .kind = (uint8_t)kind,
 	    .severity = guard_is_severe(reason)     ? SEVERITY_SEVERE
-			: is_of_the_guard(reason)   ? SEVERITY_CHANGED
+			: guard_is_verdict(reason)   ? SEVERITY_CHANGED
 						    : SEVERITY_NOTE,
 	    .reason = (uint16_t)reason,
 	    .status = x->status,
@@ -119,7 +114,7 @@ void guard_note(struct exchange *x, enum reason reason)
 	if (reason == REASON_GUARD_REDIRECT)
 		redirect_read(x->verdict.evidence, true, &to);
 	tell(x, reason, folded);
-	nominate(x, is_of_the_guard(reason) ? NOMINATION_HELD : NOMINATION_FAILED, reason,
+	nominate(x, guard_is_verdict(reason) ? NOMINATION_HELD : NOMINATION_FAILED, reason,
 		 span_of(to.host, to.kind == REDIRECT_HOST ? to.host_len : 0));
 }
 

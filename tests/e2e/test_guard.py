@@ -11,6 +11,7 @@ import time
 from harness import test
 from harness.guarded import QUICK, in_state, learned, obeyed, page, serve
 from harness.server import is_sanitized
+from harness.tls import path as tls_path, server_context
 
 GOOD = "<html><title>Town library</title><body><h1>Welcome</h1></body></html>\n"
 BAD = "<html><title>Hacked</title><body><h1>POISON</h1></body></html>\n"
@@ -134,6 +135,31 @@ def an_origin_that_is_gone_is_stood_in_for(t):
     t.equal(server.get("/unknown").status, 502, "status where nothing is known")
 
 
+def no_tls(connection):
+    connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\nPOISON")
+
+
+UNBELIEVED = {"shows another's certificate": (server_context("impostor"), None, "origin-certificate"),
+              "speaks no TLS any more": (None, no_tls, "origin-tls")}
+
+
+@test(each=UNBELIEVED)
+def an_origin_that_is_another_by_its_tls_is_stood_in_for(t, case):
+    context, serves, reason = case
+    origin = serve(t.origin(tls=server_context()), PAGES)
+    server = t.fresh_server({"site": {"guard": QUICK | CALM, "origin_tls": {"ca": tls_path("ca.pem")}}}, origins=[origin])
+    learned(t, server, 2)
+    origin.tls, origin._serve = context, serves or origin._serve
+    for connection in list(origin.connections):
+        connection.close()
+    mark = server.mark()
+    for _ in range(6):  # the first ones find out, then the origin is down, and is tried now and then
+        held(t, server, reason, "origin-down", "origin-closed")
+        time.sleep(0.3)
+    failed = [line for line in server.lines_since(mark) if line.reason == reason]
+    t.check(failed and all(line.evidence for line in failed), f"it is told why: {[line.raw for line in failed]}")
+
+
 @test
 def a_page_in_gzip_is_judged_by_what_it_says(t):
     server, origin = guarded(t)
@@ -148,6 +174,17 @@ def a_page_in_gzip_is_judged_by_what_it_says(t):
         t.equal(response.body, coded if is_good else GOOD.encode(), "content")
         t.equal(server.next_line(mark).action, "allow" if is_good else "copy", "action")
     t.equal(visits(origin, "/")[-1].field("Accept-Encoding"), "gzip, br", "what the origin was asked for")
+
+
+@test
+def a_page_in_a_coding_that_its_visitor_does_not_take_is_replaced(t):
+    server, origin = guarded(t)
+    coded = gzip.compress(GOOD.encode())
+    origin.on("/", page(coded, Content_Encoding="gzip"))
+    for takes in ("identity", "br", "gzip;q=0, zstd"):
+        held(t, server, "guard-coding", fields=[("Accept-Encoding", takes)])
+    for fields in ([], [("Accept-Encoding", "*")], [("Accept-Encoding", "identity"), ("Cookie", "PHPSESSID=1")]):
+        t.equal(server.get("/", fields=fields).body, coded, f"what goes out to {fields}: anything is taken, or there is no copy")
 
 
 @test(seconds=40.0)
@@ -323,6 +360,12 @@ def a_large_page_comes_from_the_vault(t):
     t.equal(visits(origin), [], "requests to the origin")
     # A visitor in a session is sent the origin's: what its length gives away, not even that.
     refused(t, server, "guard-changed", target="/large.bin", fields=[("Cookie", "sid=1")])
+    for status in ("206 Part", "416 None", "412 Other"):
+        origin.on("/large.bin", page(b"POISON", "application/octet-stream", status))
+        refused(t, server, "guard-changed", target="/large.bin", fields=[("Cookie", "sid=1")])
+    for asked, status in ((("Range", "bytes=0-5"), "206 Part"), (("If-Match", '"x"'), "412 Other")):
+        origin.on("/large.bin", page(LARGE[:6], "application/octet-stream", status))
+        t.equal(server.get("/large.bin", fields=[("Cookie", "sid=1"), asked]).body, LARGE[:6], "what was asked for")
     mark = server.mark()
     origin.on("/large.bin", page(LARGE[:-6] + b"POISON", "application/octet-stream"))
     server.get("/large.bin", fields=[("Cookie", "sid=1")])
