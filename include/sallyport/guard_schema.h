@@ -36,6 +36,7 @@ struct guard_policy {
 	uint64_t recover;         /* good rounds of probes that end a seal */
 	struct policy_rate rate;  /* the scout's requests to this site */
 	bool banner;              /* a sentence in copies of HTML */
+	unsigned reading;         /* enum url_reading, of exclude: by the site's origin_kind */
 	struct policy_where where;
 };
 

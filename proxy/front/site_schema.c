@@ -403,6 +403,7 @@ static void finish_site(void *structure, struct policy_where where, struct polic
 	check_origin_host(&site->root, where, context);
 	compile_upgrade(&site->root, context);
 	compile_routes(site, context);
+	site->guard.reading = shield_reading(site->shield_policy.origin_kind);
 }
 
 const struct schema site_schema = {

@@ -8,7 +8,7 @@
 bool guard_is_excluded(const struct guard_policy *policy, struct span path)
 {
 	for (size_t i = 0; i < policy->exclude.n; i++)
-		if (url_is_under(path, span_from_str(policy->exclude.items[i]), 0))
+		if (url_is_under(path, span_from_str(policy->exclude.items[i]), policy->reading))
 			return true;
 	return false;
 }

@@ -79,10 +79,11 @@ static bool read_routes(struct arena *arena, const struct json_value *said, stru
 
 static bool read_numbers(const struct json_value *said, struct guard_policy *out)
 {
-	uint64_t mode, unknown, fail;
+	uint64_t mode, unknown, fail, reading;
 	bool ok = json_get_number(said, "mode", &mode) &&
 		  json_get_number(said, "unknown", &unknown) &&
 		  json_get_number(said, "fail", &fail) &&
+		  json_get_number(said, "reading", &reading) &&
 		  json_get_number(said, "max_pages", &out->max_pages) &&
 		  json_get_number(said, "depth", &out->depth) &&
 		  json_get_number(said, "max_page", &out->max_page) &&
@@ -98,6 +99,7 @@ static bool read_numbers(const struct json_value *said, struct guard_policy *out
 	out->mode = (int)mode;
 	out->unknown = (int)unknown;
 	out->fail = (int)fail;
+	out->reading = (unsigned)reading;
 	out->confirm = json_bool(said, "confirm");
 	out->sitemap = json_bool(said, "sitemap");
 	out->banner = json_bool(said, "banner");
@@ -162,7 +164,7 @@ void plan_free(struct plan *plan)
 const struct plan_route *plan_route(const struct plan_site *site, struct span path)
 {
 	for (size_t i = 0; i + 1 < site->n; i++)
-		if (url_is_under(path, site->routes[i].prefix, 0))
+		if (url_is_under(path, site->routes[i].prefix, site->policy.reading))
 			return &site->routes[i];
 	return &site->routes[site->n - 1];
 }
@@ -171,7 +173,7 @@ bool plan_excludes(const struct plan_site *site, struct span key)
 {
 	struct span path = span_of(key.ptr, span_find(key, '?'));
 	for (size_t i = 0; i < site->policy.exclude.n; i++)
-		if (url_is_under(path, span_from_str(site->policy.exclude.items[i]), 0))
+		if (url_is_under(path, span_from_str(site->policy.exclude.items[i]), site->policy.reading))
 			return true;
 	return false;
 }

@@ -72,6 +72,7 @@ static void write_guard(struct json_writer *json, const struct guard_policy *gua
 	json_add_number(json, "mode", (uint64_t)guard->mode);
 	json_add_number(json, "unknown", (uint64_t)guard->unknown);
 	json_add_number(json, "fail", (uint64_t)guard->fail);
+	json_add_number(json, "reading", guard->reading);
 	json_add_bool(json, "confirm", guard->confirm);
 	json_add_bool(json, "sitemap", guard->sitemap);
 	json_add_bool(json, "banner", guard->banner);

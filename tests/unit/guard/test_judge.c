@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "sallyport/url.h"
+
 enum { SITE = 7, SMALL = 100, LARGE = 5000, MAX_PAGE = 1000 };
 
 static const char *excluded[] = {"/search", NULL};
@@ -191,6 +193,11 @@ static void excluded_paths_are_left_alone(void **state)
 	c = guard_case_of("/searching", 10);
 	policy.unknown = GUARD_UNKNOWN_HOLD;
 	expect(c, GUARD_REFUSE, false, REASON_GUARD_UNKNOWN);
+	c = guard_case_of("/search;jsessionid=1", 20);
+	policy.unknown = GUARD_UNKNOWN_HOLD;
+	expect(c, GUARD_REFUSE, false, REASON_GUARD_UNKNOWN);
+	policy.reading = URL_READ_NO_PARAMETERS;
+	expect(c, GUARD_PASS, false, REASON_UNSET);
 }
 
 static void who_only_watches_delays_nothing(void **state)

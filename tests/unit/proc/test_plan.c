@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "proc/plan_write.h"
@@ -85,6 +86,32 @@ static void every_path_has_its_route_and_host(void **state)
 	plan_free(plan);
 }
 
+/* What a visitor's request goes to, and whether its page is judged, is said of each spelling alike. */
+static void paths_are_read_as_the_origin_reads_them(void **state)
+{
+	static const struct {
+		const char *kind, *excluded, *routed;
+	} kinds[] = {{"unix", NULL, NULL}, {"iis", "/SEARCH/x", "/API/x"}, {"tomcat", "/search;a=1/x", "/api;a=1"}};
+	(void)state;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		char text[1024];
+		snprintf(text, sizeof(text),
+			 "listen = ( { address = \":8080\"; } ); sites = ( { name = \"a\"; hosts = ( \"a.example\" ); "
+			 "origins = ( \"http://10.0.0.5\" ); routes = ( { path = \"/api\"; origins = ( \"http://10.0.0.6\" ); } ); "
+			 "shield = { origin_kind = \"%s\"; }; guard = { mode = \"monitor\"; exclude = ( \"/search\" ); }; } );",
+			 kinds[i].kind);
+		struct plan *plan = plan_of(text);
+		for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+			if (!kinds[k].excluded)
+				continue;
+			assert_int_equal(plan_excludes(&plan->sites[0], span_from_str(kinds[k].excluded)), k == i);
+			assert_string_equal(plan_route(&plan->sites[0], span_from_str(kinds[k].routed))->origins[0].host,
+					    k == i ? "10.0.0.6" : "10.0.0.5");
+		}
+		plan_free(plan);
+	}
+}
+
 static void excluded_are_paths_and_what_is_under_them(void **state)
 {
 	(void)state;
@@ -135,6 +162,7 @@ int main(void)
 	    cmocka_unit_test(a_plan_says_what_the_policy_says),
 	    cmocka_unit_test(every_path_has_its_route_and_host),
 	    cmocka_unit_test(excluded_are_paths_and_what_is_under_them),
+	    cmocka_unit_test(paths_are_read_as_the_origin_reads_them),
 	    cmocka_unit_test(redirects_may_lead_to_own_and_listed_hosts),
 	    cmocka_unit_test(what_is_missing_is_not_taken_for_zero),
 	};
