@@ -31,7 +31,7 @@ struct plan_site {
 	const char *name;
 	uint64_t id;                 /* site_id() */
 	struct policy_strings hosts; /* its own, "*.x" too, in lower case */
-	struct guard_policy policy;  /* without session_cookies, sessions, scheme and where */
+	struct guard_policy policy;  /* without session_cookies, sessions, patience, scheme and where */
 	bool https;                  /* visitors come by it */
 	struct plan_route *routes;
 	size_t n;

@@ -29,6 +29,7 @@ struct guard_policy {
 	struct policy_strings session_cookies; /* names, "*" at the end: any; their visitors get no copy */
 	uint64_t max_pages, depth;
 	uint64_t max_page;        /* bytes that are held whole */
+	uint64_t patience_ms;     /* with the origin of a page that has a copy */
 	uint64_t samples;         /* equal ones until a static file is known */
 	uint64_t sample_interval_ms;
 	uint64_t settle_ms;       /* how long HTML has to stay the same */

@@ -71,6 +71,7 @@ static void resume(const struct exchange *x, struct deadline *deadline)
 static struct deadline relay_deadline(const struct exchange *x, const struct timeout_settings *t)
 {
 	struct deadline deadline = {UINT64_MAX, REASON_UNSET};
+	uint64_t first_byte_ms = guard_waits_ms(x, t->first_byte);
 	bool we_wait = flow_is_held(x, GATE_IN) || flow_is_held(x, GATE_OUT), client_waits_for_us = !we_wait;
 	if (x->down_patience.since_ms != 0) {
 		sooner(&deadline, patience_deadline(&x->down_patience, t), REASON_SEND_TIMEOUT);
@@ -84,11 +85,11 @@ static struct deadline relay_deadline(const struct exchange *x, const struct tim
 	if (client_waits_for_us && x->head_read)
 		sooner(&deadline, x->origin_moved_ms + t->between_bytes, REASON_ORIGIN_STALLED);
 	else if (client_waits_for_us)
-		sooner(&deadline, x->origin_moved_ms + t->first_byte, REASON_ORIGIN_TIMEOUT);
+		sooner(&deadline, x->origin_moved_ms + first_byte_ms, REASON_ORIGIN_TIMEOUT);
 	resume(x, &deadline);
 	/* The first byte of a page that is held leaves with its last. */
 	if (x->page && x->page->phase == PAGE_HOLDING && !we_wait)
-		sooner(&deadline, x->sent_us / 1000 + t->first_byte, REASON_ORIGIN_TIMEOUT);
+		sooner(&deadline, x->sent_us / 1000 + first_byte_ms, REASON_ORIGIN_TIMEOUT);
 	return deadline;
 }
 

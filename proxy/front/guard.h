@@ -115,6 +115,7 @@ struct guard_side {
 	struct known *known;        /* the newest; NULL: none yet */
 	struct copies *copies;
 	uint64_t held;              /* bytes of pages that wait for their verdict */
+	uint64_t *slow_until_ms;    /* by site->index: its origin let a known page wait */
 	struct digest *digests[DIGESTS_SPARE];
 	unsigned digest_count;
 	struct decoded decoded[DECODED_SLOTS];
@@ -165,6 +166,11 @@ enum pump guard_finish(struct exchange *x, enum reason *reason);
 void guard_watch(struct exchange *x, const char *bytes, size_t len);
 /* The exchange ends: what passed is judged now, and told. */
 void guard_end(struct exchange *x);
+
+/* guard_wait.c: how long the origin is waited for: most_ms, or less where a copy can stand in. */
+uint64_t guard_waits_ms(const struct exchange *x, uint64_t most_ms);
+void guard_was_slow(const struct exchange *x);
+void guard_was_in_time(const struct exchange *x);
 
 /* guard_part.c: what of a whole page is asked for. */
 struct whole {

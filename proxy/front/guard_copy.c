@@ -263,6 +263,8 @@ bool guard_takes_over(struct exchange *x, enum reason reason)
 	if (!page->plan.has_copy || page->copy_tried)
 		return false;
 	stat_add(&x->front->stats->reasons[reason], 1);
+	if (reason == REASON_ORIGIN_TIMEOUT || reason == REASON_ORIGIN_STALLED)
+		guard_was_slow(x);
 	forget_response(x);
 	origin_unclaim(&x->claim);
 	exchange_leave_origin(x, false);

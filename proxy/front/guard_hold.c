@@ -349,6 +349,7 @@ static enum pump release_page(struct exchange *x, struct http_head *head, enum r
 	struct page *page = x->page;
 	struct span bytes = held_bytes(page), part;
 	guard_count_held(x, 0);
+	guard_was_in_time(x);
 	page->phase = PAGE_SENDING;
 	if (head->framing != HTTP_FRAMING_NONE) {
 		head->framing = HTTP_FRAMING_LENGTH;

@@ -92,8 +92,9 @@ struct guard_side *guard_side_new(struct front *f, bool *ok, struct err *err)
 	if (side) {
 		side->front = f;
 		side->copies = copies_new(f);
+		side->slow_until_ms = calloc(f->settings->sites.n, sizeof(*side->slow_until_ms));
 	}
-	if (side && side->copies && prepare_digests(side))
+	if (side && side->copies && side->slow_until_ms && prepare_digests(side))
 		return side;
 	guard_side_free(side);
 	*ok = err_set(err, "out of memory");
@@ -108,5 +109,6 @@ void guard_side_free(struct guard_side *side)
 	copies_free(side->copies);
 	while (side->digest_count > 0)
 		digest_free(side->digests[--side->digest_count]);
+	free(side->slow_until_ms);
 	free(side);
 }

@@ -94,6 +94,9 @@ static const struct setting guard_rows[] = {
      .doc = "Pages up to this size are held whole and judged before the first byte goes out; "
 	    "larger ones come from the vault where they are known, else they are judged while "
 	    "they pass."},
+    {"patience", SETTING_TIME, GUARD(patience_ms), .standard = "10 s", .min = 100, .max = HOUR_MS,
+     .doc = "How long a known page is waited for before its copy is served, within `timeouts.first_byte`; 1 s at "
+	    "most while the site let a known page wait so long within the last 30 s and none came in time since."},
     {"redirects", SETTING_STRINGS, GUARD(redirects), .max = 256,
      .example = "( \"pay.example\", \"*.login.example\" )",
      .doc = "Hosts that redirects may lead to besides the site's own and those that known pages "

@@ -160,6 +160,32 @@ def an_origin_that_is_another_by_its_tls_is_stood_in_for(t, case):
     t.check(failed and all(line.evidence for line in failed), f"it is told why: {[line.raw for line in failed]}")
 
 
+@test(seconds=40.0)
+def an_origin_that_hangs_lets_visitors_wait_for_a_moment_only(t):
+    """It takes connections, so it is not down; without a copy its slowest page is waited for."""
+    server, origin = guarded(t, guard={"patience": "3 s"}, timeouts={"first_byte": "8 s"})
+
+    def hang(connection, request):
+        connection.send(20.0)
+        return False
+    for path in ("/", "/logo.png", "*"):
+        origin.on(path, hang)
+    began = time.monotonic()
+    held(t, server, "origin-timeout")
+    t.within(began, 5.0, "the first page", least=2.9)
+    for path, body in (("/logo.png", b"\x89PNG" + bytes(300)), ("/", GOOD)):
+        began = time.monotonic()
+        held(t, server, "origin-timeout", target=path, body=body)
+        t.within(began, 2.5, f"{path} after it", least=0.9)
+    began = time.monotonic()
+    t.equal(t.client(server, patience=20.0).get("/unknown").status, 504, "status where nothing is known")
+    t.within(began, 12.0, "a page without a copy", least=7.9)
+    origin.on("/", page(GOOD))
+    t.equal(server.get("/").field("Age"), None, "Age of what the origin itself says")
+    origin.on("/", lambda connection, request: connection.send(2.0, page(GOOD)))
+    t.equal(server.get("/").field("Age"), None, "Age of what comes within its time again")
+
+
 @test
 def a_page_in_gzip_is_judged_by_what_it_says(t):
     server, origin = guarded(t)
