@@ -30,6 +30,17 @@ const char *policy_host(const char *text, struct arena *arena)
 	return copy;
 }
 
+/* What is often meant by it. */
+static const char *hint_of(const char *host, const char *setting)
+{
+	if (strcmp(host, "*") == 0 && strcmp(setting, "hosts") == 0)
+		return "; the site for every host is named by default_site";
+	for (; *host; host++)
+		if ((unsigned char)*host >= 0x80)
+			return "; a name beyond ASCII is written as browsers send it: xn--…";
+	return "";
+}
+
 void policy_hosts(struct policy_strings *hosts, const char *setting, const char *example,
 		  struct policy_context *context)
 {
@@ -42,8 +53,8 @@ void policy_hosts(struct policy_strings *hosts, const char *setting, const char 
 			hosts->items[n++] = host;
 		else
 			policy_error_in(context, hosts->where, setting,
-					"\"%.64s\" is not a host without port, such as \"%s\" or \"*.%s\"",
-					hosts->items[i], example, example);
+					"\"%.64s\" is not a host without port, such as \"%s\" or \"*.%s\"%s",
+					hosts->items[i], example, example, hint_of(hosts->items[i], setting));
 	}
 	hosts->n = n;
 }

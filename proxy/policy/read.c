@@ -92,19 +92,24 @@ static void report_memory(struct reader *reader, const struct node *node)
 		     POLICY_ARENA_MAX >> 20);
 }
 
-/* The one group beneath that has it. */
+/* The groups beneath that have it, where they are few. */
 static bool report_beneath(struct reader *reader, const struct schema *schema, const struct node *node)
 {
-	struct strbuf place;
-	bool is_one;
+	struct strbuf places;
+	size_t n;
 
-	strbuf_init(&place, PLACES_SIZE);
-	is_one = elsewhere_find(schema, node->name, false, &place) == 1 && place.data;
-	if (is_one)
+	strbuf_init(&places, PLACES_SIZE);
+	n = elsewhere_find(schema, node->name, false, &places);
+	if (n > PLACES_MAX || !places.data)
+		n = 0;
+	if (n == 1)
 		policy_error(reader->context, node->where, "unknown setting '%.64s', did you mean '%s'?",
-			     node->name, place.data);
-	strbuf_release(&place);
-	return is_one;
+			     node->name, places.data);
+	else if (n > 1)
+		policy_error(reader->context, node->where, "unknown setting '%.64s', did you mean one of %s?",
+			     node->name, places.data);
+	strbuf_release(&places);
+	return n > 0;
 }
 
 static void report_known(struct reader *reader, const struct schema *schema, const struct node *node)

@@ -117,21 +117,64 @@ static struct span take_word(struct span text, const char *ends)
 	return span_of(text.ptr, n);
 }
 
-/* A word where a value belongs. Writes what is amiss with it. */
-static void judge_value(struct span word, struct strbuf *out)
+static struct span shorten(struct span word)
 {
-	if (!is_literal(word))
-		strbuf_addf(out, "a string stands in double quotes: \"%.*s\"",
-			    (int)(word.len < TOKEN_MAX ? word.len : TOKEN_MAX), word.ptr);
+	return span_of(word.ptr, word.len < TOKEN_MAX ? word.len : TOKEN_MAX);
+}
+
+static bool is_assigned(struct span rest)
+{
+	rest = span_trim_ows(rest);
+	return rest.len > 0 && is_one_of(rest.ptr[0], "=:");
+}
+
+/* A word where a value belongs, and what follows it. Writes what is amiss with it. */
+static void judge_value(struct span word, struct span rest, struct strbuf *out)
+{
+	word = shorten(word);
+	if (is_assigned(rest))
+		strbuf_addf(out, "'%.*s' is taken for a setting, which stands between '{' and '}'", SPAN_ARG(word));
+	else if (!is_literal(word))
+		strbuf_addf(out, "a string stands in double quotes: \"%.*s\"", SPAN_ARG(word));
+}
+
+/* "log.access", as messages name it, is written log = { access = …; }; */
+static void explain_dots(struct span word, struct strbuf *out)
+{
+	strbuf_add_str(out, "a name has no dots, a setting stands in its group: ");
+	for (size_t i = 0; i < word.len; i++) {
+		if (word.ptr[i] == '.')
+			strbuf_add_str(out, " = { ");
+		else
+			strbuf_add_char(out, word.ptr[i]);
+	}
+	strbuf_add_str(out, " = …;");
+	for (size_t i = 0; i < word.len; i++)
+		if (word.ptr[i] == '.')
+			strbuf_add_str(out, " };");
 }
 
 /* A word where a name belongs, and what follows it. */
 static void judge_name(struct span word, struct span rest, struct strbuf *out)
 {
-	rest = span_trim_ows(rest);
-	if (rest.len > 0 && rest.ptr[0] != '=' && rest.ptr[0] != ':')
-		strbuf_addf(out, "'%.*s' lacks its '=': a setting is written name = value;",
-			    (int)(word.len < TOKEN_MAX ? word.len : TOKEN_MAX), word.ptr);
+	word = shorten(word);
+	if (span_find(word, '.') < word.len)
+		explain_dots(word, out);
+	else if (span_trim_ows(rest).len > 0 && !is_assigned(rest))
+		strbuf_addf(out, "'%.*s' lacks its '=': a setting is written name = value;", SPAN_ARG(word));
+}
+
+/* Two signs that cannot follow one another. */
+static void judge_signs(char before, char c, struct strbuf *out)
+{
+	if (before == ',' && is_one_of(c, ")}]"))
+		strbuf_addf(out, "a ',' stands between items, none before '%c'", c);
+	else if (is_one_of(before, "=:") && is_one_of(c, ";,)}]"))
+		strbuf_addf(out, "no value stands between '%c' and '%c'", before, c);
+	else if (before == '[' && is_one_of(c, "({["))
+		strbuf_add_str(out, "groups and lists stand in a list, between '(' and ')', not between '[' and ']'");
+	else if (is_one_of(before, ")}]") && is_one_of(c, "({["))
+		strbuf_addf(out, "a ',' is missing between '%c' and '%c'", before, c);
 }
 
 /* Takes one token off the text; before: the last byte of the one before it. */
@@ -145,24 +188,42 @@ static char take_token(struct span *text, char before, struct strbuf *out)
 		strbuf_add_str(out, "a string stands in double quotes");
 	else if (c == '@')
 		strbuf_add_str(out, "@include \"file\" stands on a line of its own");
-	else if (before == ',' && is_one_of(c, ")}]"))
-		strbuf_addf(out, "a ',' stands between items, none before '%c'", c);
+	else
+		judge_signs(before, c, out);
 	if (is_one_of(c, "'@;,(){}[]=:") || word.len == 0) {
 		*text = span_from(*text, 1);
 		return c;
 	}
 	*text = span_from(*text, word.len);
 	if (is_value)
-		judge_value(word, out);
+		judge_value(word, *text, out);
 	else
 		judge_name(word, *text, out);
 	return 'w';
 }
 
-static void judge_line(struct span line, struct strbuf *out)
+/* The last sign before the line; 'w' for a word or a string. */
+static char sign_before(const char *p, unsigned line)
 {
 	char before = '\0';
+	unsigned at = 1;
+	size_t n;
 
+	for (; *p && at < line; p += n) {
+		n = opaque_length(p);
+		at += count_lines(p, n > 0 ? n : 1);
+		if (n == 0 && !is_one_of(*p, " \t\r\n"))
+			before = is_one_of(*p, ";,(){}[]=:") ? *p : 'w';
+		else if (*p == '"')
+			before = 'w';
+		n = n > 0 ? n : 1;
+	}
+	return before;
+}
+
+/* before: the last sign of the lines before it. */
+static void judge_line(struct span line, char before, struct strbuf *out)
+{
 	if (span_starts(line, SPAN("\xef\xbb\xbf"))) {
 		strbuf_add_str(out, "a byte order mark stands before it: save the file without one");
 		return;
@@ -187,7 +248,7 @@ void syntax_hint(const struct source *source, unsigned line, struct strbuf *out)
 	if (amiss && bracket.closed && bracket.closed_line <= line)
 		write_bracket(source, &bracket, out);
 	if (out->len == 0)
-		judge_line(source_line(source, line), out);
+		judge_line(source_line(source, line), sign_before(source_text(source), line), out);
 	if (out->len == 0 && amiss && !bracket.closed)
 		write_bracket(source, &bracket, out);
 }

@@ -80,10 +80,18 @@ static struct node *convert(const config_setting_t *setting, const struct source
 	return convert_value(node, setting, source, arena) ? node : NULL;
 }
 
+/* Where the text ends too early the line behind it is meant, which says nothing. */
+static unsigned line_with_text(const struct source *source, unsigned line)
+{
+	while (line > 1 && span_trim_ows(source_line(source, line)).len == 0)
+		line--;
+	return line;
+}
+
 static void report_syntax(const config_t *config, const struct source *source,
 			  struct policy_context *context)
 {
-	const unsigned line = (unsigned)config_error_line(config);
+	const unsigned line = line_with_text(source, (unsigned)config_error_line(config));
 	const char *text = config_error_text(config);
 	struct span near = source_line(source, line);
 	struct strbuf hint;
