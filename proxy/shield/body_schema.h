@@ -17,4 +17,8 @@ enum { POLICY_PATH_MAX = 1024 };
 void check_policy_path(const char *path, const char *setting, struct policy_where where,
 		       struct policy_context *context);
 
+/* method_schema.c: "get" is another method than GET. */
+void check_method_case(const char *method, const char *setting, struct policy_where where, struct policy_context *context);
+void check_methods_case(const struct policy_strings *methods, const char *setting, struct policy_context *context);
+
 #endif

@@ -166,6 +166,8 @@ static void take_path(const struct exception *exception, struct policy_where whe
 		policy_error_in(context, where, "exact", "there is no path that it could be about");
 	if (exception->method && !http_is_token(span_from_str(exception->method)))
 		policy_error_in(context, where, "method", "\"%.64s\" is no method", exception->method);
+	else if (exception->method)
+		check_method_case(exception->method, "method", where, context);
 }
 
 static void take_end(struct exception *exception, struct policy_where where, struct policy_context *context)

@@ -55,6 +55,7 @@ static void finish_login(void *structure, struct policy_where where, struct poli
 	if (!rule->path)
 		return;
 	check_policy_path(rule->path, "path", where, context);
+	check_methods_case(&rule->methods, "methods", context);
 	check_rates(rule, where, context);
 	rule->path_len = strlen(rule->path);
 	rule->id = throttle_id(rule->path) ^ throttle_id("login");

@@ -334,28 +334,6 @@ static bool is_token(const char *text)
 	return true;
 }
 
-/* The method that was meant; NULL: no other than that. */
-static const char *meant_method(const char *method)
-{
-	static const char *const known[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"};
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (strcasecmp(method, known[i]) == 0 && strcmp(method, known[i]) != 0)
-			return known[i];
-	}
-	return NULL;
-}
-
-/* Case counts in methods (RFC 9110, section 9.1). */
-static void check_case(const struct policy_strings *methods, const char *name, struct policy_context *context)
-{
-	for (size_t i = 0; i < methods->n; i++) {
-		const char *meant = meant_method(methods->items[i]);
-		if (meant)
-			policy_error_in(context, methods->where, name, "\"%s\" is another method than %s: case counts",
-					methods->items[i], meant);
-	}
-}
-
 static void check_method(const char *method, struct policy_where where,
 			 struct policy_context *context)
 {
@@ -438,8 +416,8 @@ static void finish_shield(void *structure, struct policy_where where,
 
 	for (size_t i = 0; i < policy->methods.n; i++)
 		check_method(policy->methods.items[i], policy->methods.where, context);
-	check_case(&policy->methods, "methods", context);
-	check_case(&policy->deny.methods, "deny.methods", context);
+	check_methods_case(&policy->methods, "methods", context);
+	check_methods_case(&policy->deny.methods, "deny.methods", context);
 	address_policy_compile(&policy->addresses, where, context);
 	if (policy->methods.items && policy->methods.n == 0)
 		policy_error_in(context, policy->methods.where, "methods",
