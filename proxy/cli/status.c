@@ -76,6 +76,11 @@ static void print_guarded_site(const struct json_value *site)
 	if (!json_bool(site, "confirmed"))
 		fputs("; waits for approval of its first baseline", stdout);
 	puts("");
+	if (json_number(site, "learning") > 0) {
+		fputs("                what is being learned counts by itself (HTML after guard.settle), or by 'sallyport vault approve ", stdout);
+		control_print(stdout, json_text(site, "site", "-"));
+		puts(" --all'");
+	}
 	fputs("                last look ", stdout);
 	control_print(stdout, json_text(site, "looked", "never"));
 	if (json_number(site, "origins_down") > 0)

@@ -116,6 +116,7 @@ static bool copy(const char *option, const char *text, char *out, size_t room, s
 struct line {
 	struct vault_order order;
 	const char *socket, *policy;
+	bool has_duration;
 };
 
 static bool take_option(struct line *line, int option, struct err *err)
@@ -128,7 +129,9 @@ static bool take_option(struct line *line, int option, struct err *err)
 	case OPTION_ALL: order->all = 1; return true;
 	case OPTION_VERSION: return read_version("--version", optarg, &order->version, err);
 	case OPTION_TO: return read_goal(optarg, order, err);
-	case OPTION_FOR: return read_duration("--for", optarg, &order->duration_ms, err);
+	case OPTION_FOR:
+		line->has_duration = true;
+		return read_duration("--for", optarg, &order->duration_ms, err);
 	case OPTION_VALID: return read_duration("--valid", optarg, &order->valid_ms, err);
 	case OPTION_TOKEN: return copy("--token", optarg, order->token, sizeof(order->token), err);
 	case OPTION_WHY: return copy("--why", optarg, order->why, sizeof(order->why), err);
@@ -153,6 +156,8 @@ static bool read_line(int argc, char **argv, struct line *line, struct err *err)
 		return err_set(err, "it takes the name of one site");
 	if (line->socket && line->policy)
 		return err_set(err, "--socket and -c exclude each other");
+	if (line->order.verb == VERB_PUBLISH && !line->has_duration && !line->order.token[0])
+		return err_set(err, "for how long? --for 10min opens a window, --for 0s ends it");
 	return copy("SITE", argv[optind], line->order.site, sizeof(line->order.site), err) &&
 	       vault_order_check(&line->order, err);
 }

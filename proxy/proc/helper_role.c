@@ -1,6 +1,7 @@
 /* See helper_role.h. Also the entry of every executed role. */
 #include "proc/helper_role.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -17,7 +18,8 @@ enum { FIRST_ORDER_MS = 10000, PORT_DNS = 53 };
 void helper_report_fd(enum order order, const void *payload, size_t len, int fd)
 {
 	struct err err = {{0}};
-	if (!ipc_send(ROLE_CHANNEL_FD, order, payload, len, &fd, fd >= 0, &err))
+	/* Without a master nobody misses it: it has said why it ended. */
+	if (!ipc_send(ROLE_CHANNEL_FD, order, payload, len, &fd, fd >= 0, &err) && errno != EPIPE && errno != ECONNRESET)
 		log_warn("%s", err.text);
 }
 

@@ -40,6 +40,7 @@ static void attach_fds(struct msghdr *msg, union fd_control *control, const int 
 bool ipc_send(int fd, uint32_t type, const void *payload, size_t len, const int *fds,
 	      unsigned n_fds, struct err *err)
 {
+	errno = EMSGSIZE;
 	if (len > IPC_PAYLOAD_MAX || n_fds > IPC_FDS_MAX)
 		return err_set(err, "message %u is too large: %zu bytes, %u descriptors", type, len,
 			       n_fds);
@@ -53,9 +54,12 @@ bool ipc_send(int fd, uint32_t type, const void *payload, size_t len, const int 
 	do
 		sent = sendmsg(fd, &msg, MSG_NOSIGNAL);
 	while (sent < 0 && errno == EINTR);
-	if (sent < 0)
-		return err_set(err, "cannot send message %u: %s", type, strerror(errno));
-	return true;
+	if (sent >= 0)
+		return true;
+	int error = errno;
+	err_set(err, "cannot send message %u: %s", type, strerror(error));
+	errno = error;
+	return false;
 }
 
 /* Everything that came is taken, also what a peer should not have sent. */

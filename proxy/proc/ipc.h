@@ -33,7 +33,7 @@ enum ipc_result {
 
 /* Both ends non-blocking and close-on-exec. */
 MUST_CHECK bool ipc_pair(int fds[2], struct err *err);
-/* Sends one message whole or not at all; never waits. The descriptors stay the caller's. */
+/* Sends one message whole or not at all; never waits. The descriptors stay the caller's. False: errno says why. */
 MUST_CHECK bool ipc_send(int fd, uint32_t type, const void *payload, size_t len, const int *fds,
 			 unsigned n_fds, struct err *err);
 /* Takes one message. Release it with ipc_release, whatever the result. */

@@ -61,8 +61,8 @@ static bool make_parents(const char *path, struct err *err)
 	for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
 		if (mkdir(part, 0755) != 0 && errno != EEXIST)
-			return err_set(err, "cannot make the directory %s: %s", part,
-				       strerror(errno));
+			return err_set(err, "vault.directory: %s cannot be made: %s; name one that user %u may make",
+				       part, strerror(errno), geteuid());
 		*slash = '/';
 	}
 	return true;
@@ -106,7 +106,8 @@ static bool make(const char *path, uid_t uid, gid_t gid, struct err *err)
 			return err_set(err, "cannot give %s to user %u: %s", path, uid,
 				       strerror(errno));
 	} else if (errno != EEXIST) {
-		return err_set(err, "cannot make the directory %s: %s", path, strerror(errno));
+		return err_set(err, "vault.directory: %s cannot be made: %s; name one that user %u may make",
+			       path, strerror(errno), geteuid());
 	}
 	return is_safe(path, uid, err);
 }

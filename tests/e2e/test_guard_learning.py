@@ -715,6 +715,14 @@ def metrics_and_status_tell_how_it_is(t):
 
 
 @test
+def status_says_how_html_comes_to_count(t):
+    server = start(t, PAGES, {"settle": "1 h"})
+    t.eventually(lambda: site(server).get("learning", 0) > 0, lambda: f"it learns: {site(server)}", 10.0)
+    said = server.command("status", "-c", str(server.file)).stdout
+    t.check("guard.settle" in said and "'sallyport vault approve site --all'" in said, said)
+
+
+@test
 def a_paused_guard_holds_nothing(t):
     server = start(t, PAGES)
     learned(t, server, 3)
@@ -729,7 +737,7 @@ def a_paused_guard_holds_nothing(t):
             "neither url nor all": ("approve", "site"), "both": ("approve", "site", "--url", "/", "--all"),
             "no path": ("approve", "site", "--url", "about"), "no goal": ("rollback", "site"),
             "a version of no page": ("rollback", "site", "--to", "3"),
-            "no duration": ("token", "site"), "too long": ("publish", "site", "--for", "25h"),
+            "no duration": ("token", "site"), "a window without one": ("publish", "site"), "too long": ("publish", "site", "--for", "25h"),
             "two sites": ("enrol", "site", "other"), "an option that there is not": ("seal", "site", "--force")})
 def wrong_use_of_vault_is_2(t, operands):
     server = t.server()

@@ -194,6 +194,18 @@ def a_log_that_cannot_be_written_is_one_line_and_1(t):
 
 
 @test
+def helpers_that_lose_their_master_add_nothing(t):
+    folder = t.directory()
+    os.chmod(folder, 0o755)  # the keeper, who is not root, has to get through
+    guarded = GOOD.replace("origins = (", 'guard = { mode = "monitor"; }; origins = (')
+    path = written(t, guarded.replace("127.0.0.1:8080", f"{own_address()}:{free_port()}") +
+                   f'vault = {{ directory = "{folder}/vault"; }};\n'
+                   'log = { access = "/nonexistent/access.log"; };\n'
+                   f'process = {{ runtime = "{folder}/run"; }};')
+    fails_in_one_line(t, run_command("run", "-c", str(path)), "/nonexistent/access.log")
+
+
+@test
 def a_broken_policy_does_not_start(t):
     result = run_command("run", "-c", str(written(t, GOOD + "nonsense = 1;\n")))
     t.equal(result.returncode, 1, "exit status")

@@ -90,6 +90,21 @@ static void one_of_another_user_is_refused(void **state)
 	assert_false(vault_path_prepare(path, "no-such-user", &err));
 }
 
+static void one_that_cannot_be_made_is_named_with_its_setting(void **state)
+{
+	(void)state;
+	char beneath[VAULT_PATH_SIZE];
+	struct err err = {{0}};
+	snprintf(beneath, sizeof(beneath), "%s/file", top);
+	FILE *file = fopen(beneath, "w");
+	assert_non_null(file);
+	assert_int_equal(fclose(file), 0);
+	snprintf(beneath, sizeof(beneath), "%s/file/a/b", top);
+	assert_false(vault_path_prepare(beneath, self(), &err));
+	assert_int_equal(strncmp(err.text, "vault.directory: ", 17), 0);
+	assert_non_null(strstr(err.text, "/file/a cannot be made: Not a directory; name one that user "));
+}
+
 static void the_standard_place_follows_who_starts_it(void **state)
 {
 	(void)state;
@@ -109,6 +124,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(one_that_others_can_write_to_is_refused, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_link_or_a_file_is_refused, setup, teardown),
 	    cmocka_unit_test_setup_teardown(one_of_another_user_is_refused, setup, teardown),
+	    cmocka_unit_test_setup_teardown(one_that_cannot_be_made_is_named_with_its_setting, setup, teardown),
 	    cmocka_unit_test(the_standard_place_follows_who_starts_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
