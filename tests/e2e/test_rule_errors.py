@@ -32,7 +32,7 @@ def rules_that_do_not_compile_change_nothing(t):
     t.equal(verdict(t, server, "/first"), (403, "own.first"), "a request that the rule refuses")
     before = server.status()["generation"]
     for broken, said in ((BAD.replace(TWICE, ""), SAID),
-                         (BAD, [(7, "own.first", "already")]), ("rules = (\n\t{ id = \"x\";", [(3, "", "syntax error")]),
+                         (BAD, [(7, "own.first", "already")]), ("rules = (\n\t{ id = \"x\";", [(2, "", "is not closed")]),
                          ('rules = (\n\t{ id = "own.place"; where = "argumnt"; pattern = "x"; message = "x"; } );', [(2, "", "argument")])):
         file.write_text(broken)
         answer = server.reload()
