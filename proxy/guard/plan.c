@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "sallyport/guard.h"
 #include "sallyport/json.h"
 #include "sallyport/url.h"
 
@@ -171,11 +172,7 @@ const struct plan_route *plan_route(const struct plan_site *site, struct span pa
 
 bool plan_excludes(const struct plan_site *site, struct span key)
 {
-	struct span path = span_of(key.ptr, span_find(key, '?'));
-	for (size_t i = 0; i < site->policy.exclude.n; i++)
-		if (url_is_under(path, span_from_str(site->policy.exclude.items[i]), site->policy.reading))
-			return true;
-	return false;
+	return guard_is_excluded(&site->policy, span_of(key.ptr, span_find(key, '?')));
 }
 
 static bool is_in(const struct policy_strings *hosts, struct span host)

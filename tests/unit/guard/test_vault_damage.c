@@ -144,6 +144,14 @@ static void a_forged_site_leaves_the_others(void **state)
 
 /* ---- damage ---- */
 
+static void lose_content(const struct vault_bench *bench, const struct vault_version *version)
+{
+	char path[VAULT_CONTENT_PATH_SIZE], name[256];
+	vault_content_path(version->content, path);
+	snprintf(name, sizeof(name), "%s/content/%s", bench->path, path);
+	assert_int_equal(unlink(name), 0);
+}
+
 static void a_missing_content_takes_its_version_out_of_the_baseline(void **state)
 {
 	struct vault_bench *bench = *state;
@@ -152,11 +160,8 @@ static void a_missing_content_takes_its_version_out_of_the_baseline(void **state
 	struct strbuf file;
 	struct baseline baseline;
 	struct baseline_page found;
-	char path[VAULT_CONTENT_PATH_SIZE], name[256];
 	bench_add(bench, page.id, "two", VAULT_GOOD, BENCH_TIME + 1);
-	vault_content_path(one.content, path);
-	snprintf(name, sizeof(name), "%s/content/%s", bench->path, path);
-	assert_int_equal(unlink(name), 0);
+	lose_content(bench, &one);
 	strbuf_init(&file, 1 << 20);
 	assert_true(vault_baseline_make(bench->vault, "x", BENCH_TIME, &file, &bench->err));
 	assert_int_equal(bench->told[VAULT_BAD_CONTENT], 1);
@@ -177,10 +182,7 @@ static void a_page_without_any_content_is_known_by_its_digest(void **state)
 	struct strbuf file;
 	struct baseline baseline;
 	struct baseline_page found;
-	char path[VAULT_CONTENT_PATH_SIZE], name[256];
-	vault_content_path(one.content, path);
-	snprintf(name, sizeof(name), "%s/content/%s", bench->path, path);
-	assert_int_equal(unlink(name), 0);
+	lose_content(bench, &one);
 	strbuf_init(&file, 1 << 20);
 	assert_true(vault_baseline_make(bench->vault, "x", BENCH_TIME, &file, &bench->err));
 	assert_int_equal(bench->told[VAULT_BAD_CONTENT], 1);
